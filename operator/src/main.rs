@@ -1,1 +1,7 @@
-fn main(){}
+//! The `govcloud` program.
+
+use clap::Parser;
+
+fn main() -> anyhow::Result<()> {
+    govcloud::cli::Cli::parse().execute()
+}

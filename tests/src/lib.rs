@@ -1,1 +1,19 @@
+//! The harness of the acceptance tests and of `cargo demo`: a real Kubernetes control plane, the
+//! operator as a real process with no more rights than it ships with, and what both leave behind.
+//!
+//! Nothing here knows how the operator works; it is started, fed with YAML and watched.
 
+mod access;
+pub mod audit;
+mod bound;
+mod build_layout;
+pub mod control_plane;
+mod go_program;
+pub mod manifests;
+pub mod operator;
+mod progress;
+pub mod rollout;
+pub mod tables;
+
+pub use control_plane::ControlPlane;
+pub use operator::Operator;

@@ -1,0 +1,295 @@
+//! `AgencyTenant`: what an agency gets.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Condition, Deletion, KEYS_MESSAGE, KEYS_RULE, LIMITS_MESSAGE, LIMITS_RULE, Quantity, Resources};
+
+const MEMBER_NAMESPACES: &str = "self.spec.members.all(m, m.kind != 'ServiceAccount' || m.__namespace__ == self.metadata.name \
+    || m.__namespace__.startsWith(self.metadata.name + '--'))";
+
+/// One agency on the cloud: who may enter, how much it gets, what its systems may reach.
+///
+/// The operator creates the home namespace, named as the tenant, in which the agency declares its hosted systems.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "govcloud.io",
+    version = "v1alpha1",
+    kind = "AgencyTenant",
+    plural = "agencytenants",
+    shortname = "at",
+    shortname = "agency",
+    category = "govcloud",
+    status = "AgencyTenantStatus",
+    derive = "PartialEq",
+    doc = "One agency on the cloud: who may enter, how much it gets, what its systems may reach. The operator creates \
+        the home namespace, named as the tenant, in which the agency declares its hosted systems.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$') && !self.metadata.name.contains('--') && self.metadata.name.size() <= 30")
+        .message(Message::Expression("\"metadata.name: '\" + self.metadata.name + \"' is not a tenant name; use 1 to 30 lower-case letters, digits and single hyphens, beginning with a letter\"".into())),
+    validation = Rule::new("!self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('openshift') && !self.metadata.name.startsWith('govcloud') && !self.metadata.name.endsWith('-system') && self.metadata.name != 'default'")
+        .message(Message::Expression("\"metadata.name: '\" + self.metadata.name + \"' is reserved (kube-*, openshift*, govcloud*, *-system, default); choose the agency's own name\"".into())),
+    validation = Rule::new(MEMBER_NAMESPACES)
+        .message(Message::Expression("\"spec.members: a ServiceAccount of another namespace than '\" + self.metadata.name + \"' or '\" + self.metadata.name + \"--<system>' is no member of this agency; name one of its own\"".into())),
+    printcolumn(name = "Systems", type_ = "string", json_path = ".status.summary.systems", description = "Hosted systems: ready/all"),
+    printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used/quota"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used/quota"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName", priority = 1),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AgencyTenantSpec {
+    /// Name of the agency as people know it, in any script; 1 to 64 characters. Example: 卫生健康委员会.
+    #[schemars(length(min = 1, max = 64))]
+    pub display_name: String,
+
+    /// Unit inside the agency that answers for this tenant; 1 to 64 characters. Example: 信息中心.
+    #[schemars(length(min = 1, max = 64))]
+    pub responsible_unit: String,
+
+    /// Who may enter the agency's namespaces, and as what: the only way in. At most 64; the same subject once.
+    /// Default: nobody. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
+    #[serde(default)]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "namespace", "name"]))]
+    pub members: Vec<Member>,
+
+    /// The agency's total, over all of its namespaces. A map of quota key to amount. It must name requests.cpu,
+    /// requests.memory, limits.cpu, limits.memory (cores, bytes) and pods (a count); it may name requests.storage,
+    /// requests.ephemeral-storage, limits.ephemeral-storage (bytes), persistentvolumeclaims (a count) and devices as
+    /// `requests.<domain>/<resource>`. What is not named is 0. The sum of all systems' shares never exceeds it.
+    /// Example: `{requests.cpu: "40", requests.memory: 160Gi, limits.cpu: "80", limits.memory: 320Gi, pods: "400"}`.
+    #[schemars(extend("maxProperties" = 24))]
+    #[x_kube(validation = Rule::new(KEYS_RULE).message(KEYS_MESSAGE))]
+    #[x_kube(validation = Rule::new(LIMITS_RULE).message(LIMITS_MESSAGE))]
+    #[x_kube(validation = Rule::new("['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'pods'].all(k, k in self)")
+        .message("a total names at least requests.cpu, requests.memory, limits.cpu, limits.memory and pods; add the missing ones"))]
+    pub quota: Resources,
+
+    /// What a container gets that does not say what it needs. Default: requests 100m and 128Mi, limits 500m and 512Mi.
+    #[serde(default)]
+    pub limits: ContainerDefaults,
+
+    /// What the agency's systems may reach. Default: nothing outside their own namespace but DNS.
+    #[serde(default)]
+    pub network: Network,
+
+    /// Pod Security level that is enforced in every namespace of the agency. Default: restricted.
+    #[serde(default)]
+    pub pod_security: PodSecurity,
+
+    /// What happens to the home namespace when the tenant is deleted; each workload namespace follows its own
+    /// system's `deletion`. Default: Retain.
+    #[serde(default)]
+    pub deletion: Deletion,
+}
+
+/// A subject with a role in the agency's namespaces.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!self.name.startsWith('system:')")
+    .message(Message::Expression("\"name: '\" + self.name + \"' belongs to Kubernetes itself and would let in more than one agency; name a user or group of the agency\"".into())))]
+#[x_kube(validation = Rule::new("self.kind == 'ServiceAccount' ? self.__namespace__ != '' : self.__namespace__ == ''")
+    .message(Message::Expression("\"namespace: '\" + self.__namespace__ + \"' does not go with the kind of member '\" + self.name + \"'; a ServiceAccount needs its namespace, a User or Group has none\"".into())))]
+pub struct Member {
+    /// What the subject is: User, Group or `ServiceAccount`.
+    pub kind: SubjectKind,
+    /// Name of the subject, as the API server authenticates it; 1 to 253 characters, none of Kubernetes' own
+    /// `system:` names. Example: health-owners.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. Default: empty. Example: health--appointments.
+    #[serde(default)]
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// What the subject may do: an Owner declares and runs systems, a Deployer deploys into them, an Auditor reads.
+    pub role: Role,
+}
+
+/// Kind of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum SubjectKind {
+    /// A person or program, by user name.
+    User,
+    /// Everyone in a group.
+    Group,
+    /// A `ServiceAccount` of the agency's own namespaces.
+    ServiceAccount,
+}
+
+/// Role of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Role {
+    /// Declares hosted systems and runs their workloads.
+    Owner,
+    /// Deploys workloads into existing systems.
+    Deployer,
+    /// Reads, without secrets.
+    Auditor,
+}
+
+impl Role {
+    /// Every role, in order of rights.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Deployer, Self::Auditor];
+}
+
+/// Defaults for containers that do not state their needs.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("quantity(string(self.defaultRequest.cpu)).compareTo(quantity(string(self.default.cpu))) <= 0 && quantity(string(self.defaultRequest.memory)).compareTo(quantity(string(self.default.memory))) <= 0")
+    .message("defaultRequest is above default: a container's request cannot exceed its limit; lower limits.defaultRequest or raise limits.default"))]
+pub struct ContainerDefaults {
+    /// Requests of a container that names none. Default: 100m and 128Mi.
+    #[serde(default = "ContainerResources::small")]
+    pub default_request: ContainerResources,
+    /// Limits of a container that names none. Default: 500m and 512Mi.
+    #[serde(default = "ContainerResources::medium")]
+    pub default: ContainerResources,
+}
+
+impl Default for ContainerDefaults {
+    fn default() -> Self {
+        Self { default_request: ContainerResources::small(), default: ContainerResources::medium() }
+    }
+}
+
+/// Amounts for one container.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerResources {
+    /// Cores. Example: 100m.
+    pub cpu: Quantity,
+    /// Bytes. Example: 128Mi.
+    pub memory: Quantity,
+}
+
+impl ContainerResources {
+    fn small() -> Self {
+        Self { cpu: Quantity("100m".into()), memory: Quantity("128Mi".into()) }
+    }
+
+    fn medium() -> Self {
+        Self { cpu: Quantity("500m".into()), memory: Quantity("512Mi".into()) }
+    }
+}
+
+/// What the agency's systems may reach.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Whether the agency's own systems reach each other. Default: Deny.
+    #[serde(default)]
+    pub between_systems: BetweenSystems,
+    /// Address ranges outside the cluster that every system of the agency may call. At most 64; one entry a range.
+    /// Default: none. Example: `[{cidr: 203.0.113.0/24, ports: [443], reason: 省级平台}]`.
+    #[serde(default)]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["cidr"]))]
+    pub egress: Vec<Egress>,
+}
+
+/// Traffic among the systems of one agency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BetweenSystems {
+    /// Each system on its own.
+    #[default]
+    Deny,
+    /// Every system of the agency reaches every other that is not suspended or retired.
+    Allow,
+}
+
+/// One permitted way out.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Egress {
+    /// Range of destination addresses, IPv4 or IPv6, with no bit set behind the prefix; never the cluster's own
+    /// ranges. Example: 203.0.113.0/24.
+    #[schemars(length(min = 1, max = 43))]
+    #[x_kube(validation = Rule::new("isCIDR(self) && cidr(self) == cidr(self).masked()")
+        .message(Message::Expression("\"'\" + self + \"' is not an address range; write the first address of the range and its prefix length, for example 203.0.113.0/24\"".into())))]
+    pub cidr: String,
+    /// TCP ports of the destination, 1 to 65535; 1 to 16 of them. Example: `[443]`.
+    #[schemars(length(min = 1, max = 16), inner(range(min = 1, max = 65535)), extend("x-kubernetes-list-type" = "set"))]
+    pub ports: Vec<i32>,
+    /// Why the agency needs it, for those who review it; 1 to 128 characters. Example: 省级平台.
+    #[schemars(length(min = 1, max = 128))]
+    pub reason: String,
+}
+
+/// Pod Security level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PodSecurity {
+    /// The level for programs that need nothing of their node.
+    #[default]
+    Restricted,
+    /// Allows root in the container; no access to the node.
+    Baseline,
+}
+
+/// What holds in the cloud; written by the operator alone.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgencyTenantStatus {
+    /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
+    #[serde(default = "super::hosted_system::unseen")]
+    pub observed_generation: i64,
+    /// Figures of the tenant's quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaFigures>,
+    /// Number of hosted systems by stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub systems: Option<SystemCounts>,
+    /// The figures in short, for `kubectl get`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// Accepted, Provisioned, `QuotaWithinBudget`, Ready, Stalled.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The tenant's quota in figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuotaFigures {
+    /// Total being served. A lowered `spec.quota` is served as soon as what is handed out fits into it.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 32))]
+    pub total: Resources,
+    /// Sum of what is handed out to the tenant's namespaces.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 32))]
+    pub allocated: Resources,
+    /// Sum of what the namespaces use, refreshed at most once a minute.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 32))]
+    pub used: Resources,
+}
+
+/// Hosted systems by stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemCounts {
+    /// All hosted systems.
+    pub total: i32,
+    /// Those in test.
+    pub testing: i32,
+    /// Those in service.
+    pub running: i32,
+    /// Those suspended.
+    pub suspended: i32,
+    /// Those retired.
+    pub retired: i32,
+}
+
+/// Ready-made text for the columns of `kubectl get agencytenants`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Hosted systems: ready/all.
+    #[schemars(length(max = 32))]
+    pub systems: String,
+    /// `requests.cpu`: used/quota, in cores.
+    #[schemars(length(max = 80))]
+    pub cpu: String,
+    /// `requests.memory`: used/quota, in bytes.
+    #[schemars(length(max = 80))]
+    pub memory: String,
+}

@@ -1,0 +1,109 @@
+//! Types that both kinds share: quantities, resources, deletion, conditions.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// A Kubernetes quantity, as text (`500m`, `160Gi`) or as a whole number (`400`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quantity(pub String);
+
+impl Quantity {
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a quantity such as 500m, 4 or 160Gi")]
+        enum Form {
+            Whole(i64),
+            Text(String),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::Whole(number) => number.to_string(),
+            Form::Text(text) => text,
+        }))
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A Kubernetes quantity of 0 to 1E (10^18): a whole number, a decimal or a number with a suffix \
+                (m, k, M, G, T, P, Ki, Mi, Gi, Ti, Pi). Unit: cores for cpu, bytes for memory and storage, else a count. Example: 160Gi.",
+            "x-kubernetes-int-or-string": true,
+            "maxLength": 32,
+            "x-kubernetes-validations": [{
+                "rule": "isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0 && quantity(string(self)).compareTo(quantity('1E')) <= 0",
+                "messageExpression": "\"'\" + string(self) + \"' is not a quantity between 0 and 1E; write for example 500m, 4 or 160Gi\"",
+                "message": "not a quantity between 0 and 1E; write for example 500m, 4 or 160Gi",
+            }],
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// Amounts by quota key, as in `ResourceQuota.spec.hard`.
+pub type Resources = BTreeMap<String, Quantity>;
+
+/// What happens to namespaces and volumes when the object is deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Deletion {
+    /// Keep namespace and volumes; close network and access, end the pods.
+    #[default]
+    Retain,
+    /// End the pods, then delete the namespace with everything in it.
+    Delete,
+}
+
+/// One aspect of the object's state, in the form that `kubectl wait`, Flux and Helm understand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Aspect that is judged. Example: Ready.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 64))]
+    pub kind: String,
+    /// True, False or Unknown.
+    #[schemars(length(max = 7))]
+    pub status: String,
+    /// Cause in one word, for programs. Example: `QuotaWaiting`.
+    #[schemars(length(min = 1, max = 64))]
+    pub reason: String,
+    /// Cause in a sentence, for people, with what to do about it.
+    #[schemars(length(max = 4096))]
+    pub message: String,
+    /// `metadata.generation` that was judged.
+    pub observed_generation: i64,
+    /// Time of the last change of `status`, RFC 3339, UTC.
+    #[schemars(length(max = 32), extend("format" = "date-time"))]
+    pub last_transition_time: String,
+}
+
+/// Rule for the keys of a total or a share: the standard keys, or `requests.<domain>/<resource>` for devices.
+pub(super) const KEYS_RULE: &str = "self.all(k, k in ['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', \
+    'requests.storage', 'requests.ephemeral-storage', 'limits.ephemeral-storage', 'pods', 'persistentvolumeclaims'] \
+    || (k.startsWith('requests.') && k.contains('/') && k.size() <= 100))";
+/// Its message.
+pub(super) const KEYS_MESSAGE: &str = "unknown quota key; use requests.cpu, requests.memory, limits.cpu, limits.memory, \
+    requests.storage, requests.ephemeral-storage, limits.ephemeral-storage, pods, persistentvolumeclaims, \
+    or requests.<domain>/<resource> for a device such as requests.nvidia.com/gpu";
+/// Rule that a request is not above the limit of the same resource.
+pub(super) const LIMITS_RULE: &str = "['cpu', 'memory', 'ephemeral-storage'].all(r, !('requests.' + r in self) || !('limits.' + r in self) \
+    || !isQuantity(string(self['requests.' + r])) || !isQuantity(string(self['limits.' + r])) \
+    || quantity(string(self['requests.' + r])).compareTo(quantity(string(self['limits.' + r]))) <= 0)";
+/// Its message.
+pub(super) const LIMITS_MESSAGE: &str = "a limits.* amount is below the requests.* amount of the same resource; raise the limit or lower the request";

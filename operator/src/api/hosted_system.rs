@@ -1,0 +1,152 @@
+//! `HostedSystem`: one system of an agency, in its own workload namespace.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Condition, Deletion, KEYS_MESSAGE, KEYS_RULE, LIMITS_MESSAGE, LIMITS_RULE, Resources};
+
+/// One system of an agency.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "govcloud.io",
+    version = "v1alpha1",
+    kind = "HostedSystem",
+    plural = "hostedsystems",
+    shortname = "hs",
+    category = "govcloud",
+    namespaced,
+    status = "HostedSystemStatus",
+    derive = "PartialEq",
+    selectable = ".spec.stage",
+    doc = "One system of an agency, declared in the agency's home namespace. The operator gives it a workload namespace \
+        `<tenant>--<system>` with isolation, its share of the agency's quota, and access for the agency's members.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$') && !self.metadata.name.contains('--') && self.metadata.name.size() <= 31")
+        .message(Message::Expression("\"metadata.name: '\" + self.metadata.name + \"' is not a system name; use 1 to 31 lower-case letters, digits and single hyphens, beginning with a letter\"".into())),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Stage that holds; the wanted one is spec.stage"),
+    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", description = "Workload namespace"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName", priority = 1),
+)]
+#[serde(rename_all = "camelCase")]
+pub struct HostedSystemSpec {
+    /// Name of the system as people know it, in any script; 1 to 64 characters. Example: 预约挂号统一平台.
+    #[schemars(length(min = 1, max = 64))]
+    pub display_name: String,
+
+    /// Application domain, by which the city views its systems. Example: Health.
+    pub domain: Domain,
+
+    /// Wanted stage; `status.stage` says which one holds. Suspended closes the network both ways and admits no new pod;
+    /// Retired also ends the pods and all access, and keeps namespace and volumes. Default: Testing.
+    #[serde(default)]
+    pub stage: Stage,
+
+    /// Level of the system under the national scheme of classified protection (等保), 1 to 4. Example: 3.
+    #[schemars(range(min = 1, max = 4))]
+    pub protection_level: i32,
+
+    /// The system's share of the agency's total. Default: none, so that no pod is admitted.
+    #[serde(default)]
+    pub resources: Share,
+
+    /// What happens to the workload namespace when the system or its tenant is deleted. Default: Retain.
+    #[serde(default)]
+    pub deletion: Deletion,
+}
+
+/// A system's share of its agency's total.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// Carved out of the agency's `spec.quota` and lent to nobody. The same keys as there; what is not named is 0, but for
+    /// `limits.*`: where only the request is named, the limit follows it in the proportion of the agency's total. A share
+    /// that does not fit waits, as condition `QuotaGranted` says. Default: nothing.
+    /// Example: `{requests.cpu: "8", requests.memory: 32Gi, pods: "60"}`.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 24))]
+    #[x_kube(validation = Rule::new(KEYS_RULE).message(KEYS_MESSAGE))]
+    #[x_kube(validation = Rule::new(LIMITS_RULE).message(LIMITS_MESSAGE))]
+    pub guaranteed: Resources,
+}
+
+/// Application domains of a city.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "each name says all; a description apiece would split the schema's enum")]
+pub enum Domain {
+    GovernmentServices,
+    PublicSafety,
+    Transport,
+    Environment,
+    Planning,
+    Housing,
+    Health,
+    Education,
+    CultureAndTourism,
+    SocialSecurity,
+    CivilAffairs,
+    MarketSupervision,
+    Economy,
+    Finance,
+    Data,
+    CityManagement,
+    Science,
+}
+
+/// Stage of a system's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Stage {
+    /// In test.
+    #[default]
+    Testing,
+    /// In service.
+    Running,
+    /// Network closed, no new pods; everything kept.
+    Suspended,
+    /// No pods, no access, no network; namespace and volumes kept.
+    Retired,
+}
+
+impl Stage {
+    /// The name as written in the spec.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Testing => "Testing",
+            Self::Running => "Running",
+            Self::Suspended => "Suspended",
+            Self::Retired => "Retired",
+        }
+    }
+}
+
+/// What holds in the cloud; written by the operator alone.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostedSystemStatus {
+    /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
+    #[serde(default = "unseen")]
+    pub observed_generation: i64,
+    /// Stage that holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Workload namespace of the system. Example: health--appointments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+    /// Share of the agency's total that the system holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub granted: Option<Resources>,
+    /// Accepted, `QuotaGranted`, Provisioned, Isolated, Ready, Stalled.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// `observedGeneration` of an object that no operator has seen.
+pub(super) fn unseen() -> i64 {
+    -1
+}

@@ -1,0 +1,38 @@
+//! The contract: what people write and read. Schema, CEL rules and field documentation live here and
+//! nowhere else; `kubectl explain` shows these texts. Nothing here decides or does anything.
+
+pub mod agency_tenant;
+pub mod common;
+pub mod hosted_system;
+
+pub use agency_tenant::{AgencyTenant, AgencyTenantSpec, AgencyTenantStatus};
+pub use common::{Condition, Deletion, Quantity, Resources};
+pub use hosted_system::{HostedSystem, HostedSystemSpec, HostedSystemStatus, Stage};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON, JSONSchemaProps};
+use kube::CustomResourceExt;
+use serde_json::json;
+
+/// The definitions of both kinds, ready to be applied.
+#[must_use]
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    let mut definitions = vec![AgencyTenant::crd(), HostedSystem::crd()];
+    let versions = definitions.iter_mut().flat_map(|definition| &mut definition.spec.versions);
+    for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        let properties = schema.properties.get_or_insert_default();
+        properties.insert("metadata".into(), bounded_name());
+        if let Some(status) = properties.get_mut("status") {
+            // So that an object that no operator has seen says so.
+            status.default = Some(JSON(json!({ "observedGeneration": -1 })));
+            status.nullable = None;
+        }
+    }
+    definitions
+}
+
+/// A bound on the name lets the API server know what the rules over it cost; the rules themselves are narrower.
+fn bounded_name() -> JSONSchemaProps {
+    let text = |max_length| JSONSchemaProps { type_: Some("string".into()), max_length, ..JSONSchemaProps::default() };
+    let properties = [("name".into(), text(Some(63)))].into();
+    JSONSchemaProps { type_: Some("object".into()), properties: Some(properties), ..JSONSchemaProps::default() }
+}

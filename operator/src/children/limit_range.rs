@@ -1,0 +1,55 @@
+//! Defaults for containers that do not say what they need: without them the quota would refuse such pods.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Kind, Rank, Write};
+use crate::{
+    api::Quantity,
+    names::LIMIT_RANGE,
+    plan::{amount::Amount, desired::Space},
+};
+
+pub(super) static KIND: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "LimitRange",
+    plural: "limitranges",
+    rank: Rank::Guard,
+    write: Write::Guard,
+    build,
+    content,
+    figures: None,
+    prime: None,
+};
+
+fn build(space: &Space) -> Vec<Value> {
+    let quantities = |pairs: &[(&'static str, Quantity)]| -> BTreeMap<&'static str, String> {
+        pairs.iter().map(|(resource, quantity)| (*resource, canonical(resource, quantity.as_str()))).collect()
+    };
+    let defaults = &space.tenant.defaults;
+    vec![json!({
+        "metadata": { "name": LIMIT_RANGE },
+        "spec": { "limits": [{
+            "type": "Container",
+            "default": quantities(&defaults.limits),
+            "defaultRequest": quantities(&defaults.requests),
+        }] },
+    })]
+}
+
+fn content(object: &Value) -> Value {
+    let mut spec = object["spec"].clone();
+    let quantities = spec.pointer_mut("/limits").and_then(Value::as_array_mut).into_iter().flatten();
+    for quantities in quantities.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()).filter_map(Value::as_object_mut) {
+        for (resource, text) in quantities {
+            *text = json!(canonical(resource, text.as_str().unwrap_or_default()));
+        }
+    }
+    spec
+}
+
+fn canonical(resource: &str, text: &str) -> String {
+    Amount::parse(text).map_or_else(|_| text.to_owned(), |amount| amount.text(resource))
+}

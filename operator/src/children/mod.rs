@@ -1,0 +1,168 @@
+//! The children that a tenant's namespaces consist of: one file a kind, one line in [`TABLE`].
+//!
+//! Watches, the cache, pruning, the order of writing and the operator's `ClusterRole` derive from the table. Builders are
+//! pure and emit the fully defaulted form, so that what they write hashes as what the API server gives back.
+
+mod content;
+mod limit_range;
+mod namespace;
+mod network_policy;
+mod resource_quota;
+mod role_binding;
+mod service_account;
+
+use std::collections::BTreeMap;
+
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+
+use crate::{
+    names::{ANNOTATION_DISPLAY_NAME, LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID},
+    plan::{
+        desired::{Desired, Space},
+        snapshot::{ChildKey, Entry, QuotaState},
+    },
+};
+
+pub use content::{hash, normalised};
+pub use role_binding::cluster_role;
+
+/// Every kind of child, in no order that matters: `rank` says when it is written.
+pub static TABLE: [&Kind; 6] =
+    [&namespace::KIND, &network_policy::KIND, &resource_quota::KIND, &limit_range::KIND, &service_account::KIND, &role_binding::KIND];
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Kind {
+    /// API group, empty for the core group.
+    pub group: &'static str,
+    /// API version.
+    pub version: &'static str,
+    /// Kind. Example: `NetworkPolicy`.
+    pub kind: &'static str,
+    /// Resource. Example: `networkpolicies`.
+    pub plural: &'static str,
+    /// When it is written.
+    pub rank: Rank,
+    /// How it is written.
+    pub write: Write,
+    /// Builds the manifests of this kind for one namespace, without the common metadata.
+    pub build: fn(&Space) -> Vec<Value>,
+    /// The part of the object that the operator defines, beside its marks.
+    pub content: fn(&Value) -> Value,
+    /// Figures that the cache keeps.
+    pub figures: Option<fn(&Value) -> QuotaState>,
+    /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
+    pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
+}
+
+/// Order of writing within a namespace: each rank is complete before the next begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The namespace, with its Pod Security labels.
+    Namespace,
+    /// Isolation, quota, defaults: nobody is inside yet.
+    Guard,
+    /// The bindings that let people in; only behind a live quota.
+    Access,
+}
+
+/// How a kind is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Created by POST and never adopted; later only our own labels and annotations, by merge patch.
+    Namespace,
+    /// Wholly ours: created by POST, changed by PUT, so that what a stranger added goes too.
+    Guard,
+    /// Shared with others: server-side apply of our own fields.
+    Shared,
+}
+
+impl Kind {
+    /// The resource in the form that a dynamic client takes.
+    #[must_use]
+    pub fn resource(&self) -> ApiResource {
+        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(self.group, self.version, self.kind), self.plural)
+    }
+
+    /// Whether its objects are namespaces themselves.
+    #[must_use]
+    pub fn is_namespace(&self) -> bool {
+        self.write == Write::Namespace
+    }
+
+    /// Hash of what the operator defines in an object of this kind, live or desired.
+    #[must_use]
+    pub fn hash(&self, object: &Value) -> u64 {
+        hash(&json!([content::marks(object, self.write), (self.content)(object)]))
+    }
+
+    /// Reduces a live object to what the cache keeps.
+    #[must_use]
+    pub fn entry(&self, object: &Value) -> Entry {
+        let metadata = &object["metadata"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Entry {
+            uid: text(&metadata["uid"]),
+            resource_version: text(&metadata["resourceVersion"]),
+            tenant_uid: text(&metadata["labels"][LABEL_TENANT_UID]),
+            display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]),
+            deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
+            hash: self.hash(object),
+            quota: self.figures.map(|figures| Box::new(figures(object))),
+        }
+    }
+}
+
+/// Every child of one namespace.
+#[must_use]
+pub fn children(space: &Space) -> Vec<Desired> {
+    let build = |(index, kind): (usize, &&'static Kind)| {
+        let dress = move |object| desired(index, kind, space, object);
+        (kind.build)(space).into_iter().map(dress).collect::<Vec<_>>()
+    };
+    TABLE.iter().enumerate().flat_map(build).collect()
+}
+
+/// Adds type, place and marks to what a builder made.
+fn desired(index: usize, kind: &'static Kind, space: &Space, mut object: Value) -> Desired {
+    object["apiVersion"] = if kind.group.is_empty() { json!(kind.version) } else { json!(format!("{}/{}", kind.group, kind.version)) };
+    object["kind"] = json!(kind.kind);
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if !kind.is_namespace() {
+        object["metadata"]["namespace"] = json!(space.namespace.as_str());
+    }
+    let mut labels: BTreeMap<String, Value> = marks(space);
+    if let Some(own) = object["metadata"]["labels"].as_object() {
+        labels.extend(own.clone());
+    }
+    object["metadata"]["labels"] = json!(labels);
+    Desired { kind, index, namespace: space.namespace.clone(), name, hash: kind.hash(&object), object }
+}
+
+/// The labels that every child carries.
+fn marks(space: &Space) -> BTreeMap<String, Value> {
+    let mut marks = BTreeMap::from([
+        (LABEL_MANAGED_BY.to_owned(), json!(crate::names::FIELD_MANAGER)),
+        (LABEL_TENANT.to_owned(), json!(space.tenant.name.as_str())),
+        (LABEL_TENANT_UID.to_owned(), json!(space.tenant.uid)),
+    ]);
+    if let Some(system) = &space.system {
+        marks.insert(LABEL_SYSTEM.to_owned(), json!(system.as_str()));
+    }
+    marks
+}
+
+impl Desired {
+    /// Where it is.
+    #[must_use]
+    pub fn key(&self) -> ChildKey {
+        ChildKey { namespace: self.namespace.clone(), kind: self.index, name: self.name.clone() }
+    }
+}
+
+/// Index of the namespaces' own row in the table.
+#[must_use]
+pub fn namespace_index() -> usize {
+    TABLE.iter().position(|kind| kind.is_namespace()).unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! Isolation: nothing in, nothing out, but what the contract opens. One policy selects every pod of the namespace.
+
+use serde_json::{Value, json};
+
+use super::{Kind, Rank, Write};
+use crate::{
+    api::agency_tenant::BetweenSystems,
+    names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY},
+    plan::{
+        desired::{Access, Space},
+        intent::Exit,
+    },
+};
+
+pub(super) static KIND: Kind = Kind {
+    group: "networking.k8s.io",
+    version: "v1",
+    kind: "NetworkPolicy",
+    plural: "networkpolicies",
+    rank: Rank::Guard,
+    write: Write::Guard,
+    build,
+    content: |object| object["spec"].clone(),
+    figures: None,
+    prime: None,
+};
+
+fn build(space: &Space) -> Vec<Value> {
+    let open = space.access == Access::Open;
+    vec![json!({
+        "metadata": { "name": NETWORK_POLICY },
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": if open { ingress(space) } else { Vec::new() },
+            "egress": if open { egress(space) } else { Vec::new() },
+        },
+    })]
+}
+
+fn ingress(space: &Space) -> Vec<Value> {
+    vec![json!({ "from": neighbours(space) })]
+}
+
+fn egress(space: &Space) -> Vec<Value> {
+    let mut rules = vec![json!({ "to": neighbours(space) }), dns(space)];
+    rules.extend(space.tenant.egress.iter().map(exit));
+    rules
+}
+
+/// The pods of the namespace itself and, where the agency allows it, of its other systems.
+fn neighbours(space: &Space) -> Vec<Value> {
+    let mut peers = vec![json!({ "podSelector": {} })];
+    if space.tenant.between_systems == BetweenSystems::Allow {
+        peers.push(json!({ "namespaceSelector": { "matchLabels": { LABEL_TENANT_UID: space.tenant.uid } } }));
+    }
+    peers
+}
+
+fn dns(space: &Space) -> Value {
+    let settings = space.settings;
+    json!({
+        "to": [{
+            "namespaceSelector": { "matchLabels": { LABEL_NAMESPACE_NAME: settings.dns_namespace } },
+            "podSelector": { "matchLabels": settings.dns_selector },
+        }],
+        "ports": [
+            { "protocol": "UDP", "port": settings.dns_port },
+            { "protocol": "TCP", "port": settings.dns_port },
+        ],
+    })
+}
+
+fn exit(exit: &Exit) -> Value {
+    let except: Vec<String> = exit.except.iter().map(ToString::to_string).collect();
+    let ports: Vec<Value> = exit.ports.iter().map(|port| json!({ "protocol": "TCP", "port": port })).collect();
+    json!({ "to": [{ "ipBlock": { "cidr": exit.range.to_string(), "except": except } }], "ports": ports })
+}

@@ -1,0 +1,99 @@
+//! The one `ResourceQuota` of a namespace: a closed world, live from its first moment.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Kind, Rank, Write};
+use crate::{
+    names::QUOTA,
+    plan::{
+        amount::{self, Amount, Amounts},
+        desired::{Access, Space},
+        quota::STANDARD_KEYS,
+        snapshot::QuotaState,
+    },
+};
+
+pub(super) static KIND: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "ResourceQuota",
+    plural: "resourcequotas",
+    rank: Rank::Guard,
+    write: Write::Guard,
+    build,
+    content,
+    figures: Some(figures),
+    prime: Some(prime),
+};
+
+/// Most objects of a kind in one namespace, so that nobody fills the API server's store.
+const OBJECT_CAPS: [(&str, u32); 13] = [
+    ("configmaps", 200),
+    ("secrets", 200),
+    ("services", 60),
+    ("persistentvolumeclaims", 100),
+    ("replicationcontrollers", 20),
+    ("count/serviceaccounts", 40),
+    ("count/deployments.apps", 100),
+    ("count/replicasets.apps", 1000),
+    ("count/statefulsets.apps", 60),
+    ("count/cronjobs.batch", 60),
+    ("count/jobs.batch", 300),
+    ("count/ingresses.networking.k8s.io", 40),
+    ("count/networkpolicies.networking.k8s.io", 60),
+];
+
+/// Hosted systems that an agency may declare in its home namespace.
+const SYSTEMS_CAP: (&str, u32) = ("count/hostedsystems.govcloud.io", 100);
+
+fn build(space: &Space) -> Vec<Value> {
+    let hard: BTreeMap<String, String> = hard(space).iter().map(|(key, amount)| (key.clone(), amount.text(key))).collect();
+    vec![json!({ "metadata": { "name": QUOTA }, "spec": { "hard": hard } })]
+}
+
+/// Every key that admission should judge; what nobody claimed is 0.
+fn hard(space: &Space) -> Amounts {
+    let mut hard: Amounts = OBJECT_CAPS.iter().map(|(key, cap)| ((*key).to_owned(), Amount::whole(*cap))).collect();
+    for key in STANDARD_KEYS.into_iter().chain(["services.nodeports", "services.loadbalancers"]).chain(space.tenant.quota.keys().map(String::as_str)) {
+        hard.insert(key.to_owned(), Amount::ZERO);
+    }
+    hard.extend(space.hard.iter().map(|(key, amount)| (key.clone(), *amount)));
+    if space.access != Access::Open {
+        hard.insert("pods".to_owned(), Amount::ZERO);
+    }
+    if space.access == Access::Members {
+        hard.insert(SYSTEMS_CAP.0.to_owned(), Amount::whole(SYSTEMS_CAP.1));
+        hard.insert("persistentvolumeclaims".to_owned(), Amount::ZERO);
+    }
+    hard
+}
+
+/// Amounts, not texts: the API server writes some quantities another way. Scopes would narrow what the quota judges.
+fn content(object: &Value) -> Value {
+    let hard: Map<String, Value> = read(&object["spec"]["hard"]).iter().map(|(key, amount)| (key.clone(), json!(amount.text(key)))).collect();
+    json!({ "hard": hard, "scopes": object["spec"]["scopes"], "scopeSelector": object["spec"]["scopeSelector"] })
+}
+
+fn figures(object: &Value) -> QuotaState {
+    QuotaState {
+        wanted: read(&object["spec"]["hard"]),
+        hard: read(&object["status"]["hard"]),
+        used: read(&object["status"]["used"]),
+    }
+}
+
+fn read(amounts: &Value) -> Amounts {
+    let fields = amounts.as_object().into_iter().flatten();
+    fields.filter_map(|(key, text)| Some((key.clone(), Amount::parse(text.as_str()?).ok()?))).collect()
+}
+
+/// Admission enforces `status.hard`, which the controller manager fills in at its leisure. In a new, empty namespace
+/// nothing is used; elsewhere `used` is left out, and admission refuses until the controller manager has counted.
+fn prime(created: &Value, fresh: bool) -> Value {
+    let hard = created["spec"]["hard"].clone();
+    let none = |key: &String| (key.clone(), json!(amount::Amount::ZERO.text(key)));
+    let used: Map<String, Value> = hard.as_object().filter(|_| fresh).into_iter().flat_map(Map::keys).map(none).collect();
+    json!({ "hard": hard, "used": used })
+}

@@ -1,0 +1,24 @@
+//! The `deployer` `ServiceAccount` of a workload namespace, for the system's delivery pipeline. It lets nobody in by itself.
+
+use serde_json::{Value, json};
+
+use super::{Kind, Rank, Write};
+use crate::{names::DEPLOYER, plan::desired::Space};
+
+pub(super) static KIND: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "ServiceAccount",
+    plural: "serviceaccounts",
+    rank: Rank::Guard,
+    write: Write::Shared,
+    build,
+    content: |object| json!(object["automountServiceAccountToken"]),
+    figures: None,
+    prime: None,
+};
+
+fn build(space: &Space) -> Vec<Value> {
+    let account = json!({ "metadata": { "name": DEPLOYER }, "automountServiceAccountToken": false });
+    space.system.iter().map(|_| account.clone()).collect()
+}

@@ -1,0 +1,281 @@
+//! Changes → outcome: the only writer of children. Namespaces in parallel; within one, rank after rank.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, future::join_all, stream};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    cache::{Cache, Source, json},
+    metrics::Metrics,
+};
+use crate::{
+    children::{Kind, Rank, TABLE, Write},
+    error::Error,
+    names::{FIELD_MANAGER, LABEL_TENANT_UID, NamespaceName, is_ours},
+    plan::{
+        desired::Desired,
+        diff::{Change, SpaceChanges},
+        outcome::{Failure, Outcome, SpaceOutcome},
+        snapshot::ChildKey,
+    },
+};
+
+/// Longest wait for one request.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// Namespaces of one tenant that are written at the same time.
+const NAMESPACES_AT_ONCE: usize = 8;
+
+/// Writes children.
+#[derive(Clone)]
+pub struct Writer {
+    /// Connection to the API server.
+    pub client: Client,
+    /// Takes in what was written.
+    pub cache: Arc<Cache>,
+    /// Counts requests.
+    pub metrics: Metrics,
+}
+
+impl Writer {
+    /// Carries out the changes; a namespace or child that fails does not stop the others.
+    pub async fn apply(&self, changes: Vec<SpaceChanges>) -> Outcome {
+        let spaces = stream::iter(changes).map(|space| async move { (space.namespace.clone(), self.space(space).await) });
+        Outcome { spaces: spaces.buffer_unordered(NAMESPACES_AT_ONCE).collect().await }
+    }
+
+    async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
+        let mut outcome = SpaceOutcome::default();
+        let fresh = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
+        let mut rest = space.changes;
+        for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
+            let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| rank_of(change) == Some(rank));
+            rest = later;
+            if rank == Rank::Access && now.iter().any(lets_in) && outcome.failures.is_empty() && !self.quota_is_live(&space.namespace) {
+                outcome.failures.push(failure("RoleBinding", "all", &Error::QuotaNotLive));
+            }
+            match (rank, outcome.failures.is_empty()) {
+                (Rank::Guard, false) => return outcome, // nothing is created in a namespace that is not ours
+                (Rank::Access, false) => now.retain(|change| !lets_in(change)),
+                _ => {}
+            }
+            for result in join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, fresh))).await {
+                record(&mut outcome, result);
+            }
+        }
+        for change in &rest {
+            if outcome.failures.is_empty() {
+                record(&mut outcome, self.carry_out(&space.namespace, change, fresh).await);
+            }
+        }
+        outcome
+    }
+
+    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, fresh: bool) -> Result<usize, Failure> {
+        match change {
+            Change::Keep(_) => Ok(0),
+            Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &stranger(namespace, owner))),
+            Change::Create(desired) => self.create(desired, fresh).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error)),
+            Change::Update { desired, uid } => self.update(desired, uid).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error)),
+            Change::Delete { key, uid } => {
+                let kind = TABLE[key.kind];
+                let done = self.delete(kind, &key.namespace, &key.name, uid).await;
+                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key))
+            }
+            Change::Evict => self.evict(namespace).await.map_err(|error| failure("Pod", "all", &error)),
+            Change::Remove { uid } => {
+                let kind = TABLE[crate::children::namespace_index()];
+                let done = self.delete(kind, namespace, namespace.as_str(), uid).await;
+                done.map(|_| 0).map_err(|error| failure(kind.kind, namespace.as_str(), &error))
+            }
+        }
+    }
+
+    async fn create(&self, desired: &Desired, fresh: bool) -> Result<usize, Error> {
+        if desired.kind.write == Write::Shared {
+            return self.server_side_apply(desired).await;
+        }
+        let api = self.api(desired.kind, &desired.namespace);
+        let object = dynamic(&desired.object)?;
+        let created = match self.request("create", desired.kind.plural, api.create(&by_us(), &object)).await {
+            Err(error) if error.is_code(409) => return self.take_over(desired).await,
+            other => other?,
+        };
+        let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, 1) };
+        let mut live = created.clone();
+        live.data["status"] = prime(&json(&created), fresh);
+        let primed = self.request("update", desired.kind.plural, api.replace_status(&desired.name, &by_us(), &live)).await;
+        match primed {
+            Err(error) if error.is_code(409) => self.settle(desired, &created, 1), // the controller manager was faster
+            other => self.settle(desired, &other?, 2),
+        }
+    }
+
+    /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it.
+    async fn take_over(&self, desired: &Desired) -> Result<usize, Error> {
+        let api = self.api(desired.kind, &desired.namespace);
+        let live = self.request("get", desired.kind.plural, api.get(&desired.name)).await?;
+        self.replace(desired, live).await
+    }
+
+    async fn update(&self, desired: &Desired, uid: &str) -> Result<usize, Error> {
+        if desired.kind.write == Write::Shared {
+            return self.server_side_apply(desired).await;
+        }
+        let api = self.api(desired.kind, &desired.namespace);
+        let live = self.request("get", desired.kind.plural, api.get(&desired.name)).await?;
+        if desired.kind.is_namespace() && live.metadata.uid.as_deref() != Some(uid) {
+            return Err(Error::Refused { code: 409, message: format!("namespace {} was created anew meanwhile", desired.name) });
+        }
+        self.replace(desired, live).await
+    }
+
+    /// Makes a live object as it should be, on condition that it is still the one that was read.
+    async fn replace(&self, desired: &Desired, live: DynamicObject) -> Result<usize, Error> {
+        let api = self.api(desired.kind, &desired.namespace);
+        let plural = desired.kind.plural;
+        if desired.kind.is_namespace() {
+            let patch = namespace_patch(desired, &live)?;
+            let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+            let patched = self.request("patch", plural, api.patch(&desired.name, &by_us, &patch)).await?;
+            return self.settle(desired, &patched, 1);
+        }
+        let merged = dynamic(&with_foreign_labels(desired, &live))?;
+        match self.request("update", plural, api.replace(&desired.name, &by_us(), &merged)).await {
+            // A field that cannot be changed, such as a binding's role: only a new object helps.
+            Err(error) if error.is_code(422) => {
+                self.delete(desired.kind, &desired.namespace, &desired.name, live.metadata.uid.as_deref().unwrap_or_default()).await?;
+                let created = self.request("create", plural, api.create(&by_us(), &dynamic(&desired.object)?)).await?;
+                self.settle(desired, &created, 2)
+            }
+            other => self.settle(desired, &other?, 1),
+        }
+    }
+
+    async fn server_side_apply(&self, desired: &Desired) -> Result<usize, Error> {
+        let api = self.api(desired.kind, &desired.namespace);
+        let (by_us, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&desired.object));
+        let applied = self.request("apply", desired.kind.plural, api.patch(&desired.name, &by_us, &patch)).await?;
+        self.settle(desired, &applied, 1)
+    }
+
+    async fn delete(&self, kind: &Kind, namespace: &NamespaceName, name: &str, uid: &str) -> Result<usize, Error> {
+        let condition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(condition), ..DeleteParams::background() };
+        match self.request("delete", kind.plural, self.api(kind, namespace).delete(name, &parameters)).await {
+            Err(error) if error.is_code(404) => Ok(0),
+            other => other.map(|_| 1),
+        }
+    }
+
+    async fn evict(&self, namespace: &NamespaceName) -> Result<usize, Error> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace.as_str());
+        self.request("deletecollection", "pods", pods.delete_collection(&DeleteParams::default(), &ListParams::default())).await?;
+        Ok(0) // pods take their time; the quota tells when they are gone
+    }
+
+    /// Takes the answer in, and sees whether the object is now as it should be.
+    fn settle(&self, desired: &Desired, answer: &DynamicObject, written: usize) -> Result<usize, Error> {
+        self.cache.take(Source::Children(desired.index), answer);
+        if desired.kind.hash(&json(answer)) == desired.hash { Ok(written) } else { Err(Error::Contested) }
+    }
+
+    fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
+        let snapshot = self.cache.snapshot(&namespace.tenant());
+        let here = snapshot.observed.iter().filter(|(key, _)| key.namespace == *namespace);
+        here.filter_map(|(_, entry)| entry.quota.as_ref()).any(|quota| quota.is_live())
+    }
+
+    async fn request<T>(&self, verb: &'static str, resource: &'static str, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request).await;
+        let answer = answer.map_err(|_| Error::TimedOut(REQUEST_TIMEOUT)).and_then(|answer| answer.map_err(Error::from));
+        self.metrics.request(verb, resource, answer.as_ref().err());
+        answer
+    }
+
+    fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<DynamicObject> {
+        if kind.is_namespace() {
+            Api::all_with(self.client.clone(), &kind.resource())
+        } else {
+            Api::namespaced_with(self.client.clone(), namespace.as_str(), &kind.resource())
+        }
+    }
+}
+
+/// When a change is carried out; none for what comes after everything else. Taking away comes with the guards.
+fn rank_of(change: &Change) -> Option<Rank> {
+    match change {
+        Change::Create(desired) | Change::Update { desired, .. } => Some(desired.kind.rank),
+        Change::Conflict { .. } => Some(Rank::Namespace),
+        Change::Delete { .. } | Change::Keep(ChildKey { .. }) => Some(Rank::Guard),
+        Change::Evict | Change::Remove { .. } => None,
+    }
+}
+
+fn lets_in(change: &Change) -> bool {
+    matches!(change, Change::Create(_))
+}
+
+fn record(outcome: &mut SpaceOutcome, result: Result<usize, Failure>) {
+    match result {
+        Ok(written) => outcome.written += written,
+        Err(failure) => outcome.failures.push(failure),
+    }
+}
+
+fn failure(kind: &'static str, name: &str, error: &Error) -> Failure {
+    Failure { kind, name: name.to_owned(), reason: error.reason(), message: error.to_string(), stalled: error.is_stalled() }
+}
+
+fn stranger(namespace: &NamespaceName, owner: &str) -> Error {
+    let whose = if owner.is_empty() { "it carries no tenant's mark".to_owned() } else { format!("it belongs to the tenant with UID {owner}") };
+    Error::Stranger(format!(
+        "namespace {namespace} exists and is not this tenant's: {whose}; it is left alone. Save what is in it and delete it, or choose another name"
+    ))
+}
+
+fn by_us() -> PostParams {
+    PostParams { field_manager: Some(FIELD_MANAGER.into()), dry_run: false }
+}
+
+fn dynamic(object: &Value) -> Result<DynamicObject, Error> {
+    serde_json::from_value(object.clone()).map_err(|error| Error::Unreachable(error.to_string()))
+}
+
+/// The planned object with the version that was read, and with labels and annotations that mean nothing to us.
+fn with_foreign_labels(desired: &Desired, live: &DynamicObject) -> Value {
+    let mut object = desired.object.clone();
+    let live = json(live);
+    for field in ["labels", "annotations"] {
+        let foreign = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| !is_ours(key));
+        for (key, value) in foreign {
+            object["metadata"][field][key] = value.clone();
+        }
+    }
+    for field in ["uid", "resourceVersion"] {
+        object["metadata"][field] = live["metadata"][field].clone();
+    }
+    object
+}
+
+/// Our own labels and annotations, and null for those of ours that are not planned.
+fn namespace_patch(desired: &Desired, live: &DynamicObject) -> Result<Patch<Value>, Error> {
+    let live = json(live);
+    let owner = live["metadata"]["labels"][LABEL_TENANT_UID].as_str().unwrap_or_default();
+    if desired.object["metadata"]["labels"][LABEL_TENANT_UID].as_str() != Some(owner) {
+        return Err(stranger(&desired.namespace, owner));
+    }
+    let mut metadata = json!({ "uid": live["metadata"]["uid"], "resourceVersion": live["metadata"]["resourceVersion"] });
+    for field in ["labels", "annotations"] {
+        let surplus = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| is_ours(key));
+        let mut patch: Map<String, Value> = surplus.map(|(key, _)| (key.clone(), Value::Null)).collect();
+        patch.extend(desired.object["metadata"][field].as_object().cloned().unwrap_or_default());
+        metadata[field] = Value::Object(patch);
+    }
+    Ok(Patch::Merge(json!({ "metadata": metadata })))
+}

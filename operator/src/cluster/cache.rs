@@ -1,0 +1,292 @@
+//! What the watches have seen: every child reduced to some hundred bytes, the two kinds whole, and how each watch is doing.
+//!
+//! What the operator writes is taken in from the answer, so the next look is never older than the last write, and the event
+//! of an own write is no news.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use kube::{ResourceExt, api::DynamicObject};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{
+    children::TABLE,
+    names::{NamespaceName, TenantName},
+    plan::snapshot::{ChildKey, Observed, Root, Snapshot, SystemRoot, TenantRoot},
+};
+
+/// One stream of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Agency tenants.
+    Tenants,
+    /// Hosted systems.
+    Systems,
+    /// Children of the kind at this place in the table.
+    Children(usize),
+}
+
+impl Source {
+    /// Every stream.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Tenants, Self::Systems].into_iter().chain((0..TABLE.len()).map(Self::Children))
+    }
+}
+
+/// A stream that failed less than this ago is failing: watches try again within 10 s.
+const FAILURE_LASTS: Duration = Duration::from_secs(15);
+
+#[derive(Default)]
+struct Stream {
+    synced: bool,
+    forbidden: bool,
+    failure: Option<(Instant, String)>,
+}
+
+#[derive(Default)]
+struct Contents {
+    tenants: BTreeMap<TenantName, TenantRoot>,
+    systems: BTreeMap<(NamespaceName, String), SystemRoot>,
+    children: Observed,
+    streams: BTreeMap<Source, Stream>,
+}
+
+/// The caches.
+#[derive(Default)]
+pub struct Cache(Mutex<Contents>);
+
+impl Cache {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an object in, and names the tenant to look at if that is news.
+    pub fn take(&self, source: Source, object: &DynamicObject) -> Option<TenantName> {
+        let mut contents = self.contents();
+        let news = match source {
+            Source::Tenants => replace(&mut contents.tenants, TenantName::new(object.name_any()), root(object)),
+            Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
+            Source::Children(index) => take_child(&mut contents.children, index, object),
+        };
+        news.then(|| tenant_of(source, object))
+    }
+
+    /// Forgets an object.
+    pub fn forget(&self, source: Source, object: &DynamicObject) -> TenantName {
+        let mut contents = self.contents();
+        match source {
+            Source::Tenants => drop(contents.tenants.remove(&TenantName::new(object.name_any()))),
+            Source::Systems => drop(contents.systems.remove(&system_key(object))),
+            Source::Children(index) => drop(contents.children.remove(&child_key(index, object))),
+        }
+        tenant_of(source, object)
+    }
+
+    /// Ends a listing: what was not in it is gone. Returns the tenants to look at.
+    pub fn listed(&self, source: Source, seen: &BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
+        let mut contents = self.contents();
+        let mut news = BTreeSet::new();
+        let mut keep = |namespace: &str, name: &str| {
+            let kept = seen.contains(&(namespace.to_owned(), name.to_owned()));
+            if !kept {
+                news.insert(NamespaceName::new(if namespace.is_empty() { name } else { namespace }).tenant());
+            }
+            kept
+        };
+        match source {
+            Source::Tenants => contents.tenants.retain(|name, _| keep("", name.as_str())),
+            Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name)),
+            Source::Children(index) => contents.children.retain(|key, _| {
+                let namespace = if TABLE[index].is_namespace() { "" } else { key.namespace.as_str() };
+                key.kind != index || keep(namespace, &key.name)
+            }),
+        }
+        let stream = contents.streams.entry(source).or_default();
+        let was_blind = stream.forbidden || !stream.synced;
+        *stream = Stream { synced: true, ..Stream::default() };
+        if was_blind { known(&contents) } else { news }
+    }
+
+    /// Notes that a stream lives.
+    pub fn alive(&self, source: Source) {
+        self.contents().streams.entry(source).or_default().failure = None;
+    }
+
+    /// Notes that a stream failed. Returns the tenants to look at: all, when the operator has just lost sight.
+    pub fn failed(&self, source: Source, forbidden: bool, message: String) -> BTreeSet<TenantName> {
+        let mut contents = self.contents();
+        let stream = contents.streams.entry(source).or_default();
+        let lost_sight = forbidden && !stream.forbidden;
+        stream.forbidden |= forbidden;
+        stream.failure = Some((Instant::now(), message));
+        if lost_sight { known(&contents) } else { BTreeSet::new() }
+    }
+
+    /// Whether every stream has listed or will not before somebody grants it.
+    pub fn is_settled(&self) -> bool {
+        let contents = self.contents();
+        Source::all().all(|source| contents.streams.get(&source).is_some_and(|stream| stream.synced || stream.forbidden))
+    }
+
+    /// What keeps the operator from being ready, a line each.
+    pub fn complaints(&self) -> Vec<String> {
+        let contents = self.contents();
+        let complaint = |source: Source| {
+            let name = plural(source);
+            match contents.streams.get(&source) {
+                Some(Stream { failure: Some((time, message)), forbidden, .. }) if *forbidden || time.elapsed() < FAILURE_LASTS => {
+                    Some(format!("{name}: {message}"))
+                }
+                Some(Stream { synced: true, .. }) => None,
+                _ => Some(format!("{name}: not synced yet")),
+            }
+        };
+        Source::all().filter_map(complaint).collect()
+    }
+
+    /// One tenant at this moment.
+    pub fn snapshot(&self, name: &TenantName) -> Snapshot {
+        let contents = self.contents();
+        let home = name.home();
+        let systems = contents.systems.range((home.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == home);
+        let first = ChildKey { namespace: home.clone(), kind: 0, name: String::new() };
+        let children = contents.children.range(first..).take_while(|(key, _)| key.namespace.as_str().starts_with(name.as_str()));
+        let own = children.filter(|(key, _)| key.namespace.tenant() == *name);
+        let blind = contents.streams.iter().filter(|(_, stream)| stream.forbidden);
+        Snapshot {
+            name: name.clone(),
+            tenant: contents.tenants.get(name).cloned(),
+            systems: systems.map(|(_, root)| root.clone()).collect(),
+            observed: own.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
+            blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
+            uninstalling: false,
+        }
+    }
+
+    /// Marks a child as going, until its watch says that it is gone.
+    pub fn going(&self, key: &ChildKey) {
+        if let Some(entry) = self.contents().children.get_mut(key) {
+            entry.deleting = true;
+        }
+    }
+
+    /// Number of objects: tenants, systems, children.
+    pub fn sizes(&self) -> [(&'static str, usize); 3] {
+        let contents = self.contents();
+        [("agencytenants", contents.tenants.len()), ("hostedsystems", contents.systems.len()), ("children", contents.children.len())]
+    }
+
+    /// Hosted systems by stage that holds.
+    pub fn stages(&self) -> BTreeMap<&'static str, usize> {
+        let contents = self.contents();
+        let mut stages = BTreeMap::new();
+        for root in contents.systems.values() {
+            *stages.entry(root.status.stage.map_or("None", crate::api::Stage::as_str)).or_default() += 1;
+        }
+        stages
+    }
+}
+
+/// Name of a stream's resource.
+pub fn plural(source: Source) -> &'static str {
+    match source {
+        Source::Tenants => "agencytenants",
+        Source::Systems => "hostedsystems",
+        Source::Children(index) => TABLE[index].plural,
+    }
+}
+
+/// The whole object as JSON, as the pure part reads it.
+pub fn json(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// Every tenant that anything points to.
+fn known(contents: &Contents) -> BTreeSet<TenantName> {
+    let homes = contents.systems.keys().map(|(namespace, _)| namespace.tenant());
+    contents.tenants.keys().cloned().chain(homes).chain(contents.children.keys().map(|key| key.namespace.tenant())).collect()
+}
+
+/// The tenant in whose name an object stands.
+fn tenant_of(source: Source, object: &DynamicObject) -> TenantName {
+    match source {
+        Source::Tenants => TenantName::new(object.name_any()),
+        // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
+        Source::Systems => TenantName::new(object.namespace().unwrap_or_default()),
+        Source::Children(_) => NamespaceName::new(object.namespace().unwrap_or_else(|| object.name_any())).tenant(),
+    }
+}
+
+fn system_key(object: &DynamicObject) -> (NamespaceName, String) {
+    (NamespaceName::new(object.namespace().unwrap_or_default()), object.name_any())
+}
+
+fn child_key(index: usize, object: &DynamicObject) -> ChildKey {
+    let name = object.name_any();
+    ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name }
+}
+
+fn take_child(children: &mut Observed, index: usize, object: &DynamicObject) -> bool {
+    let (key, mut entry) = (child_key(index, object), TABLE[index].entry(&json(object)));
+    let Some(known) = children.get(&key) else {
+        children.insert(key, entry);
+        return true;
+    };
+    if known.uid == entry.uid && !is_newer(&entry.resource_version, &known.resource_version) {
+        return false;
+    }
+    let version = std::mem::replace(&mut entry.resource_version, known.resource_version.clone());
+    let news = *known != entry;
+    entry.resource_version = version;
+    children.insert(key, entry);
+    news
+}
+
+/// Replaces a root by a newer reading of it; news is whatever differs beside the version.
+fn replace<Key: Ord, Spec: PartialEq + Clone, Status: PartialEq + Clone>(
+    roots: &mut BTreeMap<Key, Root<Spec, Status>>,
+    key: Key,
+    mut read: Root<Spec, Status>,
+) -> bool {
+    let Some(known) = roots.get(&key) else {
+        roots.insert(key, read);
+        return true;
+    };
+    if known.uid == read.uid && !is_newer(&read.resource_version, &known.resource_version) {
+        return false;
+    }
+    let version = std::mem::replace(&mut read.resource_version, known.resource_version.clone());
+    let news = *known != read;
+    read.resource_version = version;
+    roots.insert(key, read);
+    news
+}
+
+/// Resource versions are ordered numbers on every supported server; elsewhere the last one to come counts as newer.
+fn is_newer(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(version), Ok(than)) => version > than,
+        _ => version != than,
+    }
+}
+
+fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(object: &DynamicObject) -> Root<Spec, Status> {
+    let metadata = &object.metadata;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    Root {
+        name: text(&metadata.name),
+        namespace: text(&metadata.namespace),
+        uid: text(&metadata.uid),
+        resource_version: text(&metadata.resource_version),
+        generation: metadata.generation.unwrap_or_default(),
+        created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
+        deleting: metadata.deletion_timestamp.is_some(),
+        finalizers: metadata.finalizers.clone().unwrap_or_default(),
+        spec: serde_json::from_value(object.data["spec"].clone()).map_err(|error| error.to_string()),
+        status: serde_json::from_value(object.data["status"].clone()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,13 @@
+//! All input and output with Kubernetes. Nothing here decides what should be.
+
+mod apply;
+mod cache;
+mod http;
+mod metrics;
+pub mod permissions;
+mod reconcile;
+mod report;
+mod run;
+mod watch;
+
+pub use run::{Options, run};

@@ -1,0 +1,142 @@
+//! One tenant, once along the straight line. The file reads as the line does.
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp,
+};
+use kube::{Api, Client};
+
+use super::{apply::Writer, cache::Cache, report::Report};
+use crate::{
+    api::AgencyTenantStatus,
+    children::namespace_index,
+    error::Error,
+    names::TenantName,
+    plan::{
+        Plan,
+        amount::{Amount, amounts, of, resources},
+        diff::diff,
+        intent::intent,
+        outcome::Outcome,
+        plan,
+        release::release,
+        settings::Settings,
+        snapshot::Snapshot,
+    },
+    status::{Facts, system, tenant},
+};
+
+/// Definitions without which nothing may be destroyed.
+const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
+/// A plan settles in fewer rounds than this; more means that somebody writes against us.
+const ROUNDS: usize = 5;
+
+/// What a reconcile works with.
+#[derive(Clone)]
+pub struct Context {
+    /// Connection to the API server.
+    pub client: Client,
+    /// What the watches have seen.
+    pub cache: Arc<Cache>,
+    /// Writer of children.
+    pub writer: Writer,
+    /// Writer of status.
+    pub report: Report,
+    /// Settings of the cluster.
+    pub settings: Arc<Settings>,
+}
+
+/// When to look at the tenant again, if nothing happens before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// When something happens.
+    News,
+    /// After this time.
+    After(Duration),
+    /// Soon, and ever later as long as it fails.
+    Retry,
+}
+
+/// Brings one tenant to its plan and tells how that went.
+///
+/// # Errors
+/// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
+pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Error> {
+    for _ in 0..ROUNDS {
+        let snapshot = context.snapshot(name).await?;
+        if context.report.hold(&snapshot).await? {
+            continue;
+        }
+        let intent = intent(&snapshot, &context.settings);
+        let plan = plan(&snapshot, &intent, &context.settings);
+        if let Some(raised) = raised_total(&snapshot, &plan) {
+            context.report.publish(&snapshot, &raised).await?;
+            continue;
+        }
+        let uid = snapshot.tenant.as_ref().map_or("", |root| &root.uid);
+        let outcome = context.writer.apply(diff(&plan, uid, &snapshot.observed)).await;
+        if outcome.written() > 0 && !outcome.failed() {
+            continue; // the status is judged when there is nothing left to write
+        }
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let facts = Facts { snapshot: &snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: &now };
+        return context.tell(&facts).await;
+    }
+    Ok(Next::Retry)
+}
+
+impl Context {
+    /// The caches' view, and, when something is about to end, whether the two kinds are being uninstalled.
+    async fn snapshot(&self, name: &TenantName) -> Result<Snapshot, Error> {
+        let mut snapshot = self.cache.snapshot(name);
+        if something_ends(&snapshot) {
+            let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+            for definition in DEFINITIONS {
+                let found = definitions.get_opt(definition).await?;
+                snapshot.uninstalling |= found.is_none_or(|found| found.metadata.deletion_timestamp.is_some());
+            }
+        }
+        Ok(snapshot)
+    }
+
+    async fn tell(&self, facts: &Facts<'_>) -> Result<Next, Error> {
+        let snapshot = facts.snapshot;
+        let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(facts, root)).collect();
+        let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(facts, root, &systems));
+        self.report.note(&snapshot.name, facts.outcome);
+        let due = self.report.statuses(snapshot, tenant, systems).await?;
+        let may_go = release(snapshot, facts.intent, facts.plan, facts.outcome);
+        // The status that was just written has raised the version that a finalizer's removal is conditional on.
+        self.report.release(&self.cache.snapshot(&snapshot.name), &may_go).await?;
+        Ok(next(facts.outcome, due))
+    }
+}
+
+fn next(outcome: &Outcome, due: Option<Duration>) -> Next {
+    match due {
+        _ if outcome.failed() || outcome.written() > 0 => Next::Retry,
+        Some(due) => Next::After(due),
+        None => Next::News,
+    }
+}
+
+/// Whether an object is marked deleted, or a namespace has lost its system: nothing destructive may follow from a
+/// definition that is being removed.
+fn something_ends(snapshot: &Snapshot) -> bool {
+    let deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
+    let declared = |system: &str| snapshot.systems.iter().any(|root| root.name == system);
+    let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index());
+    deleting || namespaces.filter_map(|key| key.namespace.system()).any(|system| !declared(system.as_str()))
+}
+
+/// The status with the total that is about to be served, where that is more than the status says.
+fn raised_total(snapshot: &Snapshot, plan: &Plan) -> Option<AgencyTenantStatus> {
+    let mut status = snapshot.tenant.as_ref()?.status.clone();
+    let mut figures = status.quota.take().unwrap_or_default();
+    let served = amounts(&figures.total).unwrap_or_default();
+    let held = plan.allocation.allocated.iter().any(|(key, amount)| *amount > of(&served, key));
+    figures.total = resources(&plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO).map(|(key, amount)| (key.clone(), *amount)).collect());
+    status.quota = Some(figures);
+    held.then_some(status)
+}

@@ -1,0 +1,225 @@
+//! Status → API server, and events: the only writer of the two kinds, that is of their status and their finalizers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use kube::{
+    Api, Client,
+    api::{DynamicObject, Patch, PatchParams, PostParams},
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use serde::Serialize;
+use serde_json::json;
+use tracing::warn;
+
+use super::{
+    apply::REQUEST_TIMEOUT,
+    cache::{Cache, Source, plural},
+    metrics::Metrics,
+    watch::resource,
+};
+use crate::{
+    api::{AgencyTenantStatus, Condition, HostedSystemStatus},
+    error::{Error, with_causes},
+    names::{FIELD_MANAGER, FINALIZER, TenantName},
+    plan::{
+        outcome::Outcome,
+        release::{Release, wants_hold},
+        snapshot::{Root, Snapshot},
+    },
+    status::{conditions::{kind, reason}, tenant::differ_in_use_only},
+};
+
+/// Figures of use are written at most so often.
+const USE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Writes status, finalizers and events.
+#[derive(Clone)]
+pub struct Report {
+    client: Client,
+    cache: Arc<Cache>,
+    metrics: Metrics,
+    recorder: Recorder,
+    memory: Arc<Mutex<Memory>>,
+}
+
+#[derive(Default)]
+struct Memory {
+    use_written: BTreeMap<TenantName, Instant>,
+    forbidden: BTreeMap<TenantName, String>,
+}
+
+impl Report {
+    /// A reporter in the operator's name.
+    pub fn new(client: Client, cache: Arc<Cache>, metrics: Metrics) -> Self {
+        let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
+        Self { recorder: Recorder::new(client.clone(), reporter), client, cache, metrics, memory: Arc::default() }
+    }
+
+    /// Puts our finalizer on what will get children. Says whether it wrote.
+    pub async fn hold(&self, snapshot: &Snapshot) -> Result<bool, Error> {
+        let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.uninstalling) else { return Ok(false) };
+        let mut written = false;
+        if wants_hold(tenant) {
+            self.finalizers(Source::Tenants, tenant, true).await?;
+            written = true;
+        }
+        let systems = snapshot.systems.iter().filter(|root| wants_hold(root));
+        for result in join_all(systems.map(|root| self.finalizers(Source::Systems, root, true))).await {
+            result?;
+            written = true;
+        }
+        Ok(written)
+    }
+
+    /// Takes our finalizer off what may go.
+    pub async fn release(&self, snapshot: &Snapshot, release: &Release) -> Result<(), Error> {
+        let systems = snapshot.systems.iter().filter(|root| release.systems.contains(&root.name));
+        for result in join_all(systems.map(|root| self.finalizers(Source::Systems, root, false))).await {
+            result?;
+        }
+        match &snapshot.tenant {
+            Some(tenant) if release.tenant => self.finalizers(Source::Tenants, tenant, false).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the statuses that differ. Returns when figures of use are due, if they wait.
+    pub async fn statuses(&self, snapshot: &Snapshot, tenant: Option<AgencyTenantStatus>, systems: Vec<HostedSystemStatus>) -> Result<Option<Duration>, Error> {
+        let writes = snapshot.systems.iter().zip(&systems).filter(|(root, status)| root.status != **status).map(|(root, status)| async move {
+            self.status(Source::Systems, root, status).await?;
+            self.announce(Source::Systems, root, &root.status.conditions, &status.conditions).await;
+            Ok::<_, Error>(())
+        });
+        let mut first_error = None;
+        for result in join_all(writes).await {
+            first_error = first_error.or(result.err());
+        }
+        let mut due = None;
+        if let (Some(root), Some(status)) = (&snapshot.tenant, tenant) {
+            due = self.use_due(&snapshot.name, &root.status, &status);
+            if due.is_none() && root.status != status {
+                self.status(Source::Tenants, root, &status).await?;
+                self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions).await;
+                self.memory().use_written.insert(snapshot.name.clone(), Instant::now());
+            }
+        }
+        first_error.map_or(Ok(due), Err)
+    }
+
+    /// Makes a raised total known before any of it is handed out.
+    pub async fn publish(&self, snapshot: &Snapshot, status: &AgencyTenantStatus) -> Result<(), Error> {
+        match &snapshot.tenant {
+            Some(root) => self.status(Source::Tenants, root, status).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers what the API server forbids for `/readyz`.
+    pub fn note(&self, name: &TenantName, outcome: &Outcome) {
+        let failures = outcome.spaces.values().flat_map(|space| &space.failures);
+        let forbidden = failures.filter(|failure| failure.reason == reason::FORBIDDEN).map(|failure| failure.message.clone()).next();
+        let mut memory = self.memory();
+        match forbidden {
+            Some(message) => drop(memory.forbidden.insert(name.clone(), message)),
+            None => drop(memory.forbidden.remove(name)),
+        }
+    }
+
+    /// What the API server forbids, a line for each different refusal.
+    pub fn forbidden(&self) -> Vec<String> {
+        let mut messages: Vec<String> = self.memory().forbidden.values().cloned().collect();
+        messages.sort();
+        messages.dedup();
+        messages
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the new figures may be written, if they are all that is new.
+    fn use_due(&self, name: &TenantName, old: &AgencyTenantStatus, new: &AgencyTenantStatus) -> Option<Duration> {
+        let since = self.memory().use_written.get(name).map(Instant::elapsed)?;
+        USE_INTERVAL.checked_sub(since).filter(|_| differ_in_use_only(old, new))
+    }
+
+    async fn status<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, status: &impl Serialize) -> Result<(), Error> {
+        let object = self.reference(source, root, json!({ "status": status }))?;
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), dry_run: false };
+        let written = self.request("update", source, self.api(source, &root.namespace).replace_status(&root.name, &parameters, &object)).await?;
+        self.cache.take(source, &written);
+        Ok(())
+    }
+
+    async fn finalizers<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, hold: bool) -> Result<(), Error> {
+        let mut finalizers: Vec<&str> = root.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
+        if hold {
+            finalizers.push(FINALIZER);
+        }
+        let patch = json!({ "metadata": { "uid": root.uid, "resourceVersion": root.resource_version, "finalizers": finalizers } });
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let api = self.api(source, &root.namespace);
+        let written = self.request("patch", source, api.patch(&root.name, &parameters, &Patch::Merge(patch))).await;
+        match written {
+            Ok(written) => {
+                self.cache.take(source, &written);
+                Ok(())
+            }
+            Err(error) if error.is_code(404) && !hold => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An event when `Ready` turns or changes its cause. Losing one is no failure of the reconcile.
+    async fn announce<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, old: &[Condition], new: &[Condition]) {
+        let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.kind == kind::READY).cloned();
+        let Some(now) = ready(new) else { return };
+        if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+            return;
+        }
+        let event = Event {
+            type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
+            reason: now.reason,
+            note: Some(now.message.chars().take(1000).collect()),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        let Ok(object) = self.reference(source, root, json!({})) else { return };
+        let reference = kube::Resource::object_ref(&object, &resource(source));
+        if let Err(error) = self.recorder.publish(&event, &reference).await {
+            warn!(name = root.name, error = with_causes(&error), "an event was not taken");
+        }
+    }
+
+    /// The object's type and place, with the version that was read, and what is to be said of it.
+    fn reference<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, mut object: serde_json::Value) -> Result<DynamicObject, Error> {
+        let resource = resource(source);
+        object["apiVersion"] = json!(resource.api_version);
+        object["kind"] = json!(resource.kind);
+        object["metadata"] = json!({ "name": root.name, "uid": root.uid, "resourceVersion": root.resource_version });
+        if !root.namespace.is_empty() {
+            object["metadata"]["namespace"] = json!(root.namespace);
+        }
+        serde_json::from_value(object).map_err(|error| Error::Unreachable(error.to_string()))
+    }
+
+    async fn request<T>(&self, verb: &'static str, source: Source, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request).await;
+        let answer = answer.map_err(|_| Error::TimedOut(REQUEST_TIMEOUT)).and_then(|answer| answer.map_err(Error::from));
+        self.metrics.request(verb, plural(source), answer.as_ref().err());
+        answer
+    }
+
+    fn api(&self, source: Source, namespace: &str) -> Api<DynamicObject> {
+        if namespace.is_empty() {
+            Api::all_with(self.client.clone(), &resource(source))
+        } else {
+            Api::namespaced_with(self.client.clone(), namespace, &resource(source))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! API server → caches: one watch for each of the two kinds and each kind of child. Whatever is news names a tenant to look at.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, pin_mut};
+use kube::{
+    Api, Client, CustomResourceExt, ResourceExt,
+    api::DynamicObject,
+    core::ApiResource,
+    runtime::{
+        WatchStreamExt,
+        utils::{Backoff, ResetTimerBackoff},
+        watcher::{self, Config, Event, ExponentialBackoff, watcher},
+    },
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, warn};
+
+use super::{
+    cache::{Cache, Source, plural},
+    metrics::Metrics,
+};
+use crate::{
+    api::{AgencyTenant, HostedSystem},
+    children::TABLE,
+    error::with_causes,
+    names::{LABEL_TENANT, TenantName},
+};
+
+/// First and longest wait before a failing watch is tried again; the cache's notion of failing is a little longer.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+/// A watch that lived so long begins at the first wait again.
+const RESET: Duration = Duration::from_secs(30);
+
+/// Follows one stream for ever.
+pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: UnboundedSender<TenantName>, metrics: Metrics) {
+    let config = match source {
+        Source::Tenants | Source::Systems => Config::default(),
+        Source::Children(_) => Config::default().labels(LABEL_TENANT),
+    };
+    let api: Api<DynamicObject> = Api::all_with(client, &resource(source));
+    let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
+    pin_mut!(events);
+    let mut listing = BTreeSet::new();
+    while let Some(event) = events.next().await {
+        let tenants = match event {
+            Ok(event) => take(&cache, source, event, &mut listing),
+            Err(failure) => {
+                warn!(resource = plural(source), error = failure.message, "watch failed, trying again");
+                metrics.watch_failed(plural(source));
+                cache.failed(source, failure.forbidden, failure.message)
+            }
+        };
+        for tenant in tenants {
+            debug!(%tenant, resource = plural(source), "news");
+            if news.send(tenant).is_err() {
+                return; // the operator is stopping
+            }
+        }
+    }
+}
+
+/// Waits that grow from failure to failure. The watcher says `Init` before each attempt to list, and takes that for a success
+/// that resets its backoff; only time resets this one.
+struct Patience(ResetTimerBackoff<ExponentialBackoff>);
+
+impl Patience {
+    fn new() -> Self {
+        let waits = backon::ExponentialBuilder::default().with_min_delay(BACKOFF.0).with_max_delay(BACKOFF.1).without_max_times().with_jitter();
+        Self(ResetTimerBackoff::new(ExponentialBackoff::from(waits), RESET))
+    }
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next()
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {}
+}
+
+fn take(cache: &Cache, source: Source, event: Event<DynamicObject>, listing: &mut BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
+    if !matches!(event, Event::Init) {
+        cache.alive(source); // Init only says that it tries
+    }
+    match event {
+        Event::Init => {
+            listing.clear();
+            BTreeSet::new()
+        }
+        Event::InitApply(object) => {
+            listing.insert((object.namespace().unwrap_or_default(), object.name_any()));
+            cache.take(source, &object).into_iter().collect()
+        }
+        Event::InitDone => cache.listed(source, &std::mem::take(listing)),
+        Event::Apply(object) => cache.take(source, &object).into_iter().collect(),
+        Event::Delete(object) => BTreeSet::from([cache.forget(source, &object)]),
+    }
+}
+
+/// The resource of a stream.
+pub fn resource(source: Source) -> ApiResource {
+    match source {
+        Source::Tenants => AgencyTenant::api_resource(),
+        Source::Systems => HostedSystem::api_resource(),
+        Source::Children(index) => TABLE[index].resource(),
+    }
+}
+
+struct Failure {
+    forbidden: bool,
+    message: String,
+}
+
+impl From<watcher::Error> for Failure {
+    fn from(error: watcher::Error) -> Self {
+        let code = match &error {
+            watcher::Error::InitialListFailed(kube::Error::Api(status))
+            | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
+            watcher::Error::WatchError(status) => status.code,
+            _ => 0,
+        };
+        let message = match error {
+            watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.message,
+            other => with_causes(&other),
+        };
+        Self { forbidden: code == 401 || code == 403, message }
+    }
+}

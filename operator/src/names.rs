@@ -1,0 +1,136 @@
+//! Every name that the operator gives or reads: labels, annotations, child objects, namespaces.
+//! A string of these kinds stands nowhere else.
+
+use std::fmt;
+
+/// API group of the two kinds, and prefix of every label and annotation.
+pub const GROUP: &str = "govcloud.io";
+/// Field manager of every write, and the user agent's first word.
+pub const FIELD_MANAGER: &str = "govcloud";
+
+/// Name of the tenant; on every namespace and child. Watches select by it.
+pub const LABEL_TENANT: &str = "govcloud.io/tenant";
+/// UID of the tenant, so that a namesake created later is told apart. Network policies select by it.
+pub const LABEL_TENANT_UID: &str = "govcloud.io/tenant-uid";
+/// Name of the hosted system; on workload namespaces and their children.
+pub const LABEL_SYSTEM: &str = "govcloud.io/system";
+/// Says to other tools which program owns the object.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Name of a namespace as Kubernetes itself labels it; immutable.
+pub const LABEL_NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+/// Prefix of the Pod Security labels, all of which are the operator's on its namespaces.
+pub const POD_SECURITY_PREFIX: &str = "pod-security.kubernetes.io/";
+/// Prefix of our own labels and annotations.
+pub const MARK_PREFIX: &str = "govcloud.io/";
+/// Display name, as people write it; any script, hence an annotation.
+pub const ANNOTATION_DISPLAY_NAME: &str = "govcloud.io/display-name";
+/// Keeps the two kinds until their namespaces are in the state that `deletion` asks for.
+pub const FINALIZER: &str = "govcloud.io/hold";
+
+/// The one `ResourceQuota` of a namespace.
+pub const QUOTA: &str = "govcloud-quota";
+/// The one `LimitRange` of a namespace.
+pub const LIMIT_RANGE: &str = "govcloud-defaults";
+/// The isolation policy of a namespace.
+pub const NETWORK_POLICY: &str = "govcloud-isolation";
+/// `ServiceAccount` of a system's delivery pipeline.
+pub const DEPLOYER: &str = "deployer";
+/// Namespace of the operator itself.
+pub const OPERATOR: &str = "govcloud-operator";
+
+/// Joins tenant and system in the name of a workload namespace; in neither of the two names.
+pub const SEPARATOR: &str = "--";
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the name as the API server holds it; its form is the schema's to check.
+            pub fn new(name: impl Into<String>) -> Self {
+                Self(name.into())
+            }
+
+            /// The bare string.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// Name of an `AgencyTenant`, and of its home namespace.
+    TenantName
+);
+name_type!(
+    /// Name of a `HostedSystem` within its tenant.
+    SystemName
+);
+name_type!(
+    /// Name of a namespace.
+    NamespaceName
+);
+
+impl TenantName {
+    /// The namespace in which the tenant's hosted systems are declared.
+    #[must_use]
+    pub fn home(&self) -> NamespaceName {
+        NamespaceName::new(self.as_str())
+    }
+
+    /// The namespace in which one system runs.
+    #[must_use]
+    pub fn workload(&self, system: &SystemName) -> NamespaceName {
+        NamespaceName::new(format!("{self}{SEPARATOR}{system}"))
+    }
+}
+
+impl NamespaceName {
+    /// The tenant by whose rule of names this namespace would be called: what stands before `--`.
+    #[must_use]
+    pub fn tenant(&self) -> TenantName {
+        TenantName::new(self.as_str().split(SEPARATOR).next().unwrap_or_default())
+    }
+
+    /// The system after `--`, none for a home namespace.
+    #[must_use]
+    pub fn system(&self) -> Option<SystemName> {
+        self.as_str().split_once(SEPARATOR).map(|(_, system)| SystemName::new(system))
+    }
+}
+
+/// Whether a label or annotation is the operator's alone: kept as planned, removed when not planned.
+#[must_use]
+pub fn is_ours(key: &str) -> bool {
+    key.starts_with(MARK_PREFIX) || key.starts_with(POD_SECURITY_PREFIX) || key == LABEL_MANAGED_BY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_namespace_names_its_tenant_and_system() {
+        let namespace = TenantName::new("health").workload(&SystemName::new("disease-watch"));
+        assert_eq!(namespace.as_str(), "health--disease-watch");
+        assert_eq!(namespace.tenant().as_str(), "health");
+        assert_eq!(namespace.system(), Some(SystemName::new("disease-watch")));
+        assert_eq!(TenantName::new("health").home().system(), None);
+    }
+
+    #[test]
+    fn foreign_labels_are_not_ours() {
+        assert!(is_ours("govcloud.io/tenant") && is_ours("pod-security.kubernetes.io/warn"));
+        assert!(!is_ours("kubernetes.io/metadata.name") && !is_ours("team.example/cost-centre"));
+    }
+}

@@ -1,0 +1,71 @@
+//! What should exist: one namespace's children, ready to be compared and written.
+
+use serde_json::Value;
+
+use crate::{
+    api::Stage,
+    children::Kind,
+    names::{NamespaceName, SystemName},
+    plan::{amount::Amounts, intent::Tenant, settings::Settings},
+};
+
+/// What a namespace is for, and in which state: all that a child's builder may know.
+#[derive(Clone, Debug)]
+pub struct Space<'a> {
+    /// The tenant it belongs to.
+    pub tenant: &'a Tenant,
+    /// Settings of the cluster.
+    pub settings: &'a Settings,
+    /// Name of the namespace.
+    pub namespace: NamespaceName,
+    /// The system that runs in it, none for a home namespace.
+    pub system: Option<SystemName>,
+    /// Name of agency or system as people know it.
+    pub display_name: String,
+    /// What is open in it.
+    pub access: Access,
+    /// What it may use, by quota key.
+    pub hard: Amounts,
+}
+
+/// What is open in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Members enter; no pods, no network: a home namespace.
+    Members,
+    /// Members enter, pods run, the network is open as far as the contract says.
+    Open,
+    /// Members enter; no new pods, no network.
+    Suspended,
+    /// Nobody enters; no pods, no network.
+    Closed,
+}
+
+impl Access {
+    /// Of a workload namespace in this stage.
+    #[must_use]
+    pub fn of(stage: Stage) -> Self {
+        match stage {
+            Stage::Testing | Stage::Running => Self::Open,
+            Stage::Suspended => Self::Suspended,
+            Stage::Retired => Self::Closed,
+        }
+    }
+}
+
+/// A child as it should be.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Its row of the table.
+    pub kind: &'static Kind,
+    /// Its place in the table.
+    pub index: usize,
+    /// Its namespace; for a Namespace, its own name.
+    pub namespace: NamespaceName,
+    /// Name of the object.
+    pub name: String,
+    /// The whole manifest.
+    pub object: Value,
+    /// Hash of the content that the operator defines.
+    pub hash: u64,
+}

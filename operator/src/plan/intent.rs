@@ -1,0 +1,247 @@
+//! Snapshot → intent: raw objects become checked domain types, or problems that name field, value and cure.
+
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::{
+    api::{
+        AgencyTenantSpec, Deletion, HostedSystemSpec, Quantity, Resources, Stage,
+        agency_tenant::{BetweenSystems, ContainerDefaults as Defaults, Egress, Member, Network, PodSecurity, SubjectKind},
+        hosted_system::{Domain, Share},
+    },
+    names::{NamespaceName, SystemName, TenantName},
+    plan::{
+        amount::{Amounts, amounts},
+        quota::with_limits,
+        settings::Settings,
+        snapshot::{Snapshot, SystemRoot, TenantRoot},
+    },
+};
+
+/// One thing wrong with an object that the schema could not see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the field. Example: `spec.network.egress[10.0.0.0/8].cidr`.
+    pub field: String,
+    /// What is wrong with its value, and the cure.
+    pub complaint: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.complaint)
+    }
+}
+
+/// A tenant whose contract can be served.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Name, also of the home namespace.
+    pub name: TenantName,
+    /// UID of the object.
+    pub uid: String,
+    /// Name as people know it.
+    pub display_name: String,
+    /// Who may enter.
+    pub members: Vec<Member>,
+    /// The total.
+    pub quota: Amounts,
+    /// Requests and limits of containers that name none, as quantities by resource.
+    pub defaults: ContainerDefaults,
+    /// Whether the systems reach each other.
+    pub between_systems: BetweenSystems,
+    /// Checked ways out.
+    pub egress: Vec<Exit>,
+    /// Pod Security level.
+    pub pod_security: PodSecurity,
+    /// What becomes of the home namespace on deletion.
+    pub deletion: Deletion,
+    /// Whether the tenant is marked deleted.
+    pub deleting: bool,
+}
+
+/// Defaults of a container: pairs of resource and quantity.
+#[derive(Clone, Debug)]
+pub struct ContainerDefaults {
+    /// Requests.
+    pub requests: [(&'static str, Quantity); 2],
+    /// Limits.
+    pub limits: [(&'static str, Quantity); 2],
+}
+
+/// A permitted destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Addresses.
+    pub range: IpNet,
+    /// Protected ranges inside of it, which stay closed.
+    pub except: Vec<IpNet>,
+    /// TCP ports.
+    pub ports: Vec<i32>,
+}
+
+/// A hosted system whose spec can be served.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// Name.
+    pub name: SystemName,
+    /// Name as people know it.
+    pub display_name: String,
+    /// Creation time, which decides the order of claims.
+    pub created: String,
+    /// Wanted stage; Retired when it is marked deleted.
+    pub stage: Stage,
+    /// Claimed share.
+    pub wanted: Amounts,
+    /// Share that its status promises.
+    pub promised: Amounts,
+    /// What becomes of the workload namespace on deletion.
+    pub deletion: Deletion,
+    /// Whether the system is marked deleted.
+    pub deleting: bool,
+}
+
+/// What is asked of the operator for one tenant.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The tenant, or why it cannot be served; none where there is no such object.
+    pub tenant: Option<Result<Tenant, Vec<Problem>>>,
+    /// Each system, or why it cannot be served, in the order of the snapshot.
+    pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
+}
+
+/// Checks a snapshot.
+#[must_use]
+pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
+    let tenant = snapshot.tenant.as_ref().map(|root| tenant(root, settings));
+    let total = match &tenant {
+        Some(Ok(tenant)) => tenant.quota.clone(),
+        _ => Amounts::new(),
+    };
+    let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
+    let systems = snapshot.systems.iter().map(|root| (SystemName::new(&root.name), system(root, &total, closing)));
+    Intent { systems: systems.collect(), tenant }
+}
+
+fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>> {
+    let spec = match &root.spec {
+        Ok(spec) => spec.clone(),
+        Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
+        Err(_) => nothing(&root.name),
+    };
+    let mut problems = Vec::new();
+    let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
+    let egress = spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
+    check_members(&root.name, &spec.members, &mut problems);
+    if !problems.is_empty() && !root.deleting {
+        return Err(problems);
+    }
+    Ok(Tenant {
+        name: TenantName::new(&root.name),
+        uid: root.uid.clone(),
+        display_name: spec.display_name,
+        members: spec.members,
+        quota,
+        defaults: ContainerDefaults {
+            requests: [("cpu", spec.limits.default_request.cpu), ("memory", spec.limits.default_request.memory)],
+            limits: [("cpu", spec.limits.default.cpu), ("memory", spec.limits.default.memory)],
+        },
+        between_systems: spec.network.between_systems,
+        egress,
+        pod_security: spec.pod_security,
+        deletion: spec.deletion,
+        deleting: root.deleting,
+    })
+}
+
+fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, Vec<Problem>> {
+    let spec = match &root.spec {
+        Ok(spec) => spec.clone(),
+        Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
+        Err(_) => retired(&root.name),
+    };
+    let mut problems = Vec::new();
+    let wanted = checked("spec.resources.guaranteed", amounts(&spec.resources.guaranteed), &mut problems);
+    if !problems.is_empty() && !root.deleting {
+        return Err(problems);
+    }
+    let promised = root.status.granted.as_ref().and_then(|granted| amounts(granted).ok()).unwrap_or_default();
+    Ok(System {
+        name: SystemName::new(&root.name),
+        display_name: spec.display_name,
+        created: root.created.clone(),
+        stage: if root.deleting || closing { Stage::Retired } else { spec.stage },
+        wanted: with_limits(wanted, total),
+        promised,
+        deletion: spec.deletion,
+        deleting: root.deleting,
+    })
+}
+
+fn unreadable(complaint: &str) -> Problem {
+    Problem { field: "spec".into(), complaint: format!("unreadable ({complaint}); apply the object again as `kubectl explain` documents it") }
+}
+
+fn checked(path: &str, read: Result<Amounts, (String, String)>, problems: &mut Vec<Problem>) -> Amounts {
+    read.unwrap_or_else(|(key, complaint)| {
+        problems.push(Problem { field: format!("{path}[{key}]"), complaint });
+        Amounts::new()
+    })
+}
+
+fn exit(entry: &Egress, settings: &Settings) -> Result<Exit, Problem> {
+    let problem = |complaint: String| Problem { field: format!("spec.network.egress[{}].cidr", entry.cidr), complaint };
+    let range: IpNet = entry.cidr.parse().map_err(|_| {
+        problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr))
+    })?;
+    if let Some(inner) = settings.protected_ranges().find(|protected| protected.contains(&range)) {
+        return Err(problem(format!(
+            "lies in {inner}, which is the cluster's own or link-local; agencies reach each other by links, so remove this entry"
+        )));
+    }
+    let except = settings.protected_ranges().filter(|protected| range.contains(protected)).collect();
+    Ok(Exit { range, except, ports: entry.ports.clone() })
+}
+
+/// The schema refuses these too; an object may have been stored before the schema did.
+fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) {
+    for member in members {
+        let mut complain = |complaint: &str| {
+            problems.push(Problem { field: format!("spec.members[{}]", member.name), complaint: complaint.into() });
+        };
+        if member.name.is_empty() || member.name.starts_with("system:") {
+            complain("a member is a user, group or ServiceAccount of the agency, none of Kubernetes' own; name one");
+        }
+        let own = NamespaceName::new(&member.namespace).tenant().as_str() == tenant;
+        if member.kind == SubjectKind::ServiceAccount && !own {
+            complain("a ServiceAccount of a namespace that is not the agency's; name one of its own");
+        }
+    }
+}
+
+/// What is left to serve of a tenant that is being deleted and cannot be read: nothing, and nothing is deleted.
+fn nothing(name: &str) -> AgencyTenantSpec {
+    AgencyTenantSpec {
+        display_name: name.into(),
+        responsible_unit: String::new(),
+        members: Vec::new(),
+        quota: Resources::new(),
+        limits: Defaults::default(),
+        network: Network::default(),
+        pod_security: PodSecurity::default(),
+        deletion: Deletion::Retain,
+    }
+}
+
+/// The same for a system.
+fn retired(name: &str) -> HostedSystemSpec {
+    HostedSystemSpec {
+        display_name: name.into(),
+        domain: Domain::Data,
+        stage: Stage::Retired,
+        protection_level: 1,
+        resources: Share::default(),
+        deletion: Deletion::Retain,
+    }
+}

@@ -1,0 +1,56 @@
+//! What became of the changes: the status is judged from this, not from what was wished.
+
+use std::collections::BTreeMap;
+
+use crate::names::NamespaceName;
+
+/// Results by namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// One entry for each namespace of the plan.
+    pub spaces: BTreeMap<NamespaceName, SpaceOutcome>,
+}
+
+/// Results in one namespace.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceOutcome {
+    /// Number of objects written.
+    pub written: usize,
+    /// What could not be done.
+    pub failures: Vec<Failure>,
+}
+
+/// One child that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its kind. Example: `NetworkPolicy`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Cause in one word, a reason of a condition.
+    pub reason: &'static str,
+    /// Cause in a sentence, with what to do about it.
+    pub message: String,
+    /// Whether waiting is useless.
+    pub stalled: bool,
+}
+
+impl Outcome {
+    /// The first failure in a namespace; namespaces that were not touched have none.
+    #[must_use]
+    pub fn failure(&self, namespace: &NamespaceName) -> Option<&Failure> {
+        self.spaces.get(namespace)?.failures.first()
+    }
+
+    /// Number of objects written.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.spaces.values().map(|space| space.written).sum()
+    }
+
+    /// Whether anything failed. All failures are tried again, ever less often: what stalls may be cured elsewhere.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.spaces.values().any(|space| !space.failures.is_empty())
+    }
+}

@@ -1,0 +1,59 @@
+//! Snapshot × outcome → status. Pure: the time is an argument. Written on failure too.
+
+pub mod conditions;
+pub mod system;
+pub mod tenant;
+
+use crate::{
+    names::NamespaceName,
+    plan::{Plan, intent::Intent, outcome::Outcome, snapshot::Snapshot},
+    status::conditions::{Judgement, kind, reason},
+};
+
+/// All that a status is judged from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What was seen.
+    pub snapshot: &'a Snapshot,
+    /// What was asked.
+    pub intent: &'a Intent,
+    /// What should be.
+    pub plan: &'a Plan,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+    /// The time, RFC 3339 in UTC.
+    pub now: &'a str,
+}
+
+impl Facts<'_> {
+    /// Why nothing at all is done for this tenant, if so.
+    fn held_up(&self) -> Option<Judgement> {
+        if self.snapshot.uninstalling {
+            return Some(Judgement::unknown(
+                kind::PROVISIONED,
+                reason::UNINSTALLING,
+                "the custom resources are being removed from the cluster; everything is kept as it is",
+            ));
+        }
+        let cause = self.snapshot.blind.first()?;
+        Some(Judgement::no(
+            kind::PROVISIONED,
+            reason::FORBIDDEN,
+            format!("the operator cannot see all that it manages, so it changes nothing: {cause}; grant it the ClusterRole that the chart ships"),
+        ))
+    }
+
+    /// Whether the children of a namespace are as planned.
+    fn provisioned(&self, namespace: &NamespaceName) -> Judgement {
+        if let Some(judgement) = self.held_up() {
+            return judgement;
+        }
+        match self.outcome.failure(namespace) {
+            Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, format!("{} {} in {namespace}: {}", failure.kind, failure.name, failure.message)),
+            None if self.outcome.spaces.contains_key(namespace) => {
+                Judgement::yes(kind::PROVISIONED, reason::PROVISIONED, format!("everything in namespace {namespace} is as planned"))
+            }
+            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} is not planned yet")),
+        }
+    }
+}

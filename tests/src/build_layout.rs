@@ -1,0 +1,109 @@
+//! Where the sources lie and where cargo builds to: derived from the running executable, so that a
+//! nested build lands in the same place with the same profile.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The checkout: the folder of the workspace's `Cargo.toml`.
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+/// Cargo's target directory.
+pub fn target_directory() -> PathBuf {
+    build_of_this_executable().map_or_else(|| workspace().join("target"), |build| build.target)
+}
+
+/// What the path `TARGET/[TRIPLE/]PROFILE/...` of an executable tells.
+#[derive(Debug, PartialEq, Eq)]
+struct Build {
+    target: PathBuf,
+    triple: Option<OsString>,
+    profile: OsString,
+}
+
+fn build_of_this_executable() -> Option<Build> {
+    let executable = env::current_exe().ok()?;
+    // Cargo writes this file at the root of every target directory.
+    build_of(&executable, |folder| folder.join(".rustc_info.json").exists())
+}
+
+fn build_of(executable: &Path, is_target: impl Fn(&Path) -> bool) -> Option<Build> {
+    let target = executable.ancestors().skip(1).find(|folder| is_target(folder))?;
+    let mut below = executable.parent()?.strip_prefix(target).ok()?.iter();
+    let first = below.next()?.to_owned();
+    let build = match below.next() {
+        Some(profile) if profile != "deps" => (Some(first), profile.to_owned()),
+        _ => (None, first),
+    };
+    Some(Build { target: target.to_owned(), triple: build.0, profile: build.1 })
+}
+
+/// Builds the `govcloud` program as the running program was built, and gives its path.
+pub fn build_operator() -> Result<PathBuf> {
+    let build = build_of_this_executable().unwrap_or_else(|| Build {
+        target: workspace().join("target"),
+        triple: None,
+        profile: "debug".into(),
+    });
+    // Set when cargo started this program; then it is the same toolchain.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = cargo_build(&cargo, &build)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("running {} to build the operator", cargo.display()))?;
+    if !output.status.success() {
+        bail!("the operator does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let folder = build.target.join(build.triple.unwrap_or_default()).join(build.profile);
+    Ok(folder.join(format!("govcloud{}", env::consts::EXE_SUFFIX)))
+}
+
+fn cargo_build(cargo: &OsString, build: &Build) -> Command {
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(workspace())
+        // Naming both packages makes cargo choose the features of shared dependencies as in the build
+        // of this program, so that nothing is compiled twice.
+        .args(["build", "--quiet", "--package", "govcloud", "--package", "acceptance"])
+        .args(["--bin", "govcloud", "--target-dir"])
+        .arg(&build.target);
+    if let Some(triple) = &build.triple {
+        command.arg("--target").arg(triple);
+    }
+    if build.profile != "debug" {
+        command.arg("--profile").arg(&build.profile);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_executable_tells_target_triple_and_profile() {
+        let cases = [
+            ("/w/target/debug/demo", None, "debug"),
+            ("/w/target/debug/deps/cases-0123", None, "debug"),
+            ("/w/target/release/demo", None, "release"),
+            ("/w/target/x86_64-unknown-linux-gnu/release/demo", Some("x86_64-unknown-linux-gnu"), "release"),
+            ("/w/target/x86_64-unknown-linux-gnu/ci/deps/c", Some("x86_64-unknown-linux-gnu"), "ci"),
+        ];
+        for (path, triple, profile) in cases {
+            let build = build_of(Path::new(path), |folder| folder.ends_with("target"));
+            let expected = Build {
+                target: "/w/target".into(),
+                triple: triple.map(OsString::from),
+                profile: profile.into(),
+            };
+            assert_eq!(build, Some(expected), "{path}");
+        }
+        assert_eq!(build_of(Path::new("/usr/bin/demo"), |folder| folder.ends_with("target")), None);
+    }
+}

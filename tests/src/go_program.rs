@@ -1,0 +1,125 @@
+//! Builds `tests/controlplane`, the Go program that is etcd, the Kubernetes control plane, kwok and
+//! kubectl, once for each state of its sources.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::build_layout;
+use crate::progress::Activity;
+
+const KUBERNETES: (&str, &str, &str) = ("1", "37", "v1.37.2");
+const NO_GO: &str = "The control plane is built from Go modules, and there is no `go` on the PATH. \
+    Either install Go 1.26 (https://go.dev/dl), or use a cluster that you have: --kubeconfig PATH, or \
+    GOVCLOUD_KUBECONFIG=PATH in the environment.";
+
+/// The folder with the program, its key and its lock.
+pub fn folder() -> PathBuf {
+    build_layout::target_directory().join("controlplane")
+}
+
+/// Holds every other process that builds, or tidies the folder, back until it is dropped.
+pub fn lock() -> Result<File> {
+    let folder = folder();
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+    file.lock().with_context(|| format!("locking {}", path.display()))?;
+    Ok(file)
+}
+
+/// Path of the program, which is built first when its sources or Go itself have changed.
+pub fn build() -> Result<PathBuf> {
+    let _lock = lock()?;
+    let sources = build_layout::workspace().join("tests/controlplane");
+    let program = folder().join("controlplane");
+    let key_file = folder().join("controlplane.key");
+    let key = format!("{:016x} {}", hash_of(&sources)?, go_version(&sources)?);
+    if program.exists() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
+        return Ok(program);
+    }
+    compile(&sources, &program)?;
+    fs::write(&key_file, key).with_context(|| format!("writing {}", key_file.display()))?;
+    Ok(program)
+}
+
+/// The sources are a few small files, so reading them all is as quick as asking for their times, and
+/// a checkout that sets new times builds nothing.
+fn hash_of(sources: &Path) -> Result<u64> {
+    let list = || -> std::io::Result<Vec<PathBuf>> {
+        let mut paths = fs::read_dir(sources)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.is_file());
+        paths.sort();
+        Ok(paths)
+    };
+    let mut hasher = DefaultHasher::new();
+    for path in list().with_context(|| format!("reading {}", sources.display()))? {
+        path.file_name().hash(&mut hasher);
+        fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(&mut hasher);
+    }
+    link_flags().hash(&mut hasher);
+    Ok(hasher.finish())
+}
+
+fn go_version(sources: &Path) -> Result<String> {
+    // In the folder of the module, because its go.mod may choose another toolchain.
+    match Command::new("go").arg("version").current_dir(sources).stdin(Stdio::null()).output() {
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        Ok(output) => bail!("`go version` fails: {}\n{NO_GO}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(NO_GO),
+        Err(error) => Err(error).context("running `go version`"),
+    }
+}
+
+/// Without the version `kubectl version` and the API server's own compatibility checks break.
+fn link_flags() -> String {
+    let (major, minor, version) = KUBERNETES;
+    let mut flags = String::from("-s -w");
+    for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
+        for (name, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
+            flags.push_str(" -X ");
+            flags.push_str(&format!("{package}.{name}={value}"));
+        }
+    }
+    flags
+}
+
+fn compile(sources: &Path, program: &Path) -> Result<()> {
+    let mut activity =
+        Activity::new("building the control plane from its Go modules (6-7 minutes the first time)");
+    let fresh = program.with_extension("new");
+    let log = program.with_extension("build.log");
+    let log_file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+    let mut go = Command::new("go")
+        .args(["build", "-trimpath", "-ldflags", &link_flags(), "-o"])
+        .arg(&fresh)
+        .arg(".")
+        .current_dir(sources)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log_file)
+        .spawn()
+        .context("starting `go build`")?;
+    let status = loop {
+        if let Some(status) = go.try_wait().context("waiting for `go build`")? {
+            break status;
+        }
+        activity.still_at_it();
+        thread::sleep(Duration::from_millis(100));
+    };
+    drop(activity);
+    if !status.success() {
+        let output = fs::read_to_string(&log).unwrap_or_default();
+        bail!("the control plane does not build from tests/controlplane ({status}):\n{}", output.trim());
+    }
+    // A control plane that runs keeps its program; the next one gets this.
+    fs::rename(&fresh, program).with_context(|| format!("moving {} into place", fresh.display()))
+}
