@@ -21,8 +21,7 @@ pub type Impersonated<'a> = (&'a str, &'a [&'a str]);
 pub async fn client(kubeconfig: &Path, as_user: Option<Impersonated<'_>>) -> Result<Client> {
     let failed = || format!("using the kubeconfig {}", kubeconfig.display());
     let content = Kubeconfig::read_from(kubeconfig).with_context(failed)?;
-    let mut config =
-        Config::from_custom_kubeconfig(content, &KubeConfigOptions::default()).await.with_context(failed)?;
+    let mut config = Config::from_custom_kubeconfig(content, &KubeConfigOptions::default()).await.with_context(failed)?;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(Duration::from_secs(30));
     if config.cluster_url.host().is_some_and(|host| host == "127.0.0.1" || host == "localhost") {
@@ -39,8 +38,7 @@ pub async fn client(kubeconfig: &Path, as_user: Option<Impersonated<'_>>) -> Res
 
 /// Writes a kubeconfig for the same cluster with nothing but a token, readable for the owner alone.
 pub fn write_with_token(base: &Path, token: &str, path: &Path) -> Result<()> {
-    let base_config =
-        Kubeconfig::read_from(base).with_context(|| format!("reading the kubeconfig {}", base.display()))?;
+    let base_config = Kubeconfig::read_from(base).with_context(|| format!("reading the kubeconfig {}", base.display()))?;
     let Some(cluster) = current_cluster(&base_config) else {
         bail!("the current context of {} names no cluster: set it with `kubectl config use-context`", base.display());
     };

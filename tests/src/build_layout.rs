@@ -46,11 +46,8 @@ fn build_of(executable: &Path, is_target: impl Fn(&Path) -> bool) -> Option<Buil
 
 /// Builds the `govcloud` program as the running program was built, and gives its path.
 pub fn build_operator() -> Result<PathBuf> {
-    let build = build_of_this_executable().unwrap_or_else(|| Build {
-        target: workspace().join("target"),
-        triple: None,
-        profile: "debug".into(),
-    });
+    let build =
+        build_of_this_executable().unwrap_or_else(|| Build { target: workspace().join("target"), triple: None, profile: "debug".into() });
     // Set when cargo started this program; then it is the same toolchain.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = cargo_build(&cargo, &build)
@@ -97,11 +94,7 @@ mod tests {
         ];
         for (path, triple, profile) in cases {
             let build = build_of(Path::new(path), |folder| folder.ends_with("target"));
-            let expected = Build {
-                target: "/w/target".into(),
-                triple: triple.map(OsString::from),
-                profile: profile.into(),
-            };
+            let expected = Build { target: "/w/target".into(), triple: triple.map(OsString::from), profile: profile.into() };
             assert_eq!(build, Some(expected), "{path}");
         }
         assert_eq!(build_of(Path::new("/usr/bin/demo"), |folder| folder.ends_with("target")), None);

@@ -53,9 +53,7 @@ pub fn build() -> Result<PathBuf> {
 /// a checkout that sets new times builds nothing.
 fn hash_of(sources: &Path) -> Result<u64> {
     let list = || -> std::io::Result<Vec<PathBuf>> {
-        let mut paths = fs::read_dir(sources)?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<std::io::Result<Vec<_>>>()?;
+        let mut paths = fs::read_dir(sources)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
         paths.retain(|path| path.is_file());
         paths.sort();
         Ok(paths)
@@ -82,19 +80,17 @@ fn go_version(sources: &Path) -> Result<String> {
 /// Without the version `kubectl version` and the API server's own compatibility checks break.
 fn link_flags() -> String {
     let (major, minor, version) = KUBERNETES;
-    let mut flags = String::from("-s -w");
+    let mut flags = vec!["-s".to_owned(), "-w".to_owned()];
     for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
         for (name, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
-            flags.push_str(" -X ");
-            flags.push_str(&format!("{package}.{name}={value}"));
+            flags.extend(["-X".to_owned(), format!("{package}.{name}={value}")]);
         }
     }
-    flags
+    flags.join(" ")
 }
 
 fn compile(sources: &Path, program: &Path) -> Result<()> {
-    let mut activity =
-        Activity::new("building the control plane from its Go modules (6-7 minutes the first time)");
+    let mut activity = Activity::new("building the control plane from its Go modules (6-7 minutes the first time)");
     let fresh = program.with_extension("new");
     let log = program.with_extension("build.log");
     let log_file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;

@@ -11,7 +11,7 @@ pub mod control_plane;
 mod go_program;
 pub mod manifests;
 pub mod operator;
-mod progress;
+pub mod progress;
 pub mod rollout;
 pub mod tables;
 

@@ -44,3 +44,38 @@ impl Drop for Activity {
         self.bar.finish_and_clear();
     }
 }
+
+/// A bar of steps with a text beside: drawn on a terminal; elsewhere a line now and then, when the text
+/// has changed.
+pub struct Steps {
+    bar: ProgressBar,
+    plain: Option<(Instant, String)>,
+}
+
+impl Steps {
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        let bar = ProgressBar::new(count as u64);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg} [{elapsed}]") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Self { bar, plain: None }
+    }
+
+    pub fn set(&mut self, done: usize, message: String) {
+        self.bar.set_position(done as u64);
+        self.bar.set_message(message.clone());
+        let due = self.plain.as_ref().is_none_or(|(at, last)| at.elapsed() > Duration::from_secs(2) && *last != message);
+        if self.bar.is_hidden() && due {
+            eprintln!("{message}");
+            self.plain = Some((Instant::now(), message));
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

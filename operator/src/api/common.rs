@@ -106,4 +106,5 @@ pub(super) const LIMITS_RULE: &str = "['cpu', 'memory', 'ephemeral-storage'].all
     || !isQuantity(string(self['requests.' + r])) || !isQuantity(string(self['limits.' + r])) \
     || quantity(string(self['requests.' + r])).compareTo(quantity(string(self['limits.' + r]))) <= 0)";
 /// Its message.
-pub(super) const LIMITS_MESSAGE: &str = "a limits.* amount is below the requests.* amount of the same resource; raise the limit or lower the request";
+pub(super) const LIMITS_MESSAGE: &str =
+    "a limits.* amount is below the requests.* amount of the same resource; raise the limit or lower the request";

@@ -9,7 +9,11 @@ pub use agency_tenant::{AgencyTenant, AgencyTenantSpec, AgencyTenantStatus};
 pub use common::{Condition, Deletion, Quantity, Resources};
 pub use hosted_system::{HostedSystem, HostedSystemSpec, HostedSystemStatus, Stage};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON, JSONSchemaProps};
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt;
 use serde_json::json;
 
@@ -19,6 +23,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut definitions = vec![AgencyTenant::crd(), HostedSystem::crd()];
     let versions = definitions.iter_mut().flat_map(|definition| &mut definition.spec.versions);
     for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
+        unwrap_lines(schema);
         let properties = schema.properties.get_or_insert_default();
         properties.insert("metadata".into(), bounded_name());
         if let Some(status) = properties.get_mut("status") {
@@ -28,6 +33,23 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         }
     }
     definitions
+}
+
+/// Lines of a doc comment become one paragraph; `kubectl explain` wraps by itself.
+fn unwrap_lines(schema: &mut JSONSchemaProps) {
+    if let Some(text) = &mut schema.description {
+        *text = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+    }
+    let values = schema.additional_properties.iter_mut().filter_map(|values| match values {
+        JSONSchemaPropsOrBool::Schema(schema) => Some(schema.as_mut()),
+        JSONSchemaPropsOrBool::Bool(_) => None,
+    });
+    let items = schema.items.iter_mut().filter_map(|items| match items {
+        JSONSchemaPropsOrArray::Schema(schema) => Some(schema.as_mut()),
+        JSONSchemaPropsOrArray::Schemas(_) => None,
+    });
+    let properties = schema.properties.iter_mut().flat_map(BTreeMap::values_mut);
+    properties.chain(values).chain(items).for_each(unwrap_lines);
 }
 
 /// A bound on the name lets the API server know what the rules over it cost; the rules themselves are narrower.

@@ -56,7 +56,11 @@ fn build(space: &Space) -> Vec<Value> {
 /// Every key that admission should judge; what nobody claimed is 0.
 fn hard(space: &Space) -> Amounts {
     let mut hard: Amounts = OBJECT_CAPS.iter().map(|(key, cap)| ((*key).to_owned(), Amount::whole(*cap))).collect();
-    for key in STANDARD_KEYS.into_iter().chain(["services.nodeports", "services.loadbalancers"]).chain(space.tenant.quota.keys().map(String::as_str)) {
+    for key in STANDARD_KEYS
+        .into_iter()
+        .chain(["services.nodeports", "services.loadbalancers"])
+        .chain(space.tenant.quota.keys().map(String::as_str))
+    {
         hard.insert(key.to_owned(), Amount::ZERO);
     }
     hard.extend(space.hard.iter().map(|(key, amount)| (key.clone(), *amount)));
@@ -72,16 +76,13 @@ fn hard(space: &Space) -> Amounts {
 
 /// Amounts, not texts: the API server writes some quantities another way. Scopes would narrow what the quota judges.
 fn content(object: &Value) -> Value {
-    let hard: Map<String, Value> = read(&object["spec"]["hard"]).iter().map(|(key, amount)| (key.clone(), json!(amount.text(key)))).collect();
+    let hard: Map<String, Value> =
+        read(&object["spec"]["hard"]).iter().map(|(key, amount)| (key.clone(), json!(amount.text(key)))).collect();
     json!({ "hard": hard, "scopes": object["spec"]["scopes"], "scopeSelector": object["spec"]["scopeSelector"] })
 }
 
 fn figures(object: &Value) -> QuotaState {
-    QuotaState {
-        wanted: read(&object["spec"]["hard"]),
-        hard: read(&object["status"]["hard"]),
-        used: read(&object["status"]["used"]),
-    }
+    QuotaState { wanted: read(&object["spec"]["hard"]), hard: read(&object["status"]["hard"]), used: read(&object["status"]["used"]) }
 }
 
 fn read(amounts: &Value) -> Amounts {

@@ -49,7 +49,8 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log).with_context(|| format!("--log: '{}' is not a filter; write for example info", arguments.log))?;
+    let filter = EnvFilter::try_new(&arguments.log)
+        .with_context(|| format!("--log: '{}' is not a filter; write for example info", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => log.with_ansi(false).init(),

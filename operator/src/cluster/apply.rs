@@ -1,18 +1,18 @@
 //! Changes → outcome: the only writer of children. Namespaces in parallel; within one, rank after rank.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::{StreamExt, future::join_all, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    Api,
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Map, Value, json};
 
 use super::{
     cache::{Cache, Source, json},
-    metrics::Metrics,
+    connection::{Connection, dynamic, patch as patch_by_us, post},
 };
 use crate::{
     children::{Kind, Rank, TABLE, Write},
@@ -26,20 +26,16 @@ use crate::{
     },
 };
 
-/// Longest wait for one request.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Namespaces of one tenant that are written at the same time.
 const NAMESPACES_AT_ONCE: usize = 8;
 
 /// Writes children.
 #[derive(Clone)]
 pub struct Writer {
-    /// Connection to the API server.
-    pub client: Client,
+    /// Way to the API server.
+    pub connection: Connection,
     /// Takes in what was written.
     pub cache: Arc<Cache>,
-    /// Counts requests.
-    pub metrics: Metrics,
 }
 
 impl Writer {
@@ -81,7 +77,9 @@ impl Writer {
             Change::Keep(_) => Ok(0),
             Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &stranger(namespace, owner))),
             Change::Create(desired) => self.create(desired, fresh).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error)),
-            Change::Update { desired, uid } => self.update(desired, uid).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error)),
+            Change::Update { desired, uid } => {
+                self.update(desired, uid).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
+            }
             Change::Delete { key, uid } => {
                 let kind = TABLE[key.kind];
                 let done = self.delete(kind, &key.namespace, &key.name, uid).await;
@@ -101,15 +99,15 @@ impl Writer {
             return self.server_side_apply(desired).await;
         }
         let api = self.api(desired.kind, &desired.namespace);
-        let object = dynamic(&desired.object)?;
-        let created = match self.request("create", desired.kind.plural, api.create(&by_us(), &object)).await {
+        let object = dynamic(desired.object.clone())?;
+        let created = match self.connection.request("create", desired.kind.plural, api.create(&post(), &object)).await {
             Err(error) if error.is_code(409) => return self.take_over(desired).await,
             other => other?,
         };
         let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, 1) };
         let mut live = created.clone();
         live.data["status"] = prime(&json(&created), fresh);
-        let primed = self.request("update", desired.kind.plural, api.replace_status(&desired.name, &by_us(), &live)).await;
+        let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post(), &live)).await;
         match primed {
             Err(error) if error.is_code(409) => self.settle(desired, &created, 1), // the controller manager was faster
             other => self.settle(desired, &other?, 2),
@@ -119,7 +117,7 @@ impl Writer {
     /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it.
     async fn take_over(&self, desired: &Desired) -> Result<usize, Error> {
         let api = self.api(desired.kind, &desired.namespace);
-        let live = self.request("get", desired.kind.plural, api.get(&desired.name)).await?;
+        let live = self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?;
         self.replace(desired, live).await
     }
 
@@ -128,7 +126,7 @@ impl Writer {
             return self.server_side_apply(desired).await;
         }
         let api = self.api(desired.kind, &desired.namespace);
-        let live = self.request("get", desired.kind.plural, api.get(&desired.name)).await?;
+        let live = self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?;
         if desired.kind.is_namespace() && live.metadata.uid.as_deref() != Some(uid) {
             return Err(Error::Refused { code: 409, message: format!("namespace {} was created anew meanwhile", desired.name) });
         }
@@ -141,16 +139,15 @@ impl Writer {
         let plural = desired.kind.plural;
         if desired.kind.is_namespace() {
             let patch = namespace_patch(desired, &live)?;
-            let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-            let patched = self.request("patch", plural, api.patch(&desired.name, &by_us, &patch)).await?;
+            let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_by_us(), &patch)).await?;
             return self.settle(desired, &patched, 1);
         }
-        let merged = dynamic(&with_foreign_labels(desired, &live))?;
-        match self.request("update", plural, api.replace(&desired.name, &by_us(), &merged)).await {
+        let merged = dynamic(with_foreign_labels(desired, &live))?;
+        match self.connection.request("update", plural, api.replace(&desired.name, &post(), &merged)).await {
             // A field that cannot be changed, such as a binding's role: only a new object helps.
             Err(error) if error.is_code(422) => {
                 self.delete(desired.kind, &desired.namespace, &desired.name, live.metadata.uid.as_deref().unwrap_or_default()).await?;
-                let created = self.request("create", plural, api.create(&by_us(), &dynamic(&desired.object)?)).await?;
+                let created = self.connection.request("create", plural, api.create(&post(), &dynamic(desired.object.clone())?)).await?;
                 self.settle(desired, &created, 2)
             }
             other => self.settle(desired, &other?, 1),
@@ -160,22 +157,24 @@ impl Writer {
     async fn server_side_apply(&self, desired: &Desired) -> Result<usize, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let (by_us, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&desired.object));
-        let applied = self.request("apply", desired.kind.plural, api.patch(&desired.name, &by_us, &patch)).await?;
+        let applied = self.connection.request("apply", desired.kind.plural, api.patch(&desired.name, &by_us, &patch)).await?;
         self.settle(desired, &applied, 1)
     }
 
     async fn delete(&self, kind: &Kind, namespace: &NamespaceName, name: &str, uid: &str) -> Result<usize, Error> {
         let condition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(condition), ..DeleteParams::background() };
-        match self.request("delete", kind.plural, self.api(kind, namespace).delete(name, &parameters)).await {
+        match self.connection.request("delete", kind.plural, self.api(kind, namespace).delete(name, &parameters)).await {
             Err(error) if error.is_code(404) => Ok(0),
             other => other.map(|_| 1),
         }
     }
 
     async fn evict(&self, namespace: &NamespaceName) -> Result<usize, Error> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace.as_str());
-        self.request("deletecollection", "pods", pods.delete_collection(&DeleteParams::default(), &ListParams::default())).await?;
+        let pods: Api<Pod> = Api::namespaced(self.connection.client.clone(), namespace.as_str());
+        self.connection
+            .request("deletecollection", "pods", pods.delete_collection(&DeleteParams::default(), &ListParams::default()))
+            .await?;
         Ok(0) // pods take their time; the quota tells when they are gone
     }
 
@@ -191,19 +190,8 @@ impl Writer {
         here.filter_map(|(_, entry)| entry.quota.as_ref()).any(|quota| quota.is_live())
     }
 
-    async fn request<T>(&self, verb: &'static str, resource: &'static str, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request).await;
-        let answer = answer.map_err(|_| Error::TimedOut(REQUEST_TIMEOUT)).and_then(|answer| answer.map_err(Error::from));
-        self.metrics.request(verb, resource, answer.as_ref().err());
-        answer
-    }
-
     fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<DynamicObject> {
-        if kind.is_namespace() {
-            Api::all_with(self.client.clone(), &kind.resource())
-        } else {
-            Api::namespaced_with(self.client.clone(), namespace.as_str(), &kind.resource())
-        }
+        self.connection.api(&kind.resource(), if kind.is_namespace() { "" } else { namespace.as_str() })
     }
 }
 
@@ -233,18 +221,11 @@ fn failure(kind: &'static str, name: &str, error: &Error) -> Failure {
 }
 
 fn stranger(namespace: &NamespaceName, owner: &str) -> Error {
-    let whose = if owner.is_empty() { "it carries no tenant's mark".to_owned() } else { format!("it belongs to the tenant with UID {owner}") };
+    let whose =
+        if owner.is_empty() { "it carries no tenant's mark".to_owned() } else { format!("it belongs to the tenant with UID {owner}") };
     Error::Stranger(format!(
         "namespace {namespace} exists and is not this tenant's: {whose}; it is left alone. Save what is in it and delete it, or choose another name"
     ))
-}
-
-fn by_us() -> PostParams {
-    PostParams { field_manager: Some(FIELD_MANAGER.into()), dry_run: false }
-}
-
-fn dynamic(object: &Value) -> Result<DynamicObject, Error> {
-    serde_json::from_value(object.clone()).map_err(|error| Error::Unreachable(error.to_string()))
 }
 
 /// The planned object with the version that was read, and with labels and annotations that mean nothing to us.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod cache;
+mod connection;
 mod http;
 mod metrics;
 pub mod permissions;

@@ -15,7 +15,7 @@ use crate::{
 pub fn cluster_role() -> ClusterRole {
     let mut rules: Vec<PolicyRule> = TABLE.iter().map(|kind| rule(kind.group, &[kind.plural], verbs(kind.write), &[])).collect();
     let definitions = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
-    let roles = Role::ALL.map(tenant_role);
+    let tenant_roles = Role::ALL.map(tenant_role);
     rules.extend([
         rule("", &["resourcequotas/status"], &["update"], &[]),
         rule("", &["pods"], &["deletecollection"], &[]),
@@ -24,9 +24,13 @@ pub fn cluster_role() -> ClusterRole {
         rule(GROUP, &["agencytenants/finalizers", "hostedsystems/finalizers"], &["update"], &[]),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], &definitions),
         rule("events.k8s.io", &["events"], &["create", "patch"], &[]),
-        rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"], &roles),
+        rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"], &tenant_roles),
     ]);
-    ClusterRole { metadata: ObjectMeta { name: Some(OPERATOR.into()), ..ObjectMeta::default() }, rules: Some(rules), aggregation_rule: None }
+    ClusterRole {
+        metadata: ObjectMeta { name: Some(OPERATOR.into()), ..ObjectMeta::default() },
+        rules: Some(rules),
+        aggregation_rule: None,
+    }
 }
 
 fn verbs(write: Write) -> &'static [&'static str] {

@@ -2,12 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::{
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp,
-};
-use kube::{Api, Client};
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
+use kube::Api;
 
-use super::{apply::Writer, cache::Cache, report::Report};
+use super::{apply::Writer, cache::Cache, connection::Connection, report::Report};
 use crate::{
     api::AgencyTenantStatus,
     children::namespace_index,
@@ -35,8 +33,8 @@ const ROUNDS: usize = 5;
 /// What a reconcile works with.
 #[derive(Clone)]
 pub struct Context {
-    /// Connection to the API server.
-    pub client: Client,
+    /// Way to the API server.
+    pub connection: Connection,
     /// What the watches have seen.
     pub cache: Arc<Cache>,
     /// Writer of children.
@@ -91,9 +89,9 @@ impl Context {
     async fn snapshot(&self, name: &TenantName) -> Result<Snapshot, Error> {
         let mut snapshot = self.cache.snapshot(name);
         if something_ends(&snapshot) {
-            let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+            let definitions: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
             for definition in DEFINITIONS {
-                let found = definitions.get_opt(definition).await?;
+                let found = self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await?;
                 snapshot.uninstalling |= found.is_none_or(|found| found.metadata.deletion_timestamp.is_some());
             }
         }
@@ -136,7 +134,9 @@ fn raised_total(snapshot: &Snapshot, plan: &Plan) -> Option<AgencyTenantStatus> 
     let mut figures = status.quota.take().unwrap_or_default();
     let served = amounts(&figures.total).unwrap_or_default();
     let held = plan.allocation.allocated.iter().any(|(key, amount)| *amount > of(&served, key));
-    figures.total = resources(&plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO).map(|(key, amount)| (key.clone(), *amount)).collect());
+    figures.total = resources(
+        &plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO).map(|(key, amount)| (key.clone(), *amount)).collect(),
+    );
     status.quota = Some(figures);
     held.then_some(status)
 }

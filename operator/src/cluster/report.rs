@@ -8,8 +8,8 @@ use std::{
 
 use futures::future::join_all;
 use kube::{
-    Api, Client,
-    api::{DynamicObject, Patch, PatchParams, PostParams},
+    Api,
+    api::{DynamicObject, Patch},
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use serde::Serialize;
@@ -17,32 +17,33 @@ use serde_json::json;
 use tracing::warn;
 
 use super::{
-    apply::REQUEST_TIMEOUT,
     cache::{Cache, Source, plural},
-    metrics::Metrics,
+    connection::{Connection, dynamic, patch as patch_by_us, post},
     watch::resource,
 };
 use crate::{
     api::{AgencyTenantStatus, Condition, HostedSystemStatus},
     error::{Error, with_causes},
-    names::{FIELD_MANAGER, FINALIZER, TenantName},
+    names::{FINALIZER, TenantName},
     plan::{
         outcome::Outcome,
         release::{Release, wants_hold},
         snapshot::{Root, Snapshot},
     },
-    status::{conditions::{kind, reason}, tenant::differ_in_use_only},
+    status::{
+        conditions::{kind, reason},
+        tenant::differ_in_use_only,
+    },
 };
 
 /// Figures of use are written at most so often.
-const USE_INTERVAL: Duration = Duration::from_secs(60);
+const USE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Writes status, finalizers and events.
 #[derive(Clone)]
 pub struct Report {
-    client: Client,
+    connection: Connection,
     cache: Arc<Cache>,
-    metrics: Metrics,
     recorder: Recorder,
     memory: Arc<Mutex<Memory>>,
 }
@@ -55,9 +56,9 @@ struct Memory {
 
 impl Report {
     /// A reporter in the operator's name.
-    pub fn new(client: Client, cache: Arc<Cache>, metrics: Metrics) -> Self {
+    pub fn new(connection: Connection, cache: Arc<Cache>) -> Self {
         let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
-        Self { recorder: Recorder::new(client.clone(), reporter), client, cache, metrics, memory: Arc::default() }
+        Self { recorder: Recorder::new(connection.client.clone(), reporter), connection, cache, memory: Arc::default() }
     }
 
     /// Puts our finalizer on what will get children. Says whether it wrote.
@@ -89,12 +90,18 @@ impl Report {
     }
 
     /// Writes the statuses that differ. Returns when figures of use are due, if they wait.
-    pub async fn statuses(&self, snapshot: &Snapshot, tenant: Option<AgencyTenantStatus>, systems: Vec<HostedSystemStatus>) -> Result<Option<Duration>, Error> {
-        let writes = snapshot.systems.iter().zip(&systems).filter(|(root, status)| root.status != **status).map(|(root, status)| async move {
-            self.status(Source::Systems, root, status).await?;
-            self.announce(Source::Systems, root, &root.status.conditions, &status.conditions).await;
-            Ok::<_, Error>(())
-        });
+    pub async fn statuses(
+        &self,
+        snapshot: &Snapshot,
+        tenant: Option<AgencyTenantStatus>,
+        systems: Vec<HostedSystemStatus>,
+    ) -> Result<Option<Duration>, Error> {
+        let writes =
+            snapshot.systems.iter().zip(&systems).filter(|(root, status)| root.status != **status).map(|(root, status)| async move {
+                self.status(Source::Systems, root, status).await?;
+                self.announce(Source::Systems, root, &root.status.conditions, &status.conditions).await;
+                Ok::<_, Error>(())
+            });
         let mut first_error = None;
         for result in join_all(writes).await {
             first_error = first_error.or(result.err());
@@ -149,9 +156,11 @@ impl Report {
     }
 
     async fn status<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, status: &impl Serialize) -> Result<(), Error> {
-        let object = self.reference(source, root, json!({ "status": status }))?;
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), dry_run: false };
-        let written = self.request("update", source, self.api(source, &root.namespace).replace_status(&root.name, &parameters, &object)).await?;
+        let object = reference(source, root, json!({ "status": status }))?;
+        let written = self
+            .connection
+            .request("update", plural(source), self.api(source, &root.namespace).replace_status(&root.name, &post(), &object))
+            .await?;
         self.cache.take(source, &written);
         Ok(())
     }
@@ -162,9 +171,8 @@ impl Report {
             finalizers.push(FINALIZER);
         }
         let patch = json!({ "metadata": { "uid": root.uid, "resourceVersion": root.resource_version, "finalizers": finalizers } });
-        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
         let api = self.api(source, &root.namespace);
-        let written = self.request("patch", source, api.patch(&root.name, &parameters, &Patch::Merge(patch))).await;
+        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_by_us(), &Patch::Merge(patch))).await;
         match written {
             Ok(written) => {
                 self.cache.take(source, &written);
@@ -189,37 +197,26 @@ impl Report {
             action: "Reconcile".into(),
             secondary: None,
         };
-        let Ok(object) = self.reference(source, root, json!({})) else { return };
+        let Ok(object) = reference(source, root, json!({})) else { return };
         let reference = kube::Resource::object_ref(&object, &resource(source));
         if let Err(error) = self.recorder.publish(&event, &reference).await {
             warn!(name = root.name, error = with_causes(&error), "an event was not taken");
         }
     }
 
-    /// The object's type and place, with the version that was read, and what is to be said of it.
-    fn reference<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, mut object: serde_json::Value) -> Result<DynamicObject, Error> {
-        let resource = resource(source);
-        object["apiVersion"] = json!(resource.api_version);
-        object["kind"] = json!(resource.kind);
-        object["metadata"] = json!({ "name": root.name, "uid": root.uid, "resourceVersion": root.resource_version });
-        if !root.namespace.is_empty() {
-            object["metadata"]["namespace"] = json!(root.namespace);
-        }
-        serde_json::from_value(object).map_err(|error| Error::Unreachable(error.to_string()))
-    }
-
-    async fn request<T>(&self, verb: &'static str, source: Source, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, request).await;
-        let answer = answer.map_err(|_| Error::TimedOut(REQUEST_TIMEOUT)).and_then(|answer| answer.map_err(Error::from));
-        self.metrics.request(verb, plural(source), answer.as_ref().err());
-        answer
-    }
-
     fn api(&self, source: Source, namespace: &str) -> Api<DynamicObject> {
-        if namespace.is_empty() {
-            Api::all_with(self.client.clone(), &resource(source))
-        } else {
-            Api::namespaced_with(self.client.clone(), namespace, &resource(source))
-        }
+        self.connection.api(&resource(source), namespace)
     }
+}
+
+/// The object's type and place, with the version that was read, and what is to be said of it.
+fn reference<Spec, Status>(source: Source, root: &Root<Spec, Status>, mut object: serde_json::Value) -> Result<DynamicObject, Error> {
+    let resource = resource(source);
+    object["apiVersion"] = json!(resource.api_version);
+    object["kind"] = json!(resource.kind);
+    object["metadata"] = json!({ "name": root.name, "uid": root.uid, "resourceVersion": root.resource_version });
+    if !root.namespace.is_empty() {
+        object["metadata"]["namespace"] = json!(root.namespace);
+    }
+    dynamic(object)
 }

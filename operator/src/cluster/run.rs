@@ -27,6 +27,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     apply::Writer,
     cache::{Cache, Source},
+    connection::Connection,
     http::{Health, pages},
     metrics::Metrics,
     reconcile::{Context, Next, reconcile},
@@ -58,9 +59,11 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client().await?;
     let (cache, metrics) = (Arc::new(Cache::default()), Metrics::default());
-    let report = Report::new(client.clone(), cache.clone(), metrics.clone());
-    let writer = Writer { client: client.clone(), cache: cache.clone(), metrics: metrics.clone() };
-    let context = Context { client: client.clone(), cache: cache.clone(), writer, report: report.clone(), settings: Arc::new(options.settings) };
+    let connection = Connection { client: client.clone(), metrics: metrics.clone() };
+    let report = Report::new(connection.clone(), cache.clone());
+    let writer = Writer { connection: connection.clone(), cache: cache.clone() };
+    let settings = Arc::new(options.settings);
+    let context = Context { connection, cache: cache.clone(), writer, report: report.clone(), settings };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
@@ -76,7 +79,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }
     let mut stop = pin!(stopped()?);
-    let mut queue = Queue { context, metrics, workers: options.workers, running: JoinSet::new(), busy: HashSet::new(), failures: HashMap::new() };
+    let mut queue =
+        Queue { context, metrics, workers: options.workers, running: JoinSet::new(), busy: HashSet::new(), failures: HashMap::new() };
     tokio::select! {
         () = queue.work(heard) => {}
         () = &mut stop => {}

@@ -66,7 +66,8 @@ struct Patience(ResetTimerBackoff<ExponentialBackoff>);
 
 impl Patience {
     fn new() -> Self {
-        let waits = backon::ExponentialBuilder::default().with_min_delay(BACKOFF.0).with_max_delay(BACKOFF.1).without_max_times().with_jitter();
+        let waits =
+            backon::ExponentialBuilder::default().with_min_delay(BACKOFF.0).with_max_delay(BACKOFF.1).without_max_times().with_jitter();
         Self(ResetTimerBackoff::new(ExponentialBackoff::from(waits), RESET))
     }
 }
@@ -121,12 +122,14 @@ impl From<watcher::Error> for Failure {
         let code = match &error {
             watcher::Error::InitialListFailed(kube::Error::Api(status))
             | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-            | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code,
-            watcher::Error::WatchError(status) => status.code,
+            | watcher::Error::WatchFailed(kube::Error::Api(status))
+            | watcher::Error::WatchError(status) => status.code,
             _ => 0,
         };
         let message = match error {
-            watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.message,
+            watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => {
+                status.message
+            }
             other => with_causes(&other),
         };
         Self { forbidden: code == 401 || code == 403, message }

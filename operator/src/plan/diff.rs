@@ -115,7 +115,7 @@ fn close(space: &SpacePlan, own: Option<&Entry>, observed: &Observed) -> Option<
         let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.clone();
         return Some(Change::Remove { uid });
     }
-    let quota = space.desired.iter().filter_map(|desired| observed.get(&desired.key())?.quota.as_ref()).next()?;
+    let quota = space.desired.iter().find_map(|desired| observed.get(&desired.key())?.quota.as_ref())?;
     let zero = super::amount::Amount::ZERO;
     let closed = quota.hard.get("pods") == Some(&zero);
     let running = quota.used.get("pods").is_some_and(|pods| *pods > zero);

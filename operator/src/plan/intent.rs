@@ -132,7 +132,8 @@ fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>
     };
     let mut problems = Vec::new();
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
-    let egress = spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
+    let egress =
+        spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
     check_members(&root.name, &spec.members, &mut problems);
     if !problems.is_empty() && !root.deleting {
         return Err(problems);
@@ -180,7 +181,10 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, V
 }
 
 fn unreadable(complaint: &str) -> Problem {
-    Problem { field: "spec".into(), complaint: format!("unreadable ({complaint}); apply the object again as `kubectl explain` documents it") }
+    Problem {
+        field: "spec".into(),
+        complaint: format!("unreadable ({complaint}); apply the object again as `kubectl explain` documents it"),
+    }
 }
 
 fn checked(path: &str, read: Result<Amounts, (String, String)>, problems: &mut Vec<Problem>) -> Amounts {
@@ -192,9 +196,8 @@ fn checked(path: &str, read: Result<Amounts, (String, String)>, problems: &mut V
 
 fn exit(entry: &Egress, settings: &Settings) -> Result<Exit, Problem> {
     let problem = |complaint: String| Problem { field: format!("spec.network.egress[{}].cidr", entry.cidr), complaint };
-    let range: IpNet = entry.cidr.parse().map_err(|_| {
-        problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr))
-    })?;
+    let range: IpNet =
+        entry.cidr.parse().map_err(|_| problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr)))?;
     if let Some(inner) = settings.protected_ranges().find(|protected| protected.contains(&range)) {
         return Err(problem(format!(
             "lies in {inner}, which is the cluster's own or link-local; agencies reach each other by links, so remove this entry"

@@ -157,7 +157,9 @@ impl Planner<'_> {
         let namespace = self.tenant.name.home();
         let (access, goal) = match (self.tenant.deleting, self.tenant.deletion) {
             (false, _) => (Access::Members, Goal::Serve),
-            (true, Deletion::Delete) if workloads.iter().all(|space| space.goal == Goal::Close && space.drained) => (Access::Closed, Goal::Remove),
+            (true, Deletion::Delete) if workloads.iter().all(|space| space.goal == Goal::Close && space.drained) => {
+                (Access::Closed, Goal::Remove)
+            }
             (true, _) => (Access::Closed, Goal::Close),
         };
         if self.tenant.deleting && self.own(&namespace).is_none() {
@@ -166,7 +168,15 @@ impl Planner<'_> {
         Some(self.space(namespace, None, &self.tenant.display_name, access, Amounts::new(), goal))
     }
 
-    fn space(&self, namespace: NamespaceName, system: Option<SystemName>, display_name: &str, access: Access, hard: Amounts, goal: Goal) -> SpacePlan {
+    fn space(
+        &self,
+        namespace: NamespaceName,
+        system: Option<SystemName>,
+        display_name: &str,
+        access: Access,
+        hard: Amounts,
+        goal: Goal,
+    ) -> SpacePlan {
         let quota = self.quotas.get(&namespace);
         let none = |amounts: &Amounts| amounts.get("pods") == Some(&amount::Amount::ZERO);
         let drained = quota.is_some_and(|quota| none(&quota.hard) && none(&quota.used));

@@ -67,7 +67,8 @@ pub struct Allocation {
 #[must_use]
 pub fn hand_out(wanted: &Amounts, served: &Amounts, claims: &[Claim], held: &BTreeMap<NamespaceName, QuotaState>) -> Allocation {
     let keys = keys(wanted, claims);
-    let mut reserved: BTreeMap<&NamespaceName, Amounts> = held.iter().map(|(namespace, quota)| (namespace, holding(quota, &keys))).collect();
+    let mut reserved: BTreeMap<&NamespaceName, Amounts> =
+        held.iter().map(|(namespace, quota)| (namespace, holding(quota, &keys))).collect();
     for claim in claims {
         let entry = reserved.entry(&claim.namespace).or_default();
         for key in &keys {

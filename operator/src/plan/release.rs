@@ -28,9 +28,13 @@ pub fn wants_hold<Spec, Status>(root: &Root<Spec, Status>) -> bool {
 /// Decides what may go after this round.
 #[must_use]
 pub fn release(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> Release {
-    let systems = snapshot.systems.iter().filter(|root| root.deleting && is_held(root) && system_may_go(&root.name, snapshot, intent, plan, outcome));
+    let systems =
+        snapshot.systems.iter().filter(|root| root.deleting && is_held(root) && system_may_go(&root.name, snapshot, intent, plan, outcome));
     let tenant = snapshot.tenant.as_ref().filter(|root| root.deleting && is_held(root));
-    Release { systems: systems.map(|root| root.name.clone()).collect(), tenant: tenant.is_some_and(|_| tenant_may_go(snapshot, intent, plan, outcome)) }
+    Release {
+        systems: systems.map(|root| root.name.clone()).collect(),
+        tenant: tenant.is_some_and(|_| tenant_may_go(snapshot, intent, plan, outcome)),
+    }
 }
 
 fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {

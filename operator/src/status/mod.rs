@@ -39,7 +39,9 @@ impl Facts<'_> {
         Some(Judgement::no(
             kind::PROVISIONED,
             reason::FORBIDDEN,
-            format!("the operator cannot see all that it manages, so it changes nothing: {cause}; grant it the ClusterRole that the chart ships"),
+            format!(
+                "the operator cannot see all that it manages, so it changes nothing: {cause}; grant it the ClusterRole that the chart ships"
+            ),
         ))
     }
 
@@ -49,7 +51,11 @@ impl Facts<'_> {
             return judgement;
         }
         match self.outcome.failure(namespace) {
-            Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, format!("{} {} in {namespace}: {}", failure.kind, failure.name, failure.message)),
+            Some(failure) => Judgement::no(
+                kind::PROVISIONED,
+                failure.reason,
+                format!("{} {} in {namespace}: {}", failure.kind, failure.name, failure.message),
+            ),
             None if self.outcome.spaces.contains_key(namespace) => {
                 Judgement::yes(kind::PROVISIONED, reason::PROVISIONED, format!("everything in namespace {namespace} is as planned"))
             }

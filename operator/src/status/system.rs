@@ -27,7 +27,11 @@ pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
         observed_generation: root.generation,
         stage,
         namespace: view.space().map(|space| space.namespace.to_string()).or_else(|| root.status.namespace.clone()),
-        granted: view.grant().map(|grant| resources(&held(grant))).or_else(|| root.status.granted.clone()),
+        granted: match (view.grant(), view.space()) {
+            (Some(grant), _) => Some(resources(&held(grant))),
+            (None, Some(_)) => None,
+            (None, None) => root.status.granted.clone(), // not served in this state; it keeps what it has
+        },
         conditions: conditions(&root.status.conditions, view.judge(), root.generation, facts.now),
     }
 }
@@ -81,7 +85,9 @@ impl View<'_> {
                 format!("{numbers}; lower spec.resources.guaranteed, or raise spec.quota of agencytenant/{}", self.facts.snapshot.name),
             ),
             (Some(_), None, _) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is held whole"),
-            (None, _, Some(_)) => Judgement::yes(kind::QUOTA_GRANTED, reason::RETIRED, "a retired system holds no share but the storage of its volumes"),
+            (None, _, Some(_)) => {
+                Judgement::yes(kind::QUOTA_GRANTED, reason::RETIRED, "a retired system holds no share but the storage of its volumes")
+            }
             (None, _, None) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
@@ -102,7 +108,9 @@ impl View<'_> {
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match outcome.failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.message.clone()),
-            None => Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("Pod Security labels and network policy {NETWORK_POLICY} hold")),
+            None => {
+                Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("Pod Security labels and network policy {NETWORK_POLICY} hold"))
+            }
         }
     }
 

@@ -50,7 +50,9 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
 
 fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Vec<Judgement> {
     let accepted = match &facts.intent.tenant {
-        Some(Err(problems)) => Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}; until then everything is kept as it is", list(problems))),
+        Some(Err(problems)) => {
+            Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}; until then everything is kept as it is", list(problems)))
+        }
         _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
     };
     let home = facts.snapshot.name.home();
@@ -76,13 +78,21 @@ fn within_budget(facts: &Facts) -> Judgement {
     let allocation = &facts.plan.allocation;
     let waiting = allocation.grants.values().filter(|grant| grant.waiting.is_some()).count();
     match &allocation.lowering {
-        _ if facts.plan.spaces.is_empty() => Judgement::unknown(kind::QUOTA_WITHIN_BUDGET, reason::PROGRESSING, "nothing is handed out in this state"),
+        _ if facts.plan.spaces.is_empty() => {
+            Judgement::unknown(kind::QUOTA_WITHIN_BUDGET, reason::PROGRESSING, "nothing is handed out in this state")
+        }
         Some(numbers) => Judgement::no(
             kind::QUOTA_WITHIN_BUDGET,
             reason::LOWERING_PENDING,
-            format!("{numbers}; the former total is served until systems give up so much, so lower or retire some, or raise spec.quota again"),
+            format!(
+                "{numbers}; the former total is served until systems give up so much, so lower or retire some, or raise spec.quota again"
+            ),
         ),
-        None if waiting > 0 => Judgement::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, format!("{waiting} hosted systems wait for a share that is not free")),
+        None if waiting > 0 => Judgement::yes(
+            kind::QUOTA_WITHIN_BUDGET,
+            reason::WITHIN_BUDGET,
+            format!("{waiting} hosted systems wait for a share that is not free"),
+        ),
         None => Judgement::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, "every share fits the total"),
     }
 }
@@ -101,7 +111,8 @@ fn figures(facts: &Facts) -> QuotaFigures {
     }
     let allocation = &facts.plan.allocation;
     let named = |key: &String| allocation.total.get(key).is_some_and(|total| *total > amount::Amount::ZERO);
-    let shown = |amounts: &Amounts| resources(&amounts.iter().filter(|(key, _)| named(key)).map(|(key, amount)| (key.clone(), *amount)).collect());
+    let shown =
+        |amounts: &Amounts| resources(&amounts.iter().filter(|(key, _)| named(key)).map(|(key, amount)| (key.clone(), *amount)).collect());
     QuotaFigures { total: shown(&allocation.total), allocated: shown(&allocation.allocated), used: shown(&used) }
 }
 

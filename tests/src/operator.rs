@@ -1,0 +1,235 @@
+//! The operator as a real process: installed from the files that ship, running with its own
+//! `ServiceAccount`'s token and exactly the shipped `ClusterRole`.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::PostParams;
+use kube::core::ApiResource;
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, Client, ResourceExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::bound::{self, Bound};
+use crate::manifests::{self, Applier};
+use crate::{ControlPlane, access, build_layout};
+
+const NAMESPACE: &str = "govcloud-system";
+const NAME: &str = "govcloud-operator";
+const MANAGER: &str = "govcloud-install";
+const TOKEN_SECONDS: i64 = 24 * 60 * 60;
+const READY_WITHIN: Duration = Duration::from_mins(1);
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+
+/// A running operator. It ends when this is dropped, and when this process ends without dropping it.
+pub struct Operator {
+    process: Bound,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Operator {
+    /// Brings CRDs, roles and the operator's own account to the cluster; again is the same as once.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the API server refuses one.
+    pub async fn install(plane: &ControlPlane) -> Result<()> {
+        let client = plane.client().await?;
+        let workspace = build_layout::workspace();
+        install_crds(&client, &workspace.join("crds")).await?;
+        let applier = Applier::new(client, MANAGER).await?;
+        applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/roles"))?).await?;
+        applier.apply_all(&manifests::parse(&account())?).await
+    }
+
+    /// Builds the program, with the profile of the running one, and gives its path. Blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn build() -> Result<PathBuf> {
+        build_layout::build_operator()
+    }
+
+    /// Builds the operator when need be, starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not build or does not become ready; with the end of its log.
+    pub async fn start(plane: &ControlPlane) -> Result<Self> {
+        let program = tokio::task::spawn_blocking(Self::build).await??;
+        Self::start_program(plane, &program).await
+    }
+
+    /// Starts a given operator program, and waits until it is ready. Several may run at once.
+    ///
+    /// # Errors
+    /// When it does not become ready; with the end of its log.
+    pub async fn start_program(plane: &ControlPlane, program: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let file = |suffix| plane.directory().join(format!("operator-{}.{suffix}", address.port()));
+        let kubeconfig = file("kubeconfig");
+        access::write_with_token(plane.kubeconfig(), &token(&plane.client().await?).await?, &kubeconfig)?;
+        let log = file("log");
+        let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let mut command = bound::with_parent(plane.program(), program);
+        command
+            .args(["run", "--listen", &address.to_string()])
+            .env("KUBECONFIG", &kubeconfig)
+            .stdout(output.try_clone().context("sharing the operator's log")?)
+            .stderr(output);
+        let mut operator = Self { process: Bound::start(&mut command)?, address, log };
+        operator.wait_until_ready().await?;
+        Ok(operator)
+    }
+
+    /// Where it answers /livez, /readyz and /metrics.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its log.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Gets a path such as `/metrics`: the status code and the body.
+    ///
+    /// # Errors
+    /// When it does not answer within five seconds.
+    pub async fn get(&self, path: &str) -> Result<(u16, String)> {
+        let asked = timeout(Duration::from_secs(5), get(self.address, path)).await;
+        asked.context("the operator does not answer within five seconds")?
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.ended().is_none()
+    }
+
+    /// Sends SIGTERM and waits; fails when it does not end by itself, or not with 0.
+    ///
+    /// # Errors
+    /// Says how it ended, and shows the end of its log.
+    pub async fn stop(mut self) -> Result<()> {
+        tokio::task::spawn_blocking(move || {
+            let status = self.process.stop(STOP_WITHIN)?;
+            if !status.success() {
+                bail!("the operator ended with {status} when it was told to stop; {}", self.end_of_log());
+            }
+            Ok(())
+        })
+        .await?
+    }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(mut self) -> Result<()> {
+        self.process.kill().map(drop)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            if let Some(status) = self.process.ended() {
+                bail!("the operator ended ({status}) before it was ready; {}", self.end_of_log());
+            }
+            let last = match self.get("/readyz").await {
+                Ok((200, _)) => return Ok(()),
+                Ok((code, body)) => format!("/readyz answers {code}: {}", body.trim()),
+                Err(error) => format!("{error:#}"),
+            };
+            if Instant::now() > deadline {
+                bail!("the operator is not ready after {} s ({last}); {}", READY_WITHIN.as_secs(), self.end_of_log());
+            }
+            sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    fn end_of_log(&self) -> String {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let end = lines[lines.len().saturating_sub(20)..].join("\n");
+        format!("the end of {}:\n{end}", self.log.display())
+    }
+}
+
+async fn install_crds(client: &Client, folder: &Path) -> Result<()> {
+    let definitions = manifests::read(folder)?;
+    if definitions.is_empty() {
+        bail!("there is no CRD in {}: run `cargo run --package govcloud -- crds`", folder.display());
+    }
+    let api = manifests::api_for(client, &ApiResource::erase::<CustomResourceDefinition>(&()), None);
+    for definition in &definitions {
+        manifests::apply_to(&api, definition, MANAGER).await?;
+    }
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for name in definitions.iter().map(ResourceExt::name_any) {
+        let established = await_condition(api.clone(), &name, conditions::is_crd_established());
+        timeout(Duration::from_secs(30), established)
+            .await
+            .with_context(|| format!("CRD {name} is not Established after 30 s"))?
+            .with_context(|| format!("waiting for CRD {name}"))?;
+    }
+    Ok(())
+}
+
+fn account() -> String {
+    format!(
+        "apiVersion: v1
+kind: Namespace
+metadata: {{name: {NAMESPACE}}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: {NAME}, namespace: {NAMESPACE}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: {NAME}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {NAME}}}
+subjects:
+- {{kind: ServiceAccount, name: {NAME}, namespace: {NAMESPACE}}}
+"
+    )
+}
+
+async fn token(client: &Client) -> Result<String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), NAMESPACE);
+    let request = TokenRequest {
+        spec: TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() },
+        ..TokenRequest::default()
+    };
+    let answer = accounts
+        .create_token_request(NAME, &PostParams::default(), &request)
+        .await
+        .with_context(|| format!("asking for a token of ServiceAccount {NAMESPACE}/{NAME}; is it installed?"))?;
+    Ok(answer.status.context("the token request was answered without a token")?.token)
+}
+
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port on 127.0.0.1")?;
+    listener.local_addr().context("finding a free port on 127.0.0.1")
+}
+
+/// HTTP/1.0, so that the server closes the connection and its end is the end of the body.
+async fn get(address: SocketAddr, path: &str) -> Result<(u16, String)> {
+    let mut stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.context("asking the operator")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.context("reading the operator's answer")?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the operator's answer is not HTTP")?;
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((code.context("the operator's answer has no status code")?, body.to_owned()))
+}

@@ -1,0 +1,303 @@
+//! Brings a folder of agencies and systems to the cluster and watches until all is Ready.
+//!
+//! It does what people do: the agencies first, then each one's systems as soon as its home
+//! namespace is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, FuturesUnordered, select_all};
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+use tokio::time::sleep_until;
+
+use crate::manifests;
+
+const MANAGER: &str = "govcloud-demo";
+
+/// The kind `AgencyTenant`.
+#[must_use]
+pub fn agency_tenants() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("govcloud.io", "v1alpha1", "AgencyTenant"), "agencytenants")
+}
+
+/// The kind `HostedSystem`.
+#[must_use]
+pub fn hosted_systems() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("govcloud.io", "v1alpha1", "HostedSystem"), "hostedsystems")
+}
+
+/// One object on its way.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// As the file says.
+    pub wanted: DynamicObject,
+    /// As the API server last showed it.
+    pub seen: Option<DynamicObject>,
+    /// Why the API server refused it.
+    pub refused: Option<String>,
+    sent: bool,
+}
+
+/// How far an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// What was applied holds.
+    Ready,
+    /// It does not hold yet, or never will.
+    NotReady {
+        /// One word.
+        reason: String,
+        /// What to do, as far as known.
+        message: String,
+    },
+}
+
+impl Item {
+    fn new(wanted: DynamicObject) -> Self {
+        Self { wanted, seen: None, refused: None, sent: false }
+    }
+
+    /// A value below the object as the API server shows it, by JSON pointer.
+    #[must_use]
+    pub fn value(&self, pointer: &str) -> Option<&Value> {
+        self.seen.as_ref()?.data.pointer(pointer)
+    }
+
+    /// Whether the condition `Ready` says so of the present generation.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let not_ready = |reason: &str, message: &str| State::NotReady { reason: reason.to_owned(), message: message.to_owned() };
+        if let Some(refused) = &self.refused {
+            return not_ready("Refused", refused);
+        }
+        if !self.sent {
+            let namespace = self.wanted.namespace().unwrap_or_default();
+            return not_ready("AwaitingNamespace", &format!("its home namespace {namespace} is not there"));
+        }
+        let conditions = self.value("/status/conditions").and_then(Value::as_array);
+        let ready = conditions.and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));
+        let Some(ready) = ready else {
+            return not_ready("Unseen", "the operator has not looked at it yet");
+        };
+        let generation = self.seen.as_ref().and_then(|seen| seen.metadata.generation);
+        if ready["observedGeneration"].as_i64() != generation {
+            return not_ready("Outdated", "the operator has not looked at the last change yet");
+        }
+        if ready["status"] == "True" {
+            return State::Ready;
+        }
+        not_ready(ready["reason"].as_str().unwrap_or("Unknown"), ready["message"].as_str().unwrap_or_default())
+    }
+}
+
+/// Agencies by name, and systems by (namespace, name).
+#[derive(Clone, Debug, Default)]
+pub struct Rollout {
+    /// Agencies.
+    pub tenants: BTreeMap<String, Item>,
+    /// Systems.
+    pub systems: BTreeMap<(String, String), Item>,
+    /// Time since the first was sent.
+    pub took: Duration,
+}
+
+/// What has changed on the cluster.
+enum Event {
+    Tenant(DynamicObject),
+    System(DynamicObject),
+    Namespace(String),
+}
+
+/// An object that was sent, and what the API server answered.
+type Sent = (DynamicObject, Result<DynamicObject>);
+
+impl Rollout {
+    /// Reads all files of a folder.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or holds anything but agencies and systems.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let mut rollout = Self::default();
+        for object in manifests::read(folder)? {
+            let kind = object.types.as_ref().map_or("", |types| types.kind.as_str());
+            match (kind, object.namespace()) {
+                ("AgencyTenant", _) => {
+                    rollout.tenants.insert(object.name_any(), Item::new(object));
+                }
+                ("HostedSystem", Some(namespace)) => {
+                    rollout.systems.insert((namespace, object.name_any()), Item::new(object));
+                }
+                ("HostedSystem", None) => bail!("{} names no namespace: write the agency's name there", manifests::describe(&object)),
+                _ => bail!("{} is neither an AgencyTenant nor a HostedSystem", manifests::describe(&object)),
+            }
+        }
+        if rollout.tenants.is_empty() && rollout.systems.is_empty() {
+            bail!("there is no AgencyTenant and no HostedSystem in {}", folder.display());
+        }
+        Ok(rollout)
+    }
+
+    /// Applies all and watches until all is Ready, everything that is not was refused, or the time is up.
+    ///
+    /// # Errors
+    /// Only when watching ends; what is not Ready is in the items.
+    pub async fn run(&mut self, client: &Client, limit: Duration, mut progress: impl FnMut(&Self)) -> Result<()> {
+        let start = Instant::now();
+        let mut events = watch(client);
+        let mut namespaces = BTreeSet::new();
+        let mut sending = FuturesUnordered::new();
+        for item in self.tenants.values_mut() {
+            sending.push(send(client, item, &agency_tenants()));
+        }
+        while !self.is_settled() {
+            tokio::select! {
+                event = events.next() => {
+                    let event = event.context("the watch on the cluster has ended")?;
+                    if let Event::Namespace(name) = &event {
+                        namespaces.insert(name.clone());
+                        self.send_systems(client, &namespaces, &sending);
+                    }
+                    self.note(event);
+                }
+                Some((wanted, answer)) = sending.next() => self.note_answer(&wanted, answer),
+                () = sleep_until((start + limit).into()) => break,
+            }
+            self.took = start.elapsed();
+            progress(self);
+        }
+        Ok(())
+    }
+
+    /// All items.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.tenants.values().chain(self.systems.values())
+    }
+
+    /// Items that are not Ready.
+    pub fn not_ready(&self) -> impl Iterator<Item = (&Item, String, String)> {
+        self.items().filter_map(|item| match item.state() {
+            State::Ready => None,
+            State::NotReady { reason, message } => Some((item, reason, message)),
+        })
+    }
+
+    fn is_settled(&self) -> bool {
+        self.items().all(|item| item.refused.is_some() || item.state() == State::Ready)
+    }
+
+    fn send_systems(&mut self, client: &Client, namespaces: &BTreeSet<String>, sending: &FuturesUnordered<BoxFuture<'static, Sent>>) {
+        for ((namespace, _), item) in &mut self.systems {
+            if !item.sent && namespaces.contains(namespace) {
+                sending.push(send(client, item, &hosted_systems()));
+            }
+        }
+    }
+
+    fn note(&mut self, event: Event) {
+        let (item, object) = match event {
+            Event::Tenant(object) => (self.tenants.get_mut(&object.name_any()), object),
+            Event::System(object) => {
+                let key = (object.namespace().unwrap_or_default(), object.name_any());
+                (self.systems.get_mut(&key), object)
+            }
+            Event::Namespace(_) => return,
+        };
+        if let Some(item) = item {
+            item.see(object);
+        }
+    }
+
+    fn note_answer(&mut self, wanted: &DynamicObject, answer: Result<DynamicObject>) {
+        let item = match wanted.namespace() {
+            Some(namespace) => self.systems.get_mut(&(namespace, wanted.name_any())),
+            None => self.tenants.get_mut(&wanted.name_any()),
+        };
+        match (item, answer) {
+            (Some(item), Ok(object)) => item.see(object),
+            (Some(item), Err(error)) => item.refused = Some(format!("{error:#}")),
+            (None, _) => {}
+        }
+    }
+}
+
+impl Item {
+    /// The answer to the write may come after the watch has shown something newer, so an older
+    /// generation, or the same one without a status, never replaces what was seen.
+    fn see(&mut self, object: DynamicObject) {
+        let rank = |object: &DynamicObject| (object.metadata.generation, object.data.pointer("/status/conditions").is_some());
+        if self.seen.as_ref().is_none_or(|seen| rank(seen) <= rank(&object)) {
+            self.seen = Some(object);
+        }
+    }
+}
+
+fn send(client: &Client, item: &mut Item, kind: &ApiResource) -> BoxFuture<'static, Sent> {
+    item.sent = true;
+    let wanted = item.wanted.clone();
+    let api = manifests::api_for(client, kind, wanted.metadata.namespace.as_deref());
+    async move {
+        let answer = manifests::apply_to(&api, &wanted, MANAGER).await;
+        (wanted, answer)
+    }
+    .boxed()
+}
+
+/// All changes of the two kinds and of namespaces. A watch that breaks is started again; what it then
+/// lists comes as changes.
+fn watch(client: &Client) -> BoxStream<'static, Event> {
+    let of_kind = |kind: ApiResource, event: fn(DynamicObject) -> Event| {
+        watcher(Api::<DynamicObject>::all_with(client.clone(), &kind), watcher::Config::default())
+            .default_backoff()
+            .applied_objects()
+            .filter_map(move |object| async move { object.ok().map(event) })
+            .boxed()
+    };
+    let namespaces = watcher(Api::<Namespace>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .applied_objects()
+        .filter_map(|object| async move { object.ok().map(|namespace| Event::Namespace(namespace.name_any())) })
+        .boxed();
+    select_all([of_kind(agency_tenants(), Event::Tenant), of_kind(hosted_systems(), Event::System), namespaces]).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(status: &str) -> Item {
+        let text =
+            format!("apiVersion: govcloud.io/v1alpha1\nkind: AgencyTenant\nmetadata: {{name: a, generation: 2}}\nstatus: {status}\n");
+        let object = manifests::parse(&text).unwrap().remove(0);
+        Item { wanted: object.clone(), seen: Some(object), refused: None, sent: true }
+    }
+
+    #[test]
+    fn only_a_ready_condition_of_the_present_generation_counts() {
+        let reason = |status: &str| match item(status).state() {
+            State::Ready => "ready".to_owned(),
+            State::NotReady { reason, .. } => reason,
+        };
+        assert_eq!(reason("{conditions: [{type: Ready, status: 'True', observedGeneration: 2}]}"), "ready");
+        assert_eq!(reason("{conditions: [{type: Ready, status: 'True', observedGeneration: 1}]}"), "Outdated");
+        assert_eq!(reason("{conditions: [{type: Ready, status: 'False', reason: Waiting, observedGeneration: 2}]}"), "Waiting");
+        assert_eq!(reason("{conditions: [{type: Accepted, status: 'True', observedGeneration: 2}]}"), "Unseen");
+        assert_eq!(reason("{}"), "Unseen");
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_does_not_hide_the_status() {
+        let mut item = item("{conditions: [{type: Ready, status: 'True', observedGeneration: 2}]}");
+        let mut late = item.wanted.clone();
+        late.data = serde_json::json!({});
+        item.see(late);
+        assert_eq!(item.state(), State::Ready);
+    }
+}
