@@ -1,1 +1,136 @@
+use super::*;
+use crate::plan::amount::amounts;
 
+fn read(pairs: &[(&str, &str)]) -> Amounts {
+    let resources = pairs.iter().map(|(key, text)| ((*key).to_owned(), crate::api::Quantity((*text).to_owned()))).collect();
+    amounts(&resources).unwrap()
+}
+
+fn claim(name: &str, cpu: &str) -> Claim {
+    Claim {
+        system: SystemName::new(name),
+        namespace: NamespaceName::new(format!("t--{name}")),
+        wanted: read(&[("requests.cpu", cpu)]),
+        promised: Amounts::new(),
+    }
+}
+
+fn quota(wanted: &str, hard: &str, used: &str) -> QuotaState {
+    QuotaState { wanted: read(&[("requests.cpu", wanted)]), hard: read(&[("requests.cpu", hard)]), used: read(&[("requests.cpu", used)]) }
+}
+
+fn held(quotas: &[(&str, QuotaState)]) -> BTreeMap<NamespaceName, QuotaState> {
+    quotas.iter().map(|(name, quota)| (NamespaceName::new(format!("t--{name}")), quota.clone())).collect()
+}
+
+/// What each system holds of `requests.cpu` after handing out, `*` where it waits.
+fn handed_out(total: &str, claims: &[Claim], quotas: &[(&str, QuotaState)]) -> Vec<String> {
+    let total = read(&[("requests.cpu", total)]);
+    let allocation = hand_out(&total, &total, claims, &held(quotas));
+    let word = |claim: &Claim| {
+        let grant = &allocation.grants[&claim.system];
+        let mark = if grant.waiting.is_some() { "*" } else { "" };
+        format!("{}={}{mark}", claim.system, amount::of(&grant.hard, "requests.cpu"))
+    };
+    claims.iter().map(word).collect()
+}
+
+#[test]
+fn claims_are_served_in_order_and_a_large_one_does_not_block_a_small_one() {
+    assert_eq!(handed_out("10", &[claim("a", "6"), claim("b", "6"), claim("c", "4")], &[]), ["a=6", "b=0*", "c=4"]);
+}
+
+#[test]
+fn a_holder_keeps_its_share_against_an_older_claim() {
+    let quotas = [("b", quota("6", "6", "0"))];
+    assert_eq!(handed_out("10", &[claim("a", "6"), claim("b", "6")], &quotas), ["a=0*", "b=6"]);
+}
+
+#[test]
+fn a_raise_that_does_not_fit_leaves_what_is_held() {
+    let quotas = [("a", quota("4", "4", "1"))];
+    assert_eq!(handed_out("10", &[claim("a", "12"), claim("b", "5")], &quotas), ["a=4*", "b=5"]);
+}
+
+#[test]
+fn a_lowering_counts_only_when_admission_enforces_it_and_use_fits() {
+    let claims = [claim("a", "2"), claim("b", "8")];
+    assert_eq!(handed_out("10", &claims, &[("a", quota("8", "8", "0"))]), ["a=2", "b=0*"], "not written yet");
+    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "8", "0"))]), ["a=2", "b=0*"], "not enforced yet");
+    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "5"))]), ["a=2", "b=0*"], "still used");
+    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "2"))]), ["a=2", "b=8"]);
+}
+
+#[test]
+fn a_namespace_without_a_claim_counts() {
+    assert_eq!(handed_out("10", &[claim("a", "6")], &[("left-behind", quota("5", "5", "5"))]), ["a=0*"]);
+}
+
+#[test]
+fn a_promise_is_kept_while_the_quota_is_closed() {
+    let suspended = Claim { promised: read(&[("requests.cpu", "6")]), ..claim("b", "6") };
+    let quotas = [("b", quota("0", "0", "0"))];
+    assert_eq!(handed_out("10", &[claim("a", "6"), suspended], &quotas), ["a=0*", "b=6"]);
+}
+
+#[test]
+fn a_lowered_total_is_served_when_what_is_held_fits() {
+    let quotas = held(&[("a", quota("8", "8", "0"))]);
+    let pending = hand_out(&read(&[("requests.cpu", "4")]), &read(&[("requests.cpu", "10")]), &[claim("a", "8")], &quotas);
+    assert_eq!(pending.lowering.as_deref(), Some("spec.quota[requests.cpu]: 4 is below the 8 that the systems hold"));
+    assert_eq!(amount::of(&pending.total, "requests.cpu").to_string(), "10");
+    let fits = hand_out(&read(&[("requests.cpu", "8")]), &read(&[("requests.cpu", "10")]), &[claim("a", "8")], &quotas);
+    assert_eq!((fits.lowering, amount::of(&fits.total, "requests.cpu").to_string().as_str()), (None, "8"));
+}
+
+#[test]
+fn the_shortage_names_the_numbers() {
+    let total = read(&[("requests.cpu", "10")]);
+    let allocation = hand_out(&total, &total, &[claim("a", "6"), claim("b", "5")], &BTreeMap::new());
+    let waiting = allocation.grants[&SystemName::new("b")].waiting.as_deref();
+    assert_eq!(waiting, Some("requests.cpu: 5 wanted, 4 free (total 10, held by others 6)"));
+}
+
+#[test]
+fn a_limit_that_is_not_claimed_follows_its_request() {
+    let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
+    assert_eq!(with_limits(read(&[("requests.cpu", "8")]), &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
+    let named = read(&[("requests.cpu", "8"), ("limits.cpu", "9")]);
+    assert_eq!(with_limits(named.clone(), &total), named);
+}
+
+proptest::proptest! {
+    /// The third law, against a controller manager that enforces late, in any order, while claims and the total change.
+    #[test]
+    fn what_admission_enforces_never_exceeds_the_total_being_served(
+        steps in proptest::collection::vec((0_usize..4, 0_u32..20, 0_usize..6, 10_u32..30), 1..60),
+    ) {
+        let names = ["a", "b", "c", "d"];
+        let cpu = |number: u32| read(&[("requests.cpu", &number.to_string())]);
+        let mut wanted = [0_u32; 4];
+        let mut total = cpu(20);
+        let mut served = cpu(20);
+        let mut quotas: BTreeMap<NamespaceName, QuotaState> = BTreeMap::new();
+        for (who, size, enforced, next_total) in steps {
+            wanted[who] = size;
+            if size == 0 {
+                total = cpu(next_total);
+            }
+            let claims: Vec<Claim> = names.iter().zip(wanted).map(|(name, cpu)| claim(name, &cpu.to_string())).collect();
+            let allocation = hand_out(&total, &served, &claims, &quotas);
+            served = allocation.total.clone();
+            for claim in &claims {
+                let quota = quotas.entry(claim.namespace.clone()).or_default();
+                quota.wanted = allocation.grants[&claim.system].hard.clone();
+            }
+            // The controller manager catches up with one namespace, or with none.
+            if let Some(quota) = names.get(enforced).and_then(|name| quotas.get_mut(&NamespaceName::new(format!("t--{name}")))) {
+                quota.hard = quota.wanted.clone();
+            }
+            let enforced = quotas.values().fold(Amount::ZERO, |sum, quota| sum.plus(amount::of(&quota.hard, "requests.cpu")));
+            let written = quotas.values().fold(Amount::ZERO, |sum, quota| sum.plus(amount::of(&quota.wanted, "requests.cpu")));
+            proptest::prop_assert!(enforced <= amount::of(&served, "requests.cpu"), "{enforced} of {served:?} enforced");
+            proptest::prop_assert!(written <= amount::of(&served, "requests.cpu"), "{written} of {served:?} written");
+        }
+    }
+}
