@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// The checkout: the folder of the workspace's `Cargo.toml`.
+#[must_use]
 pub fn workspace() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_owned()
@@ -38,7 +39,7 @@ fn build_of(executable: &Path, is_target: impl Fn(&Path) -> bool) -> Option<Buil
     let mut below = executable.parent()?.strip_prefix(target).ok()?.iter();
     let first = below.next()?.to_owned();
     let build = match below.next() {
-        Some(profile) if profile != "deps" => (Some(first), profile.to_owned()),
+        Some(profile) if profile != "deps" && profile != "examples" => (Some(first), profile.to_owned()),
         _ => (None, first),
     };
     Some(Build { target: target.to_owned(), triple: build.0, profile: build.1 })
@@ -88,6 +89,7 @@ mod tests {
         let cases = [
             ("/w/target/debug/demo", None, "debug"),
             ("/w/target/debug/deps/cases-0123", None, "debug"),
+            ("/w/target/debug/examples/load", None, "debug"),
             ("/w/target/release/demo", None, "release"),
             ("/w/target/x86_64-unknown-linux-gnu/release/demo", Some("x86_64-unknown-linux-gnu"), "release"),
             ("/w/target/x86_64-unknown-linux-gnu/ci/deps/c", Some("x86_64-unknown-linux-gnu"), "ci"),

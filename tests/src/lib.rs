@@ -15,5 +15,6 @@ pub mod progress;
 pub mod rollout;
 pub mod tables;
 
+pub use build_layout::workspace;
 pub use control_plane::ControlPlane;
 pub use operator::Operator;

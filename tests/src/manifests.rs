@@ -1,5 +1,6 @@
 //! YAML files in, objects on the API server out: what `kubectl apply --server-side -f` does.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
-    let failed = || format!("reading {}", path.display());
+    let failed = || format!("reading {}: give a file, or a folder of YAML files", path.display());
     let mut entries = fs::read_dir(path)
         .with_context(failed)?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -123,13 +124,43 @@ impl Applier {
     }
 }
 
+/// The API server's "no", as people read it.
+#[derive(Debug)]
+pub struct Refused {
+    /// HTTP status code.
+    pub code: u16,
+    /// What it says.
+    pub message: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Refused {
+    /// Whether the same request may succeed a moment later: the API server is busy, another write came
+    /// first, a namespace is just being made, or its fresh quota has no status yet.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self.code, 404 | 409 | 429 | 500..) || self.message.contains("status unknown for quota")
+    }
+}
+
 /// Applies one object of a kind that need not be discovered.
 ///
 /// # Errors
-/// With what the API server answers.
+/// With [`Refused`] inside when the API server says no.
 pub async fn apply_to(api: &Api<DynamicObject>, object: &DynamicObject, manager: &str) -> Result<DynamicObject> {
     let parameters = PatchParams::apply(manager).force();
-    api.patch(&object.name_any(), &parameters, &Patch::Apply(object)).await.with_context(|| format!("applying {}", describe(object)))
+    let answer = match api.patch(&object.name_any(), &parameters, &Patch::Apply(object)).await {
+        Err(kube::Error::Api(status)) => Err(Refused { code: status.code, message: status.message }.into()),
+        answer => answer.map_err(anyhow::Error::from),
+    };
+    answer.with_context(|| format!("applying {}", describe(object)))
 }
 
 /// The API for a given kind in a namespace, or cluster-wide without one.

@@ -15,12 +15,15 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
-use serde_json::Value;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
-use crate::manifests;
+use crate::manifests::{self, Refused};
+
+mod item;
+pub use item::{Item, State};
 
 const MANAGER: &str = "govcloud-demo";
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// The kind `AgencyTenant`.
 #[must_use]
@@ -32,70 +35,6 @@ pub fn agency_tenants() -> ApiResource {
 #[must_use]
 pub fn hosted_systems() -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("govcloud.io", "v1alpha1", "HostedSystem"), "hostedsystems")
-}
-
-/// One object on its way.
-#[derive(Clone, Debug)]
-pub struct Item {
-    /// As the file says.
-    pub wanted: DynamicObject,
-    /// As the API server last showed it.
-    pub seen: Option<DynamicObject>,
-    /// Why the API server refused it.
-    pub refused: Option<String>,
-    sent: bool,
-}
-
-/// How far an object is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// What was applied holds.
-    Ready,
-    /// It does not hold yet, or never will.
-    NotReady {
-        /// One word.
-        reason: String,
-        /// What to do, as far as known.
-        message: String,
-    },
-}
-
-impl Item {
-    fn new(wanted: DynamicObject) -> Self {
-        Self { wanted, seen: None, refused: None, sent: false }
-    }
-
-    /// A value below the object as the API server shows it, by JSON pointer.
-    #[must_use]
-    pub fn value(&self, pointer: &str) -> Option<&Value> {
-        self.seen.as_ref()?.data.pointer(pointer)
-    }
-
-    /// Whether the condition `Ready` says so of the present generation.
-    #[must_use]
-    pub fn state(&self) -> State {
-        let not_ready = |reason: &str, message: &str| State::NotReady { reason: reason.to_owned(), message: message.to_owned() };
-        if let Some(refused) = &self.refused {
-            return not_ready("Refused", refused);
-        }
-        if !self.sent {
-            let namespace = self.wanted.namespace().unwrap_or_default();
-            return not_ready("AwaitingNamespace", &format!("its home namespace {namespace} is not there"));
-        }
-        let conditions = self.value("/status/conditions").and_then(Value::as_array);
-        let ready = conditions.and_then(|all| all.iter().find(|condition| condition["type"] == "Ready"));
-        let Some(ready) = ready else {
-            return not_ready("Unseen", "the operator has not looked at it yet");
-        };
-        let generation = self.seen.as_ref().and_then(|seen| seen.metadata.generation);
-        if ready["observedGeneration"].as_i64() != generation {
-            return not_ready("Outdated", "the operator has not looked at the last change yet");
-        }
-        if ready["status"] == "True" {
-            return State::Ready;
-        }
-        not_ready(ready["reason"].as_str().unwrap_or("Unknown"), ready["message"].as_str().unwrap_or_default())
-    }
 }
 
 /// Agencies by name, and systems by (namespace, name).
@@ -167,7 +106,11 @@ impl Rollout {
                     }
                     self.note(event);
                 }
-                Some((wanted, answer)) = sending.next() => self.note_answer(&wanted, answer),
+                Some((wanted, answer)) = sending.next() => {
+                    if let Some(again) = self.note_answer(client, &wanted, answer) {
+                        sending.push(again);
+                    }
+                }
                 () = sleep_until((start + limit).into()) => break,
             }
             self.took = start.elapsed();
@@ -215,27 +158,24 @@ impl Rollout {
         }
     }
 
-    fn note_answer(&mut self, wanted: &DynamicObject, answer: Result<DynamicObject>) {
-        let item = match wanted.namespace() {
-            Some(namespace) => self.systems.get_mut(&(namespace, wanted.name_any())),
-            None => self.tenants.get_mut(&wanted.name_any()),
+    /// Gives the next try when the refusal may pass.
+    fn note_answer(&mut self, client: &Client, wanted: &DynamicObject, answer: Result<DynamicObject>) -> Option<BoxFuture<'static, Sent>> {
+        let (item, kind) = match wanted.namespace() {
+            Some(namespace) => (self.systems.get_mut(&(namespace, wanted.name_any()))?, hosted_systems()),
+            None => (self.tenants.get_mut(&wanted.name_any())?, agency_tenants()),
         };
-        match (item, answer) {
-            (Some(item), Ok(object)) => item.see(object),
-            (Some(item), Err(error)) => item.refused = Some(format!("{error:#}")),
-            (None, _) => {}
+        match answer {
+            Ok(object) => item.see(object),
+            Err(error) if error.downcast_ref::<Refused>().is_some_and(|refused| !refused.is_passing()) => {
+                item.refused = Some(format!("{error:#}"));
+            }
+            Err(error) => {
+                item.passing = Some(format!("{error:#}"));
+                let again = send(client, item, &kind);
+                return Some(async move { sleep(RETRY_AFTER).then(|()| again).await }.boxed());
+            }
         }
-    }
-}
-
-impl Item {
-    /// The answer to the write may come after the watch has shown something newer, so an older
-    /// generation, or the same one without a status, never replaces what was seen.
-    fn see(&mut self, object: DynamicObject) {
-        let rank = |object: &DynamicObject| (object.metadata.generation, object.data.pointer("/status/conditions").is_some());
-        if self.seen.as_ref().is_none_or(|seen| rank(seen) <= rank(&object)) {
-            self.seen = Some(object);
-        }
+        None
     }
 }
 
@@ -266,38 +206,4 @@ fn watch(client: &Client) -> BoxStream<'static, Event> {
         .filter_map(|object| async move { object.ok().map(|namespace| Event::Namespace(namespace.name_any())) })
         .boxed();
     select_all([of_kind(agency_tenants(), Event::Tenant), of_kind(hosted_systems(), Event::System), namespaces]).boxed()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn item(status: &str) -> Item {
-        let text =
-            format!("apiVersion: govcloud.io/v1alpha1\nkind: AgencyTenant\nmetadata: {{name: a, generation: 2}}\nstatus: {status}\n");
-        let object = manifests::parse(&text).unwrap().remove(0);
-        Item { wanted: object.clone(), seen: Some(object), refused: None, sent: true }
-    }
-
-    #[test]
-    fn only_a_ready_condition_of_the_present_generation_counts() {
-        let reason = |status: &str| match item(status).state() {
-            State::Ready => "ready".to_owned(),
-            State::NotReady { reason, .. } => reason,
-        };
-        assert_eq!(reason("{conditions: [{type: Ready, status: 'True', observedGeneration: 2}]}"), "ready");
-        assert_eq!(reason("{conditions: [{type: Ready, status: 'True', observedGeneration: 1}]}"), "Outdated");
-        assert_eq!(reason("{conditions: [{type: Ready, status: 'False', reason: Waiting, observedGeneration: 2}]}"), "Waiting");
-        assert_eq!(reason("{conditions: [{type: Accepted, status: 'True', observedGeneration: 2}]}"), "Unseen");
-        assert_eq!(reason("{}"), "Unseen");
-    }
-
-    #[test]
-    fn an_answer_that_comes_late_does_not_hide_the_status() {
-        let mut item = item("{conditions: [{type: Ready, status: 'True', observedGeneration: 2}]}");
-        let mut late = item.wanted.clone();
-        late.data = serde_json::json!({});
-        item.see(late);
-        assert_eq!(item.state(), State::Ready);
-    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use acceptance::progress::{Activity, Steps};
 use acceptance::rollout::{Rollout, State};
 use acceptance::{ControlPlane, Operator, manifests, tables};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -25,24 +25,53 @@ struct Arguments {
     /// Kubeconfig of a cluster to use instead of starting one
     #[arg(long, value_name = "PATH", env = acceptance::control_plane::KUBECONFIG_VARIABLE)]
     kubeconfig: Option<PathBuf>,
-    /// Folder with agencies and systems
-    #[arg(long, value_name = "DIR", default_value = "examples/beijing")]
-    examples: PathBuf,
+    /// Folder with agencies and systems [default: examples/beijing of this checkout]
+    #[arg(long, value_name = "DIR")]
+    examples: Option<PathBuf>,
+}
+
+/// What the demo leaves running: the operator ends before the control plane does.
+struct Cloud {
+    operator: Operator,
+    plane: ControlPlane,
+    rollout: Rollout,
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
-    tokio::select! {
-        // Dropping the demo stops the operator and then the control plane.
-        outcome = demo(&arguments) => outcome,
-        interrupted = interrupt() => interrupted.map(|()| ExitCode::from(130)),
+async fn main() -> ExitCode {
+    match demo(&Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 async fn demo(arguments: &Arguments) -> Result<ExitCode> {
+    let cloud = tokio::select! {
+        cloud = bring_up(arguments) => cloud?,
+        // Dropping what there is so far stops it.
+        interrupted = interrupt() => return interrupted.map(|()| ExitCode::from(130)),
+    };
+    let all_ready = show(&cloud.rollout);
+    if !arguments.once {
+        show_how_to_go_on(&cloud.plane);
+        interrupt().await?;
+        println!("stopping");
+    }
+    cloud.operator.stop().await?;
+    if arguments.once && !all_ready {
+        println!("the logs are in {}", cloud.plane.stop_and_keep_logs().display());
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bring_up(arguments: &Arguments) -> Result<Cloud> {
     // What can fail on its own comes first.
-    let mut rollout = Rollout::read(&arguments.examples)?;
+    let examples = arguments.examples.clone().unwrap_or_else(|| acceptance::workspace().join("examples/beijing"));
+    let mut rollout = Rollout::read(&examples)?;
     let building = Activity::new("building the operator");
     let program = tokio::task::spawn_blocking(Operator::build).await??;
     drop(building);
@@ -51,25 +80,19 @@ async fn demo(arguments: &Arguments) -> Result<ExitCode> {
     let plane = control_plane(arguments.kubeconfig.clone()).await?;
     println!("control plane up in {}", seconds(began.elapsed()));
     let deadline = Instant::now() + Duration::from_secs(arguments.timeout);
+    match run_on(&plane, &program, &mut rollout, deadline).await {
+        Ok(operator) => Ok(Cloud { operator, plane, rollout }),
+        Err(error) => Err(anyhow!("{error:#}\nthe logs are in {}", plane.stop_and_keep_logs().display())),
+    }
+}
 
+async fn run_on(plane: &ControlPlane, program: &Path, rollout: &mut Rollout, deadline: Instant) -> Result<Operator> {
     let began = Instant::now();
-    Operator::install(&plane).await?;
-    let operator = Operator::start_program(&plane, &program).await?;
+    Operator::install(plane).await?;
+    let operator = Operator::start_program(plane, program).await?;
     println!("operator installed and ready in {}; its log is {}", seconds(began.elapsed()), operator.log().display());
-
-    bring_up(&plane, &mut rollout, deadline).await?;
-    let all_ready = show(&rollout);
-    if !arguments.once {
-        show_how_to_go_on(&plane);
-        interrupt().await?;
-        println!("stopping");
-    }
-    operator.stop().await?;
-    if arguments.once && !all_ready {
-        println!("the logs are in {}", plane.stop_and_keep_logs().display());
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    roll_out(plane, rollout, deadline).await?;
+    Ok(operator)
 }
 
 async fn control_plane(kubeconfig: Option<PathBuf>) -> Result<ControlPlane> {
@@ -80,7 +103,7 @@ async fn control_plane(kubeconfig: Option<PathBuf>) -> Result<ControlPlane> {
     .await?
 }
 
-async fn bring_up(plane: &ControlPlane, rollout: &mut Rollout, deadline: Instant) -> Result<()> {
+async fn roll_out(plane: &ControlPlane, rollout: &mut Rollout, deadline: Instant) -> Result<()> {
     let client = plane.client().await?;
     let mut steps = Steps::new(rollout.items().count());
     let left = deadline.saturating_duration_since(Instant::now());

@@ -1,0 +1,205 @@
+//! Every child appears with its exact content, in the order that leaves nobody unguarded.
+
+use serde_json::{Value, json};
+
+use crate::cluster::{admin, pod_yaml, shared, system_yaml, tenant_yaml};
+
+/// The object's own content: without what the API server adds.
+async fn content(kind: &str, namespace: &str, name: &str) -> Value {
+    let mut object = admin().await.get(kind, namespace, name).await;
+    let metadata = json!({ "labels": object["metadata"]["labels"], "annotations": object["metadata"]["annotations"] });
+    object["metadata"] = metadata;
+    object
+}
+
+async fn uid(tenant: &str) -> Value {
+    admin().await.get("AgencyTenant", "", tenant).await["metadata"]["uid"].clone()
+}
+
+#[tokio::test]
+async fn a_workload_namespace_has_each_child_with_its_exact_content() {
+    let admin = admin().await;
+    admin.tenant_with_systems("exact", &["web"]).await;
+    let marks = json!({
+        "app.kubernetes.io/managed-by": "govcloud",
+        "govcloud.io/tenant": "exact",
+        "govcloud.io/tenant-uid": uid("exact").await,
+        "govcloud.io/system": "web",
+    });
+
+    let namespace = content("Namespace", "", "exact--web").await;
+    let mut labels = marks.clone();
+    for (mode, level) in [("enforce", "restricted"), ("audit", "restricted"), ("warn", "restricted")] {
+        labels[format!("pod-security.kubernetes.io/{mode}")] = json!(level);
+        labels[format!("pod-security.kubernetes.io/{mode}-version")] = json!("latest");
+    }
+    labels["kubernetes.io/metadata.name"] = json!("exact--web");
+    assert_eq!(namespace["metadata"], json!({ "labels": labels, "annotations": {"govcloud.io/display-name": "测试系统"} }));
+
+    let policy = content("NetworkPolicy", "exact--web", "govcloud-isolation").await;
+    assert_eq!(policy["metadata"]["labels"], marks);
+    assert_eq!(
+        policy["spec"],
+        json!({
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"podSelector": {}}]}],
+            "egress": [
+                {"to": [{"podSelector": {}}]},
+                {
+                    "to": [{
+                        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                    }],
+                    "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+                },
+            ],
+        })
+    );
+
+    let quota = content("ResourceQuota", "exact--web", "govcloud-quota").await;
+    let hard = &quota["spec"]["hard"];
+    let claimed = [
+        ("requests.cpu", "8"),
+        ("requests.memory", "32Gi"),
+        ("limits.cpu", "16"),
+        ("limits.memory", "64Gi"),
+        ("pods", "60"),
+        ("requests.storage", "100Gi"),
+        ("requests.ephemeral-storage", "0"),
+        ("limits.ephemeral-storage", "0"),
+        ("services.nodeports", "0"),
+        ("services.loadbalancers", "0"),
+        ("secrets", "200"),
+        ("configmaps", "200"),
+    ];
+    for (key, amount) in claimed {
+        assert_eq!(hard[key], amount, "{key} in {hard:#}");
+    }
+    assert_eq!(quota["status"]["hard"], *hard, "the quota is not in force");
+
+    let defaults = content("LimitRange", "exact--web", "govcloud-defaults").await;
+    assert_eq!(
+        defaults["spec"],
+        json!({"limits": [{"type": "Container", "default": {"cpu": "500m", "memory": "512Mi"}, "defaultRequest": {"cpu": "100m", "memory": "128Mi"}}]})
+    );
+
+    let account = content("ServiceAccount", "exact--web", "deployer").await;
+    assert_eq!(account["automountServiceAccountToken"], false);
+
+    let pipeline = json!({"kind": "ServiceAccount", "name": "deployer", "namespace": "exact--web"});
+    let subject = |kind: &str, name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name});
+    let bindings = [
+        ("owner", json!([subject("Group", "exact-owners")])),
+        ("deployer", json!([subject("User", "ci-exact"), pipeline])),
+        ("auditor", json!([subject("Group", "exact-audit")])),
+    ];
+    for (role, subjects) in bindings {
+        let binding = content("RoleBinding", "exact--web", &format!("govcloud-{role}")).await;
+        assert_eq!(binding["subjects"], subjects, "{role}");
+        assert_eq!(binding["roleRef"], json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("govcloud:{role}")}));
+    }
+    assert_eq!(admin.names("RoleBinding", "exact--web").await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_home_namespace_admits_members_and_no_pods() {
+    let admin = admin().await;
+    admin.tenant_with_systems("home-only", &["web"]).await;
+    assert_eq!(content("NetworkPolicy", "home-only", "govcloud-isolation").await["spec"], json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}));
+    assert!(admin.look("ServiceAccount", "home-only", "deployer").await.is_none());
+    let owner = shared().person("wang", &["home-only-owners"]).await;
+    owner.apply(&pod_yaml("home-only--web", "allowed")).await;
+    let refused = owner.try_apply(&pod_yaml("home-only", "refused")).await.unwrap_err();
+    assert!(refused.contains("exceeded quota: govcloud-quota"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_member_is_let_in_by_role_and_a_stranger_is_not() {
+    let cluster = shared();
+    admin().await.tenant_with_systems("roles", &["web"]).await;
+    let namespace = "roles--web";
+    let owner = cluster.person("wang", &["roles-owners"]).await;
+    owner.apply(&pod_yaml(namespace, "by-owner")).await;
+    owner.apply(&system_yaml("roles", "second")).await;
+    let auditor = cluster.person("li", &["roles-audit"]).await;
+    assert_eq!(auditor.names("Pod", namespace).await, ["by-owner"]);
+    let refused = auditor.try_apply(&pod_yaml(namespace, "by-auditor")).await.unwrap_err();
+    assert!(refused.contains("is forbidden: User \"li\" cannot"), "{refused}");
+    let stranger = cluster.person("zhao", &["exact-owners"]).await;
+    let refused = stranger.try_apply(&pod_yaml(namespace, "by-stranger")).await.unwrap_err();
+    assert!(refused.contains("is forbidden: User \"zhao\" cannot"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_change_and_its_reversal_leave_nothing_behind() {
+    let admin = admin().await;
+    let plain = tenant_yaml("there-and-back");
+    admin.tenant_with_systems("there-and-back", &["web"]).await;
+    let namespaces = ["there-and-back", "there-and-back--web"];
+    let kinds = ["NetworkPolicy", "ResourceQuota", "LimitRange", "ServiceAccount", "RoleBinding"];
+    let world = || async {
+        let mut world = Vec::new();
+        for namespace in namespaces {
+            let labels = content("Namespace", "", namespace).await["metadata"].clone();
+            world.push((namespace, "Namespace", namespace.to_owned(), labels));
+            for kind in kinds {
+                for name in admin.names(kind, namespace).await {
+                    let mut object = content(kind, namespace, &name).await;
+                    object["status"] = Value::Null;
+                    world.push((namespace, kind, name, object));
+                }
+            }
+        }
+        world
+    };
+    let before = world().await;
+    let changed = plain
+        .replace("requests.cpu: '40'", "requests.cpu: '48'")
+        .replace("\"role\":\"Auditor\"", "\"role\":\"Owner\"")
+        .replace("displayName: 测试委员会", "displayName: 改名委员会")
+        + "  podSecurity: baseline
+  limits: {default: {cpu: '1', memory: 1Gi}}
+  network: {betweenSystems: Allow, egress: [{cidr: 203.0.113.0/24, ports: [443, 8443], reason: 省级平台}]}
+";
+    admin.apply(&changed).await;
+    admin.until("the level is baseline", "Namespace", "", "there-and-back--web", |object| {
+        object.is_some_and(|object| object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline")
+    })
+    .await;
+    admin.until("the way out is open", "NetworkPolicy", "there-and-back--web", "govcloud-isolation", |object| {
+        object.is_some_and(|object| object["spec"]["egress"][2]["to"][0]["ipBlock"]["cidr"] == "203.0.113.0/24")
+    })
+    .await;
+    admin.gone("RoleBinding", "there-and-back--web", "govcloud-auditor").await;
+    admin.tenant_ready("there-and-back").await;
+    assert_ne!(before, world().await);
+
+    admin.apply(&plain).await;
+    admin.until("the level is restricted", "Namespace", "", "there-and-back--web", |object| {
+        object.is_some_and(|object| object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted")
+    })
+    .await;
+    admin.until("the auditors are back", "RoleBinding", "there-and-back--web", "govcloud-auditor", |object| object.is_some()).await;
+    admin.tenant_ready("there-and-back").await;
+    admin.system_ready("there-and-back", "web").await;
+    assert_eq!(before, world().await);
+}
+
+#[tokio::test]
+async fn a_foreign_label_stays_and_a_changed_guard_is_repaired() {
+    let admin = admin().await;
+    admin.tenant_with_systems("repaired", &["web"]).await;
+    let label = json!({"metadata": {"labels": {"team.example/cost-centre": "42"}}});
+    admin.patch("NetworkPolicy", "repaired--web", "govcloud-isolation", label).await;
+    admin.patch("NetworkPolicy", "repaired--web", "govcloud-isolation", json!({"spec": {"egress": [{}]}})).await;
+    let repaired = admin.until("the open egress is closed", "NetworkPolicy", "repaired--web", "govcloud-isolation", |object| {
+        object.is_some_and(|object| object["spec"]["egress"] != json!([{}]))
+    });
+    assert_eq!(repaired.await.unwrap()["metadata"]["labels"]["team.example/cost-centre"], "42");
+    admin.delete("ResourceQuota", "repaired--web", "govcloud-quota").await;
+    admin.until("the quota is back and in force", "ResourceQuota", "repaired--web", "govcloud-quota", |object| {
+        object.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null() && object["status"]["hard"]["pods"] == "60")
+    })
+    .await;
+}

@@ -1,0 +1,157 @@
+//! Stages, deletion, and what belongs to somebody else.
+
+use serde_json::json;
+
+use crate::cluster::{admin, pod_yaml, shared, system_yaml, tenant_yaml};
+
+fn stage(stage: &str) -> serde_json::Value {
+    json!({"spec": {"stage": stage}})
+}
+
+const CLAIM: &str = "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: NAMESPACE}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}
+";
+
+#[tokio::test]
+async fn a_suspended_system_keeps_its_members_and_its_share_and_admits_no_pod() {
+    let admin = admin().await;
+    admin.tenant_with_systems("suspends", &["web"]).await;
+    admin.apply(&pod_yaml("suspends--web", "before")).await;
+    admin.patch("HostedSystem", "suspends", "web", stage("Suspended")).await;
+    admin.until_condition("HostedSystem", "suspends", "web", "Ready", "True", "Suspended").await;
+    let policy = admin.get("NetworkPolicy", "suspends--web", "govcloud-isolation").await;
+    assert_eq!(policy["spec"], json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}));
+    let refused = admin.try_apply(&pod_yaml("suspends--web", "during")).await.unwrap_err();
+    assert!(refused.contains("exceeded quota: govcloud-quota"), "{refused}");
+    assert!(admin.look("RoleBinding", "suspends--web", "govcloud-owner").await.is_some());
+    let status = admin.get("HostedSystem", "suspends", "web").await["status"].clone();
+    assert_eq!((&status["stage"], &status["granted"]["pods"]), (&json!("Suspended"), &json!("60")));
+
+    admin.patch("HostedSystem", "suspends", "web", stage("Running")).await;
+    admin.system_ready("suspends", "web").await;
+    admin.apply(&pod_yaml("suspends--web", "after")).await;
+}
+
+#[tokio::test]
+async fn a_retired_system_keeps_namespace_and_volumes_and_nothing_else() {
+    let admin = admin().await;
+    admin.tenant_with_systems("retires", &["web"]).await;
+    admin.apply(&CLAIM.replace("NAMESPACE", "retires--web")).await;
+    admin.apply(&pod_yaml("retires--web", "running")).await;
+    admin.patch("HostedSystem", "retires", "web", stage("Retired")).await;
+    admin.until_condition("HostedSystem", "retires", "web", "Ready", "True", "Retired").await;
+    assert!(admin.names("Pod", "retires--web").await.is_empty());
+    assert!(admin.names("RoleBinding", "retires--web").await.is_empty());
+    assert_eq!(admin.names("PersistentVolumeClaim", "retires--web").await, ["data"]);
+    let hard = admin.get("ResourceQuota", "retires--web", "govcloud-quota").await["status"]["hard"].clone();
+    assert_eq!((&hard["requests.storage"], &hard["requests.cpu"], &hard["pods"]), (&json!("5Gi"), &json!("0"), &json!("0")));
+    let owner = shared().person("wang", &["retires-owners"]).await;
+    let refused = owner.try_apply(&pod_yaml("retires--web", "later")).await.unwrap_err();
+    assert!(refused.contains("is forbidden: User \"wang\" cannot"), "{refused}");
+    let tenant = admin.get("AgencyTenant", "", "retires").await;
+    assert_eq!(tenant["status"]["systems"], json!({"total": 1, "testing": 0, "running": 0, "suspended": 0, "retired": 1}));
+}
+
+#[tokio::test]
+async fn deleting_a_system_keeps_its_namespace_and_declaring_it_again_takes_it_back() {
+    let admin = admin().await;
+    admin.tenant_with_systems("retains", &["web"]).await;
+    admin.apply(&CLAIM.replace("NAMESPACE", "retains--web")).await;
+    admin.apply(&pod_yaml("retains--web", "running")).await;
+    let uid = admin.get("Namespace", "", "retains--web").await["metadata"]["uid"].clone();
+    admin.delete("HostedSystem", "retains", "web").await;
+    admin.gone("HostedSystem", "retains", "web").await;
+    assert!(admin.names("Pod", "retains--web").await.is_empty());
+    assert!(admin.names("RoleBinding", "retains--web").await.is_empty());
+    assert_eq!(admin.names("PersistentVolumeClaim", "retains--web").await, ["data"]);
+
+    admin.apply(&system_yaml("retains", "web")).await;
+    admin.system_ready("retains", "web").await;
+    assert_eq!(admin.get("Namespace", "", "retains--web").await["metadata"]["uid"], uid);
+    assert_eq!(admin.names("RoleBinding", "retains--web").await.len(), 3);
+}
+
+#[tokio::test]
+async fn deleting_a_system_with_delete_ends_its_pods_and_then_its_namespace() {
+    let admin = admin().await;
+    admin.tenant_with_systems("deletes", &["kept", "web"]).await;
+    admin.apply(&pod_yaml("deletes--web", "running")).await;
+    admin.patch("HostedSystem", "deletes", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.delete("HostedSystem", "deletes", "web").await;
+    admin.gone("HostedSystem", "deletes", "web").await;
+    assert!(admin.look("Namespace", "", "deletes--web").await.is_none());
+    admin.system_ready("deletes", "kept").await;
+}
+
+#[tokio::test]
+async fn deleting_a_tenant_keeps_its_namespaces_closed() {
+    let admin = admin().await;
+    admin.tenant_with_systems("leaves", &["web"]).await;
+    admin.apply(&pod_yaml("leaves--web", "running")).await;
+    admin.delete("AgencyTenant", "", "leaves").await;
+    admin.gone("AgencyTenant", "", "leaves").await;
+    for namespace in ["leaves", "leaves--web"] {
+        assert!(admin.look("Namespace", "", namespace).await.is_some(), "{namespace}");
+        assert!(admin.names("RoleBinding", namespace).await.is_empty(), "{namespace}");
+        assert!(admin.names("Pod", namespace).await.is_empty(), "{namespace}");
+        assert!(admin.look("NetworkPolicy", namespace, "govcloud-isolation").await.is_some(), "{namespace}");
+    }
+    // What is left of its systems belongs to nobody, and can be deleted.
+    admin.until_condition("HostedSystem", "leaves", "web", "Accepted", "False", "NoTenant").await;
+    admin.delete("HostedSystem", "leaves", "web").await;
+    admin.gone("HostedSystem", "leaves", "web").await;
+    assert!(admin.look("Namespace", "", "leaves--web").await.is_some());
+}
+
+#[tokio::test]
+async fn deleting_a_tenant_with_delete_follows_each_systems_own_wish() {
+    let admin = admin().await;
+    admin.tenant_with_systems("departs", &["kept", "web"]).await;
+    admin.patch("HostedSystem", "departs", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("AgencyTenant", "", "departs", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.delete("AgencyTenant", "", "departs").await;
+    admin.gone("AgencyTenant", "", "departs").await;
+    for (namespace, left) in [("departs", false), ("departs--web", false), ("departs--kept", true)] {
+        assert_eq!(admin.look("Namespace", "", namespace).await.is_some(), left, "{namespace}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_that_exists_is_left_alone_and_the_tenant_says_so() {
+    let admin = admin().await;
+    admin.apply("{apiVersion: v1, kind: Namespace, metadata: {name: taken, labels: {team: theirs}}}").await;
+    admin.apply(&tenant_yaml("taken")).await;
+    let message = admin.until_condition("AgencyTenant", "", "taken", "Ready", "False", "Conflict").await;
+    assert!(message.contains("namespace taken exists and is not this tenant's"), "{message}");
+    admin.until_condition("AgencyTenant", "", "taken", "Stalled", "True", "Conflict").await;
+    let labels = admin.get("Namespace", "", "taken").await["metadata"]["labels"].clone();
+    assert_eq!(labels, json!({"team": "theirs", "kubernetes.io/metadata.name": "taken"}));
+    assert!(admin.names("NetworkPolicy", "taken").await.is_empty());
+    // The cure that the message names works without touching the tenant.
+    admin.delete("Namespace", "", "taken").await;
+    admin.tenant_ready("taken").await;
+}
+
+#[tokio::test]
+async fn a_namesake_of_a_deleted_tenant_does_not_inherit() {
+    let admin = admin().await;
+    admin.tenant_with_systems("namesake", &[]).await;
+    admin.delete("AgencyTenant", "", "namesake").await;
+    admin.gone("AgencyTenant", "", "namesake").await;
+    admin.apply(&tenant_yaml("namesake")).await;
+    let message = admin.until_condition("AgencyTenant", "", "namesake", "Ready", "False", "Conflict").await;
+    assert!(message.contains("belongs to the tenant with UID"), "{message}");
+    assert!(admin.names("RoleBinding", "namesake").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_transition_is_told_as_an_event() {
+    let admin = admin().await;
+    admin.tenant_with_systems("events", &["web"]).await;
+    let told = admin.api("Event", "events").list(&Default::default()).await.unwrap();
+    let reasons: Vec<_> = told.items.iter().map(|event| event.data["reason"].clone()).collect();
+    assert!(reasons.contains(&json!("Ready")), "{reasons:?}");
+}
