@@ -97,7 +97,10 @@ async fn a_workload_namespace_has_each_child_with_its_exact_content() {
     for (role, subjects) in bindings {
         let binding = content("RoleBinding", "exact--web", &format!("govcloud-{role}")).await;
         assert_eq!(binding["subjects"], subjects, "{role}");
-        assert_eq!(binding["roleRef"], json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("govcloud:{role}")}));
+        assert_eq!(
+            binding["roleRef"],
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("govcloud:{role}")})
+        );
     }
     assert_eq!(admin.names("RoleBinding", "exact--web").await.len(), 3);
 }
@@ -106,7 +109,10 @@ async fn a_workload_namespace_has_each_child_with_its_exact_content() {
 async fn a_home_namespace_admits_members_and_no_pods() {
     let admin = admin().await;
     admin.tenant_with_systems("home-only", &["web"]).await;
-    assert_eq!(content("NetworkPolicy", "home-only", "govcloud-isolation").await["spec"], json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}));
+    assert_eq!(
+        content("NetworkPolicy", "home-only", "govcloud-isolation").await["spec"],
+        json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+    );
     assert!(admin.look("ServiceAccount", "home-only", "deployer").await.is_none());
     let owner = shared().person("wang", &["home-only-owners"]).await;
     owner.apply(&pod_yaml("home-only--web", "allowed")).await;
@@ -163,23 +169,26 @@ async fn a_change_and_its_reversal_leave_nothing_behind() {
   network: {betweenSystems: Allow, egress: [{cidr: 203.0.113.0/24, ports: [443, 8443], reason: 省级平台}]}
 ";
     admin.apply(&changed).await;
-    admin.until("the level is baseline", "Namespace", "", "there-and-back--web", |object| {
-        object.is_some_and(|object| object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline")
-    })
-    .await;
-    admin.until("the way out is open", "NetworkPolicy", "there-and-back--web", "govcloud-isolation", |object| {
-        object.is_some_and(|object| object["spec"]["egress"][2]["to"][0]["ipBlock"]["cidr"] == "203.0.113.0/24")
-    })
-    .await;
+    admin
+        .until("the level is baseline", "Namespace", "", "there-and-back--web", |object| {
+            object.is_some_and(|object| object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "baseline")
+        })
+        .await;
+    admin
+        .until("the way out is open", "NetworkPolicy", "there-and-back--web", "govcloud-isolation", |object| {
+            object.is_some_and(|object| object["spec"]["egress"][2]["to"][0]["ipBlock"]["cidr"] == "203.0.113.0/24")
+        })
+        .await;
     admin.gone("RoleBinding", "there-and-back--web", "govcloud-auditor").await;
     admin.tenant_ready("there-and-back").await;
     assert_ne!(before, world().await);
 
     admin.apply(&plain).await;
-    admin.until("the level is restricted", "Namespace", "", "there-and-back--web", |object| {
-        object.is_some_and(|object| object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted")
-    })
-    .await;
+    admin
+        .until("the level is restricted", "Namespace", "", "there-and-back--web", |object| {
+            object.is_some_and(|object| object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted")
+        })
+        .await;
     admin.until("the auditors are back", "RoleBinding", "there-and-back--web", "govcloud-auditor", |object| object.is_some()).await;
     admin.tenant_ready("there-and-back").await;
     admin.system_ready("there-and-back", "web").await;
@@ -198,8 +207,9 @@ async fn a_foreign_label_stays_and_a_changed_guard_is_repaired() {
     });
     assert_eq!(repaired.await.unwrap()["metadata"]["labels"]["team.example/cost-centre"], "42");
     admin.delete("ResourceQuota", "repaired--web", "govcloud-quota").await;
-    admin.until("the quota is back and in force", "ResourceQuota", "repaired--web", "govcloud-quota", |object| {
-        object.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null() && object["status"]["hard"]["pods"] == "60")
-    })
-    .await;
+    admin
+        .until("the quota is back and in force", "ResourceQuota", "repaired--web", "govcloud-quota", |object| {
+            object.is_some_and(|object| object["metadata"]["deletionTimestamp"].is_null() && object["status"]["hard"]["pods"] == "60")
+        })
+        .await;
 }

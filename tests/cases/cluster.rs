@@ -93,7 +93,9 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles"),
         ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"),
     ];
-    kinds.map(|(group, version, kind, plural)| ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)).to_vec()
+    kinds
+        .map(|(group, version, kind, plural)| ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural))
+        .to_vec()
 });
 
 impl Person {
@@ -134,7 +136,10 @@ impl Person {
 
     /// Marks an object deleted.
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
-        self.api(kind, namespace).delete(name, &DeleteParams::default()).await.unwrap_or_else(|error| panic!("{kind} {namespace}/{name}: {error}"));
+        self.api(kind, namespace)
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap_or_else(|error| panic!("{kind} {namespace}/{name}: {error}"));
     }
 
     /// The object as it is, if it is.
@@ -150,13 +155,23 @@ impl Person {
 
     /// Names of all objects of a kind in a namespace.
     pub async fn names(&self, kind: &str, namespace: &str) -> Vec<String> {
-        let list = self.api(kind, namespace).list(&Default::default()).await.unwrap_or_else(|error| panic!("{kind} in {namespace}: {error}"));
+        let list =
+            self.api(kind, namespace).list(&Default::default()).await.unwrap_or_else(|error| panic!("{kind} in {namespace}: {error}"));
         list.items.iter().map(ResourceExt::name_any).collect()
     }
 
     /// Watches an object until it is as wanted; `None` stands for its absence.
-    pub async fn until(&self, what: &str, kind: &str, namespace: &str, name: &str, wanted: impl Fn(Option<&Value>) -> bool) -> Option<Value> {
-        let events = watcher::watch_object(self.api(kind, namespace), name).default_backoff().map_ok(|object| object.map(|object| serde_json::to_value(object).unwrap()));
+    pub async fn until(
+        &self,
+        what: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        wanted: impl Fn(Option<&Value>) -> bool,
+    ) -> Option<Value> {
+        let events = watcher::watch_object(self.api(kind, namespace), name)
+            .default_backoff()
+            .map_ok(|object| object.map(|object| serde_json::to_value(object).unwrap()));
         pin_mut!(events);
         let mut last = None;
         let found = tokio::time::timeout(PATIENCE, async {
@@ -215,8 +230,8 @@ impl Person {
 
 /// A condition of an object, null where there is none.
 pub fn find_condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
-    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.filter(|condition| condition["type"] == kind).next_back().unwrap_or(&Value::Null)
+    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
 }
 
 /// An ordinary tenant.

@@ -1,6 +1,9 @@
 //! The tenant's total: handed out in order, waited for with numbers, never exceeded.
 
-use std::{collections::BTreeMap, sync::{Arc, Mutex}};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use futures::{StreamExt, pin_mut};
 use govcloud::plan::amount::Amount;

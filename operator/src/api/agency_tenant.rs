@@ -93,7 +93,7 @@ pub struct AgencyTenantSpec {
 #[x_kube(validation = Rule::new("self.kind == 'ServiceAccount' ? self.__namespace__ != '' : self.__namespace__ == ''")
     .message(Message::Expression("\"namespace: '\" + self.__namespace__ + \"' does not go with the kind of member '\" + self.name + \"'; a ServiceAccount needs its namespace, a User or Group has none\"".into())))]
 pub struct Member {
-    /// What the subject is: User, Group or `ServiceAccount`.
+    /// What the subject is: User, Group or `ServiceAccount`. Example: Group.
     pub kind: SubjectKind,
     /// Name of the subject, as the API server authenticates it; 1 to 253 characters, none of Kubernetes' own
     /// `system:` names. Example: health-owners.
@@ -104,6 +104,7 @@ pub struct Member {
     #[schemars(length(max = 63))]
     pub namespace: String,
     /// What the subject may do: an Owner declares and runs systems, a Deployer deploys into them, an Auditor reads.
+    /// Example: Owner.
     pub role: Role,
 }
 

@@ -47,7 +47,7 @@ impl Writer {
 
     async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
         let mut outcome = SpaceOutcome::default();
-        let fresh = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
+        let mut fresh = false; // whether this very round created the namespace, so that nothing can be in it
         let mut rest = space.changes;
         for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
             let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| rank_of(change) == Some(rank));
@@ -61,6 +61,7 @@ impl Writer {
                 _ => {}
             }
             for result in join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, fresh))).await {
+                fresh |= rank == Rank::Namespace && matches!(result, Ok(Done::Created(_)));
                 record(&mut outcome, result);
             }
         }
@@ -72,9 +73,9 @@ impl Writer {
         outcome
     }
 
-    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, fresh: bool) -> Result<usize, Failure> {
+    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, fresh: bool) -> Result<Done, Failure> {
         match change {
-            Change::Keep(_) => Ok(0),
+            Change::Keep(_) => Ok(Done::Nothing),
             Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &stranger(namespace, owner))),
             Change::Create(desired) => self.create(desired, fresh).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error)),
             Change::Update { desired, uid } => {
@@ -89,12 +90,12 @@ impl Writer {
             Change::Remove { uid } => {
                 let kind = TABLE[crate::children::namespace_index()];
                 let done = self.delete(kind, namespace, namespace.as_str(), uid).await;
-                done.map(|_| 0).map_err(|error| failure(kind.kind, namespace.as_str(), &error))
+                done.map(|_| Done::Nothing).map_err(|error| failure(kind.kind, namespace.as_str(), &error))
             }
         }
     }
 
-    async fn create(&self, desired: &Desired, fresh: bool) -> Result<usize, Error> {
+    async fn create(&self, desired: &Desired, fresh: bool) -> Result<Done, Error> {
         if desired.kind.write == Write::Shared {
             return self.server_side_apply(desired).await;
         }
@@ -104,24 +105,24 @@ impl Writer {
             Err(error) if error.is_code(409) => return self.take_over(desired).await,
             other => other?,
         };
-        let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, 1) };
+        let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, Done::Created(1)) };
         let mut live = created.clone();
         live.data["status"] = prime(&json(&created), fresh);
         let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post(), &live)).await;
         match primed {
-            Err(error) if error.is_code(409) => self.settle(desired, &created, 1), // the controller manager was faster
-            other => self.settle(desired, &other?, 2),
+            Err(error) if error.is_code(409) => self.settle(desired, &created, Done::Created(1)), // the controller manager was faster
+            other => self.settle(desired, &other?, Done::Created(2)),
         }
     }
 
     /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it.
-    async fn take_over(&self, desired: &Desired) -> Result<usize, Error> {
+    async fn take_over(&self, desired: &Desired) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let live = self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?;
         self.replace(desired, live).await
     }
 
-    async fn update(&self, desired: &Desired, uid: &str) -> Result<usize, Error> {
+    async fn update(&self, desired: &Desired, uid: &str) -> Result<Done, Error> {
         if desired.kind.write == Write::Shared {
             return self.server_side_apply(desired).await;
         }
@@ -134,13 +135,13 @@ impl Writer {
     }
 
     /// Makes a live object as it should be, on condition that it is still the one that was read.
-    async fn replace(&self, desired: &Desired, live: DynamicObject) -> Result<usize, Error> {
+    async fn replace(&self, desired: &Desired, live: DynamicObject) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let plural = desired.kind.plural;
         if desired.kind.is_namespace() {
             let patch = namespace_patch(desired, &live)?;
             let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_by_us(), &patch)).await?;
-            return self.settle(desired, &patched, 1);
+            return self.settle(desired, &patched, Done::Changed);
         }
         let merged = dynamic(with_foreign_labels(desired, &live))?;
         match self.connection.request("update", plural, api.replace(&desired.name, &post(), &merged)).await {
@@ -148,40 +149,40 @@ impl Writer {
             Err(error) if error.is_code(422) => {
                 self.delete(desired.kind, &desired.namespace, &desired.name, live.metadata.uid.as_deref().unwrap_or_default()).await?;
                 let created = self.connection.request("create", plural, api.create(&post(), &dynamic(desired.object.clone())?)).await?;
-                self.settle(desired, &created, 2)
+                self.settle(desired, &created, Done::Created(2))
             }
-            other => self.settle(desired, &other?, 1),
+            other => self.settle(desired, &other?, Done::Changed),
         }
     }
 
-    async fn server_side_apply(&self, desired: &Desired) -> Result<usize, Error> {
+    async fn server_side_apply(&self, desired: &Desired) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let (by_us, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&desired.object));
         let applied = self.connection.request("apply", desired.kind.plural, api.patch(&desired.name, &by_us, &patch)).await?;
-        self.settle(desired, &applied, 1)
+        self.settle(desired, &applied, Done::Changed)
     }
 
-    async fn delete(&self, kind: &Kind, namespace: &NamespaceName, name: &str, uid: &str) -> Result<usize, Error> {
+    async fn delete(&self, kind: &Kind, namespace: &NamespaceName, name: &str, uid: &str) -> Result<Done, Error> {
         let condition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(condition), ..DeleteParams::background() };
         match self.connection.request("delete", kind.plural, self.api(kind, namespace).delete(name, &parameters)).await {
-            Err(error) if error.is_code(404) => Ok(0),
-            other => other.map(|_| 1),
+            Err(error) if error.is_code(404) => Ok(Done::Nothing),
+            other => other.map(|_| Done::Changed),
         }
     }
 
-    async fn evict(&self, namespace: &NamespaceName) -> Result<usize, Error> {
+    async fn evict(&self, namespace: &NamespaceName) -> Result<Done, Error> {
         let pods: Api<Pod> = Api::namespaced(self.connection.client.clone(), namespace.as_str());
         self.connection
             .request("deletecollection", "pods", pods.delete_collection(&DeleteParams::default(), &ListParams::default()))
             .await?;
-        Ok(0) // pods take their time; the quota tells when they are gone
+        Ok(Done::Nothing) // pods take their time; the quota tells when they are gone
     }
 
     /// Takes the answer in, and sees whether the object is now as it should be.
-    fn settle(&self, desired: &Desired, answer: &DynamicObject, written: usize) -> Result<usize, Error> {
+    fn settle(&self, desired: &Desired, answer: &DynamicObject, done: Done) -> Result<Done, Error> {
         self.cache.take(Source::Children(desired.index), answer);
-        if desired.kind.hash(&json(answer)) == desired.hash { Ok(written) } else { Err(Error::Contested) }
+        if desired.kind.hash(&json(answer)) == desired.hash { Ok(done) } else { Err(Error::Contested) }
     }
 
     fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
@@ -193,6 +194,17 @@ impl Writer {
     fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<DynamicObject> {
         self.connection.api(&kind.resource(), if kind.is_namespace() { "" } else { namespace.as_str() })
     }
+}
+
+/// What a change came to.
+#[derive(Clone, Copy)]
+enum Done {
+    /// There was nothing to write, or it shows later.
+    Nothing,
+    /// An object that was there was written, or deleted.
+    Changed,
+    /// A new object, with so many writes.
+    Created(usize),
 }
 
 /// When a change is carried out; none for what comes after everything else. Taking away comes with the guards.
@@ -209,9 +221,11 @@ fn lets_in(change: &Change) -> bool {
     matches!(change, Change::Create(_))
 }
 
-fn record(outcome: &mut SpaceOutcome, result: Result<usize, Failure>) {
+fn record(outcome: &mut SpaceOutcome, result: Result<Done, Failure>) {
     match result {
-        Ok(written) => outcome.written += written,
+        Ok(Done::Nothing) => {}
+        Ok(Done::Changed) => outcome.written += 1,
+        Ok(Done::Created(writes)) => outcome.written += writes,
         Err(failure) => outcome.failures.push(failure),
     }
 }

@@ -75,13 +75,14 @@ impl Cache {
         news.then(|| tenant_of(source, object))
     }
 
-    /// Forgets an object.
+    /// Forgets an object, unless one of the same name has taken its place meanwhile.
     pub fn forget(&self, source: Source, object: &DynamicObject) -> TenantName {
         let mut contents = self.contents();
+        let uid = object.uid().unwrap_or_default();
         match source {
-            Source::Tenants => drop(contents.tenants.remove(&TenantName::new(object.name_any()))),
-            Source::Systems => drop(contents.systems.remove(&system_key(object))),
-            Source::Children(index) => drop(contents.children.remove(&child_key(index, object))),
+            Source::Tenants => remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid),
+            Source::Systems => remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid),
+            Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| entry.uid == uid),
         }
         tenant_of(source, object)
     }
@@ -164,6 +165,7 @@ impl Cache {
             observed: own.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
             blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
             uninstalling: false,
+            refused: BTreeMap::new(),
         }
     }
 
@@ -228,6 +230,12 @@ fn system_key(object: &DynamicObject) -> (NamespaceName, String) {
 fn child_key(index: usize, object: &DynamicObject) -> ChildKey {
     let name = object.name_any();
     ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name }
+}
+
+fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, same: impl Fn(&Entry) -> bool) {
+    if entries.get(key).is_some_and(same) {
+        entries.remove(key);
+    }
 }
 
 fn take_child(children: &mut Observed, index: usize, object: &DynamicObject) -> bool {

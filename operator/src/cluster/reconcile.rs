@@ -16,7 +16,6 @@ use crate::{
         amount::{Amount, amounts, of, resources},
         diff::diff,
         intent::intent,
-        outcome::Outcome,
         plan,
         release::release,
         settings::Settings,
@@ -62,10 +61,12 @@ pub enum Next {
 /// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
 pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Error> {
     for _ in 0..ROUNDS {
-        let snapshot = context.snapshot(name).await?;
-        if context.report.hold(&snapshot).await? {
+        let mut snapshot = context.snapshot(name).await?;
+        let held = context.report.hold(&snapshot).await?;
+        if held.written {
             continue;
         }
+        snapshot.refused = held.refused;
         let intent = intent(&snapshot, &context.settings);
         let plan = plan(&snapshot, &intent, &context.settings);
         if let Some(raised) = raised_total(&snapshot, &plan) {
@@ -107,13 +108,13 @@ impl Context {
         let may_go = release(snapshot, facts.intent, facts.plan, facts.outcome);
         // The status that was just written has raised the version that a finalizer's removal is conditional on.
         self.report.release(&self.cache.snapshot(&snapshot.name), &may_go).await?;
-        Ok(next(facts.outcome, due))
+        Ok(next(facts, due))
     }
 }
 
-fn next(outcome: &Outcome, due: Option<Duration>) -> Next {
+fn next(facts: &Facts, due: Option<Duration>) -> Next {
     match due {
-        _ if outcome.failed() || outcome.written() > 0 => Next::Retry,
+        _ if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() => Next::Retry,
         Some(due) => Next::After(due),
         None => Next::News,
     }

@@ -14,7 +14,7 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::json;
-use tracing::warn;
+use tracing::debug;
 
 use super::{
     cache::{Cache, Source, plural},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::{AgencyTenantStatus, Condition, HostedSystemStatus},
-    error::{Error, with_causes},
+    error::Error,
     names::{FINALIZER, TenantName},
     plan::{
         outcome::Outcome,
@@ -54,6 +54,15 @@ struct Memory {
     forbidden: BTreeMap<TenantName, String>,
 }
 
+/// What became of holding.
+#[derive(Default)]
+pub struct Held {
+    /// Whether anything was written.
+    pub written: bool,
+    /// Systems that the API server does not let us hold, and its words.
+    pub refused: BTreeMap<String, String>,
+}
+
 impl Report {
     /// A reporter in the operator's name.
     pub fn new(connection: Connection, cache: Arc<Cache>) -> Self {
@@ -61,20 +70,24 @@ impl Report {
         Self { recorder: Recorder::new(connection.client.clone(), reporter), connection, cache, memory: Arc::default() }
     }
 
-    /// Puts our finalizer on what will get children. Says whether it wrote.
-    pub async fn hold(&self, snapshot: &Snapshot) -> Result<bool, Error> {
-        let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.uninstalling) else { return Ok(false) };
-        let mut written = false;
+    /// Puts our finalizer on what will get children.
+    pub async fn hold(&self, snapshot: &Snapshot) -> Result<Held, Error> {
+        let mut held = Held::default();
+        let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.uninstalling) else { return Ok(held) };
         if wants_hold(tenant) {
             self.finalizers(Source::Tenants, tenant, true).await?;
-            written = true;
+            held.written = true;
         }
-        let systems = snapshot.systems.iter().filter(|root| wants_hold(root));
-        for result in join_all(systems.map(|root| self.finalizers(Source::Systems, root, true))).await {
-            result?;
-            written = true;
+        let systems: Vec<_> = snapshot.systems.iter().filter(|root| wants_hold(root)).collect();
+        let results = join_all(systems.iter().map(|root| self.finalizers(Source::Systems, root, true))).await;
+        for (root, result) in systems.iter().zip(results) {
+            match result {
+                Ok(()) => held.written = true,
+                Err(Error::Refused { code: 400 | 403 | 422, message }) => drop(held.refused.insert(root.name.clone(), message)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(written)
+        Ok(held)
     }
 
     /// Takes our finalizer off what may go.
@@ -200,7 +213,8 @@ impl Report {
         let Ok(object) = reference(source, root, json!({})) else { return };
         let reference = kube::Resource::object_ref(&object, &resource(source));
         if let Err(error) = self.recorder.publish(&event, &reference).await {
-            warn!(name = root.name, error = with_causes(&error), "an event was not taken");
+            let error = Error::from(error);
+            debug!(name = root.name, %error, "an event was not taken");
         }
     }
 

@@ -1,12 +1,6 @@
 //! `govcloud run`: starts the watches, hands tenants to workers, and stops when told to.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::SocketAddr,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures::StreamExt;
@@ -18,7 +12,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    task::JoinSet,
+    task::{self, JoinSet},
     time::Instant,
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -80,7 +74,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     let mut stop = pin!(stopped()?);
     let mut queue =
-        Queue { context, metrics, workers: options.workers, running: JoinSet::new(), busy: HashSet::new(), failures: HashMap::new() };
+        Queue { context, metrics, workers: options.workers, running: JoinSet::new(), busy: HashMap::new(), failures: HashMap::new() };
     tokio::select! {
         () = queue.work(heard) => {}
         () = &mut stop => {}
@@ -116,8 +110,8 @@ struct Queue {
     context: Context,
     metrics: Metrics,
     workers: usize,
-    running: JoinSet<(TenantName, Result<Next, Error>)>,
-    busy: HashSet<TenantName>,
+    running: JoinSet<Result<Next, Error>>,
+    busy: HashMap<task::Id, TenantName>,
     failures: HashMap<TenantName, u32>,
 }
 
@@ -135,8 +129,8 @@ impl Queue {
         loop {
             let (busy, full) = (&self.busy, self.running.len() >= self.workers);
             tokio::select! {
-                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.contains(tenant)).next().await } => self.start(tenant),
-                Some(done) = self.running.join_next(), if !self.running.is_empty() => {
+                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|other| other == tenant)).next().await } => self.start(tenant),
+                Some(done) = self.running.join_next_with_id(), if !self.running.is_empty() => {
                     if let Some(request) = self.finish(done) && again.send(request).is_err() {
                         return;
                     }
@@ -147,9 +141,9 @@ impl Queue {
     }
 
     fn start(&mut self, tenant: TenantName) {
-        self.busy.insert(tenant.clone());
+        let name = tenant.clone();
         let (context, metrics) = (self.context.clone(), self.metrics.clone());
-        self.running.spawn(async move {
+        let task = self.running.spawn(async move {
             let begin = Instant::now();
             let result = reconcile(&context, &tenant).await;
             let word = match &result {
@@ -160,22 +154,20 @@ impl Queue {
             };
             debug!(%tenant, result = word, "reconciled");
             metrics.reconciled(word, begin.elapsed().as_secs_f64());
-            (tenant, result)
+            result
         });
+        self.busy.insert(task.id(), name);
     }
 
     /// Notes the end of a reconcile and says when to look again.
-    fn finish(&mut self, done: Result<(TenantName, Result<Next, Error>), tokio::task::JoinError>) -> Option<ScheduleRequest<TenantName>> {
-        let (tenant, result) = match done {
-            Ok(done) => done,
-            Err(panic) => {
-                error!(error = %panic, "a reconcile ended abnormally; its tenant waits for news");
-                return None;
-            }
+    fn finish(&mut self, done: Result<(task::Id, Result<Next, Error>), task::JoinError>) -> Option<ScheduleRequest<TenantName>> {
+        let (id, result) = match done {
+            Ok((id, result)) => (id, result.map_err(|cause| cause.to_string())),
+            Err(panic) => (panic.id(), Err(format!("it ended abnormally: {panic}"))),
         };
-        self.busy.remove(&tenant);
+        let tenant = self.busy.remove(&id)?;
         if let Err(cause) = &result {
-            warn!(%tenant, error = %cause, "reconcile failed, trying again");
+            warn!(%tenant, error = cause, "reconcile failed, trying again");
         }
         let wait = match result {
             Ok(Next::News) => None,

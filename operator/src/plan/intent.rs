@@ -120,7 +120,10 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         _ => Amounts::new(),
     };
     let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
-    let systems = snapshot.systems.iter().map(|root| (SystemName::new(&root.name), system(root, &total, closing)));
+    let systems = snapshot.systems.iter().map(|root| match snapshot.refused.get(&root.name) {
+        Some(words) => (SystemName::new(&root.name), Err(vec![refused(words)])),
+        None => (SystemName::new(&root.name), system(root, &total, closing)),
+    });
     Intent { systems: systems.collect(), tenant }
 }
 
@@ -184,6 +187,13 @@ fn unreadable(complaint: &str) -> Problem {
     Problem {
         field: "spec".into(),
         complaint: format!("unreadable ({complaint}); apply the object again as `kubectl explain` documents it"),
+    }
+}
+
+fn refused(words: &str) -> Problem {
+    Problem {
+        field: "metadata.finalizers".into(),
+        complaint: format!("the API server does not take the operator's hold ({words}); correct the object"),
     }
 }
 

@@ -105,4 +105,6 @@ pub struct Snapshot {
     pub blind: Vec<String>,
     /// Whether one of the two kinds is being removed from the cluster: then nothing but finalizers is touched.
     pub uninstalling: bool,
+    /// Hosted systems that the API server does not let the operator hold, and its words: they are not served.
+    pub refused: BTreeMap<String, String>,
 }

@@ -1,6 +1,9 @@
 //! The pure part of the operator, tried without a cluster: decisions as tables of YAML in and decisions out, and properties
 //! that hold for whatever people write.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops with its reason")]
+#![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
+
 mod decisions;
 mod properties;
 mod purity;

@@ -47,7 +47,15 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, St
 
 pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
     let name = TenantName::new(&tenant.name);
-    Snapshot { name, tenant: Some(tenant), systems, observed: Default::default(), blind: Vec::new(), uninstalling: false }
+    Snapshot {
+        name,
+        tenant: Some(tenant),
+        systems,
+        observed: Default::default(),
+        blind: Vec::new(),
+        uninstalling: false,
+        refused: Default::default(),
+    }
 }
 
 /// The plan of a snapshot and the changes that it asks for.
