@@ -61,8 +61,8 @@ pub struct AgencyTenantSpec {
     /// `requests.<domain>/<resource>`. What is not named is 0. The sum of all systems' shares never exceeds it.
     /// Example: `{requests.cpu: "40", requests.memory: 160Gi, limits.cpu: "80", limits.memory: 320Gi, pods: "400"}`.
     #[schemars(extend("maxProperties" = 24))]
-    #[x_kube(validation = Rule::new(KEYS_RULE).message(KEYS_MESSAGE))]
-    #[x_kube(validation = Rule::new(LIMITS_RULE).message(LIMITS_MESSAGE))]
+    #[x_kube(validation = Rule::new(KEYS_RULE).message(Message::Expression(KEYS_MESSAGE.into())))]
+    #[x_kube(validation = Rule::new(LIMITS_RULE).message(Message::Expression(LIMITS_MESSAGE.into())))]
     #[x_kube(validation = Rule::new("['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'pods'].all(k, k in self)")
         .message("a total names at least requests.cpu, requests.memory, limits.cpu, limits.memory and pods; add the missing ones"))]
     pub quota: Resources,

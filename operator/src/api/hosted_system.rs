@@ -67,8 +67,8 @@ pub struct Share {
     /// Example: `{requests.cpu: "8", requests.memory: 32Gi, pods: "60"}`.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 24))]
-    #[x_kube(validation = Rule::new(KEYS_RULE).message(KEYS_MESSAGE))]
-    #[x_kube(validation = Rule::new(LIMITS_RULE).message(LIMITS_MESSAGE))]
+    #[x_kube(validation = Rule::new(KEYS_RULE).message(Message::Expression(KEYS_MESSAGE.into())))]
+    #[x_kube(validation = Rule::new(LIMITS_RULE).message(Message::Expression(LIMITS_MESSAGE.into())))]
     pub guaranteed: Resources,
 }
 
