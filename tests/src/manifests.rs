@@ -143,10 +143,10 @@ impl std::error::Error for Refused {}
 
 impl Refused {
     /// Whether the same request may succeed a moment later: the API server is busy, another write came
-    /// first, a namespace is just being made, or its fresh quota has no status yet.
+    /// first, or a namespace is just being made.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self.code, 404 | 409 | 429 | 500..) || self.message.contains("status unknown for quota")
+        matches!(self.code, 404 | 409 | 429 | 500..)
     }
 }
 

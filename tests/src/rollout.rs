@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered, select_all};
 use futures::{FutureExt, StreamExt};
+use govcloud::api::{AgencyTenant, HostedSystem};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use tokio::time::{sleep, sleep_until};
 
 use crate::manifests::{self, Refused};
@@ -24,18 +25,6 @@ pub use item::{Item, State};
 
 const MANAGER: &str = "govcloud-demo";
 const RETRY_AFTER: Duration = Duration::from_millis(100);
-
-/// The kind `AgencyTenant`.
-#[must_use]
-pub fn agency_tenants() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("govcloud.io", "v1alpha1", "AgencyTenant"), "agencytenants")
-}
-
-/// The kind `HostedSystem`.
-#[must_use]
-pub fn hosted_systems() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("govcloud.io", "v1alpha1", "HostedSystem"), "hostedsystems")
-}
 
 /// Agencies by name, and systems by (namespace, name).
 #[derive(Clone, Debug, Default)]
@@ -94,7 +83,7 @@ impl Rollout {
         let mut namespaces = BTreeSet::new();
         let mut sending = FuturesUnordered::new();
         for item in self.tenants.values_mut() {
-            sending.push(send(client, item, &agency_tenants()));
+            sending.push(send(client, item, &AgencyTenant::api_resource()));
         }
         while !self.is_settled() {
             tokio::select! {
@@ -139,7 +128,7 @@ impl Rollout {
     fn send_systems(&mut self, client: &Client, namespaces: &BTreeSet<String>, sending: &FuturesUnordered<BoxFuture<'static, Sent>>) {
         for ((namespace, _), item) in &mut self.systems {
             if !item.sent && namespaces.contains(namespace) {
-                sending.push(send(client, item, &hosted_systems()));
+                sending.push(send(client, item, &HostedSystem::api_resource()));
             }
         }
     }
@@ -161,8 +150,8 @@ impl Rollout {
     /// Gives the next try when the refusal may pass.
     fn note_answer(&mut self, client: &Client, wanted: &DynamicObject, answer: Result<DynamicObject>) -> Option<BoxFuture<'static, Sent>> {
         let (item, kind) = match wanted.namespace() {
-            Some(namespace) => (self.systems.get_mut(&(namespace, wanted.name_any()))?, hosted_systems()),
-            None => (self.tenants.get_mut(&wanted.name_any())?, agency_tenants()),
+            Some(namespace) => (self.systems.get_mut(&(namespace, wanted.name_any()))?, HostedSystem::api_resource()),
+            None => (self.tenants.get_mut(&wanted.name_any())?, AgencyTenant::api_resource()),
         };
         match answer {
             Ok(object) => item.see(object),
@@ -205,5 +194,6 @@ fn watch(client: &Client) -> BoxStream<'static, Event> {
         .applied_objects()
         .filter_map(|object| async move { object.ok().map(|namespace| Event::Namespace(namespace.name_any())) })
         .boxed();
-    select_all([of_kind(agency_tenants(), Event::Tenant), of_kind(hosted_systems(), Event::System), namespaces]).boxed()
+    select_all([of_kind(AgencyTenant::api_resource(), Event::Tenant), of_kind(HostedSystem::api_resource(), Event::System), namespaces])
+        .boxed()
 }

@@ -109,10 +109,12 @@ impl Writer {
         let mut live = created.clone();
         live.data["status"] = prime(&json(&created), fresh);
         let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post(), &live)).await;
-        match primed {
-            Err(error) if error.is_code(409) => self.settle(desired, &created, Done::Created(1)), // the controller manager was faster
-            other => self.settle(desired, &other?, Done::Created(2)),
-        }
+        let live = match primed {
+            // The controller manager was faster; what it wrote is in force.
+            Err(error) if error.is_code(409) => self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?,
+            other => other?,
+        };
+        self.settle(desired, &live, Done::Created(2))
     }
 
     /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it.

@@ -6,6 +6,7 @@ mod connection;
 mod http;
 mod metrics;
 pub mod permissions;
+mod queue;
 mod reconcile;
 mod report;
 mod run;

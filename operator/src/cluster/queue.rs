@@ -1,0 +1,129 @@
+//! Tenants that wait, and those at work: news first come first served, failures ever later, one tenant never twice at once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::StreamExt;
+use kube::runtime::scheduler::{ScheduleRequest, scheduler};
+use tokio::{
+    sync::mpsc,
+    task::{self, JoinSet},
+    time::Instant,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tracing::{debug, info, warn};
+
+use super::{
+    metrics::Metrics,
+    reconcile::{Context, Next, reconcile},
+};
+use crate::{error::Error, names::TenantName};
+
+/// First and longest wait before a tenant that failed is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
+
+/// The queue and its workers.
+pub struct Queue {
+    context: Context,
+    metrics: Metrics,
+    workers: usize,
+    running: JoinSet<Result<Next, Error>>,
+    busy: HashMap<task::Id, TenantName>,
+    failures: HashMap<TenantName, u32>,
+    /// Tenants with news that wait for a worker; for the metric alone.
+    due: Arc<Mutex<HashSet<TenantName>>>,
+}
+
+fn lock(due: &Mutex<HashSet<TenantName>>) -> MutexGuard<'_, HashSet<TenantName>> {
+    due.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    /// A queue with so many workers.
+    pub fn new(context: Context, metrics: Metrics, workers: usize) -> Self {
+        let (busy, failures) = (HashMap::new(), HashMap::new());
+        Self { context, metrics, workers, running: JoinSet::new(), busy, failures, due: Arc::default() }
+    }
+
+    /// Works for ever; may be dropped at any time, and then [`Queue::finish_all`] ends what is running.
+    pub async fn work(&mut self, heard: mpsc::UnboundedReceiver<TenantName>) {
+        let (again, later) = mpsc::unbounded_channel();
+        let due = self.due.clone();
+        let now = |message: TenantName| {
+            lock(&due).insert(message.clone());
+            ScheduleRequest { message, run_at: Instant::now() }
+        };
+        let requests = futures::stream::select(UnboundedReceiverStream::new(heard).map(now), UnboundedReceiverStream::new(later));
+        let mut waiting = pin!(scheduler(requests));
+        while !self.context.cache.is_settled() {
+            // Nothing is compared before everything that can be seen has been seen.
+            let _ = tokio::time::timeout(Duration::from_millis(20), waiting.as_mut().hold().next()).await;
+        }
+        info!("caches are synced");
+        loop {
+            let (busy, full) = (&self.busy, self.running.len() >= self.workers);
+            tokio::select! {
+                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|other| other == tenant)).next().await } => self.start(tenant),
+                Some(done) = self.running.join_next_with_id(), if !self.running.is_empty() => {
+                    if let Some(request) = self.finish(done) && again.send(request).is_err() {
+                        return;
+                    }
+                }
+            }
+            self.metrics.queue(self.running.len(), lock(&self.due).len());
+        }
+    }
+
+    /// Waits for the reconciles that are running.
+    pub async fn finish_all(&mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+
+    fn start(&mut self, tenant: TenantName) {
+        lock(&self.due).remove(&tenant);
+        let name = tenant.clone();
+        let (context, metrics) = (self.context.clone(), self.metrics.clone());
+        let task = self.running.spawn(async move {
+            let begin = Instant::now();
+            let result = reconcile(&context, &tenant).await;
+            let word = match &result {
+                Ok(Next::Retry) => "requeue",
+                Ok(Next::After(_)) => "requeue_after",
+                Ok(Next::News) => "success",
+                Err(_) => "error",
+            };
+            debug!(%tenant, result = word, "reconciled");
+            metrics.reconciled(word, begin.elapsed().as_secs_f64());
+            result
+        });
+        self.busy.insert(task.id(), name);
+    }
+
+    /// Notes the end of a reconcile and says when to look again.
+    fn finish(&mut self, done: Result<(task::Id, Result<Next, Error>), task::JoinError>) -> Option<ScheduleRequest<TenantName>> {
+        let (id, result) = match done {
+            Ok((id, result)) => (id, result.map_err(|cause| cause.to_string())),
+            Err(panic) => (panic.id(), Err(format!("it ended abnormally: {panic}"))),
+        };
+        let tenant = self.busy.remove(&id)?;
+        if let Err(cause) = &result {
+            warn!(%tenant, error = cause, "reconcile failed, trying again");
+        }
+        let wait = match result {
+            Ok(Next::News) => None,
+            Ok(Next::After(wait)) => Some(wait),
+            Ok(Next::Retry) | Err(_) => {
+                let failures = self.failures.entry(tenant.clone()).or_default();
+                *failures += 1;
+                let factor = 2_u32.saturating_pow((*failures - 1).min(16));
+                return Some(ScheduleRequest { message: tenant, run_at: Instant::now() + RETRY.0.saturating_mul(factor).min(RETRY.1) });
+            }
+        };
+        self.failures.remove(&tenant);
+        wait.map(|wait| ScheduleRequest { message: tenant, run_at: Instant::now() + wait })
+    }
+}
