@@ -3,14 +3,16 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use acceptance::audit;
 use futures::{StreamExt, pin_mut};
 use govcloud::plan::amount::Amount;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 
-use crate::cluster::{Person, admin, shared, system_yaml};
+use crate::cluster::{Person, admin, pod_yaml, shared, system_yaml};
 
 fn cpu(share: &str) -> serde_json::Value {
     json!({"spec": {"resources": {"guaranteed": {"requests.cpu": share}}}})
@@ -76,6 +78,28 @@ async fn the_sum_in_force_never_exceeds_the_total_being_served_at_any_moment() {
     let (highest, revisions) = *highest.lock().unwrap();
     assert!(revisions > 20, "only {revisions} revisions were seen");
     assert_eq!(highest.to_string(), "40", "the highest sum of status.hard[requests.cpu] that was ever in force");
+}
+
+#[tokio::test]
+async fn figures_of_use_do_not_wake_the_api_server() {
+    let (cluster, admin) = (shared(), admin().await);
+    let Some(log) = cluster.plane.audit_log() else { return }; // a cluster of the user's own keeps its log to itself
+    admin.tenant_with_systems("in-use", &["web"]).await;
+    let since = audit::position(log).unwrap();
+    for number in 1..=4 {
+        admin.apply(&pod_yaml("in-use--web", &format!("pod-{number}"))).await;
+        let counted =
+            |quota: Option<&serde_json::Value>| quota.is_some_and(|quota| quota["status"]["used"]["pods"] == json!(number.to_string()));
+        admin.until("the pod is counted", "ResourceQuota", "in-use--web", "govcloud-quota", counted).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let requests = audit::requests_since(log, since).unwrap();
+    let written = |resource: &str| {
+        let of_tenant =
+            |object: &audit::ObjectRef| object.resource == resource && (object.name == "in-use" || object.namespace == "in-use");
+        requests.iter().filter(|request| request.is_write() && request.object_ref.as_ref().is_some_and(of_tenant)).count()
+    };
+    assert_eq!((written("agencytenants"), written("hostedsystems")), (0, 0), "use is told once a minute, not pod by pod");
 }
 
 /// Follows every revision of the tenant's quotas and notes the highest sum in force.

@@ -1,6 +1,8 @@
 //! Decisions on whole tenants: YAML in, decisions out.
 
 use govcloud::{
+    api::AgencyTenantStatus,
+    children::TABLE,
     plan::{
         diff::{Change, SpaceChanges},
         intent::intent,
@@ -216,4 +218,40 @@ fn an_operator_that_cannot_see_changes_nothing_and_says_so() {
     let (_, changes) = decide(&seen);
     assert!(changes.is_empty());
     assert_eq!(conditions(&seen).0["Provisioned"], "False Forbidden");
+}
+
+#[test]
+fn systems_reach_each_other_only_where_the_agency_says_so() {
+    let peers = |yaml: &str| {
+        let (plan, _) = decide(&snapshot(tenant(yaml), vec![system(APPOINTMENTS)]));
+        let policy = object(&plan, "health--appointments", "NetworkPolicy", "govcloud-isolation").unwrap();
+        (policy["spec"]["ingress"][0]["from"].clone(), policy["spec"]["egress"][0]["to"].clone())
+    };
+    let itself = json!({"podSelector": {}});
+    assert_eq!(peers(HEALTH), (json!([itself]), json!([itself])));
+    let own = json!({"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "uid-of--health"}}});
+    let allowed = HEALTH.replace("network:", "network:\n    betweenSystems: Allow");
+    assert_eq!(peers(&allowed), (json!([itself, own]), json!([itself, own])));
+}
+
+#[test]
+fn a_quota_is_in_force_at_once_and_closed_where_use_is_not_known() {
+    let quota = TABLE.iter().find(|kind| kind.kind == "ResourceQuota").unwrap();
+    let created = json!({"spec": {"hard": {"pods": "60", "requests.cpu": "8"}}});
+    let prime = quota.prime.unwrap();
+    let hard = json!({"pods": "60", "requests.cpu": "8"});
+    assert_eq!(prime(&created, true), json!({"hard": hard, "used": {"pods": "0", "requests.cpu": "0"}}));
+    assert_eq!(prime(&created, false), json!({"hard": hard, "used": {}}), "admission refuses while a key is not counted");
+}
+
+#[test]
+fn figures_of_use_alone_may_wait() {
+    let status = |used: &str, total: &str| -> AgencyTenantStatus {
+        let summary = json!({"systems": "1/1", "cpu": format!("{used}/{total}"), "memory": "0/1Gi"});
+        let quota = json!({"total": {"requests.cpu": total}, "allocated": {}, "used": {"requests.cpu": used}});
+        serde_json::from_value(json!({"observedGeneration": 1, "quota": quota, "summary": summary})).unwrap()
+    };
+    assert!(tenant_status::differ_in_use_only(&status("1", "40"), &status("2", "40")));
+    assert!(!tenant_status::differ_in_use_only(&status("1", "40"), &status("1", "48")));
+    assert!(!tenant_status::differ_in_use_only(&status("1", "40"), &status("1", "40")));
 }
