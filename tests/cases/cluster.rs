@@ -33,16 +33,16 @@ pub fn shared() -> &'static Cluster {
     SHARED.get_or_init(|| {
         let start = || {
             let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(Cluster::start()).unwrap_or_else(|error| panic!("{error:#}"))
+            runtime.block_on(Cluster::start(ControlPlane::from_environment)).unwrap_or_else(|error| panic!("{error:#}"))
         };
         std::thread::spawn(start).join().unwrap()
     })
 }
 
 impl Cluster {
-    /// A cluster of its own, for a case that breaks it.
-    pub async fn start() -> anyhow::Result<Self> {
-        let plane = tokio::task::spawn_blocking(ControlPlane::from_environment).await??;
+    /// A control plane, with the operator installed and running.
+    pub async fn start(plane: fn() -> anyhow::Result<ControlPlane>) -> anyhow::Result<Self> {
+        let plane = tokio::task::spawn_blocking(plane).await??;
         Operator::install(&plane).await?;
         let operator = Operator::start(&plane).await?;
         Ok(Self { plane, operator })

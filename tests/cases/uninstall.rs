@@ -1,12 +1,13 @@
 //! Removing the custom resource definitions removes nothing else.
 
+use acceptance::ControlPlane;
 use serde_json::json;
 
 use crate::cluster::{Cluster, pod_yaml};
 
 #[tokio::test]
 async fn deleting_a_definition_lets_go_of_its_objects_and_touches_nothing_else() {
-    let cluster = Cluster::start().await.unwrap();
+    let cluster = Cluster::start(ControlPlane::start).await.unwrap(); // never a cluster of somebody's
     let admin = cluster.admin().await;
     admin.tenant_with_systems("stays", &["web"]).await;
     admin.patch("HostedSystem", "stays", "web", json!({"spec": {"deletion": "Delete"}})).await;

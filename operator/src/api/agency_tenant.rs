@@ -12,7 +12,7 @@ const MEMBER_NAMESPACES: &str = "self.spec.members.all(m, m.kind != 'ServiceAcco
 /// One agency on the cloud: who may enter, how much it gets, what its systems may reach.
 ///
 /// The operator creates the home namespace, named as the tenant, in which the agency declares its hosted systems.
-#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "govcloud.io",
     version = "v1alpha1",
@@ -58,7 +58,7 @@ pub struct AgencyTenantSpec {
     /// The agency's total, over all of its namespaces. A map of quota key to amount. It must name requests.cpu,
     /// requests.memory, limits.cpu, limits.memory (cores, bytes) and pods (a count); it may name requests.storage,
     /// requests.ephemeral-storage, limits.ephemeral-storage (bytes), persistentvolumeclaims (a count) and devices as
-    /// `requests.<domain>/<resource>`. What is not named is 0. The sum of all systems' shares never exceeds it.
+    /// `requests.<domain>/<resource>`. What is not named is 0, but for devices, which are limited only where named. The sum of all systems' shares never exceeds it.
     /// Example: `{requests.cpu: "40", requests.memory: 160Gi, limits.cpu: "80", limits.memory: 320Gi, pods: "400"}`.
     #[schemars(extend("maxProperties" = 24))]
     #[x_kube(validation = Rule::new(KEYS_RULE).message(Message::Expression(KEYS_MESSAGE.into())))]

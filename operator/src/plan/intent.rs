@@ -6,9 +6,8 @@ use ipnet::IpNet;
 
 use crate::{
     api::{
-        AgencyTenantSpec, Deletion, HostedSystemSpec, Quantity, Resources, Stage,
-        agency_tenant::{BetweenSystems, ContainerDefaults as Defaults, Egress, Member, Network, PodSecurity, SubjectKind},
-        hosted_system::{Domain, Share},
+        AgencyTenantSpec, Deletion, Quantity, Stage,
+        agency_tenant::{BetweenSystems, Egress, Member, PodSecurity, SubjectKind},
     },
     names::{NamespaceName, SystemName, TenantName},
     plan::{
@@ -131,7 +130,8 @@ fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>
     let spec = match &root.spec {
         Ok(spec) => spec.clone(),
         Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
-        Err(_) => nothing(&root.name),
+        // Nothing is served and nothing deleted of it.
+        Err(_) => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
     };
     let mut problems = Vec::new();
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
@@ -161,24 +161,25 @@ fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>
 
 fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, Vec<Problem>> {
     let spec = match &root.spec {
-        Ok(spec) => spec.clone(),
+        Ok(spec) => Some(spec),
         Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
-        Err(_) => retired(&root.name),
+        Err(_) => None, // closed and kept
     };
     let mut problems = Vec::new();
-    let wanted = checked("spec.resources.guaranteed", amounts(&spec.resources.guaranteed), &mut problems);
+    let claimed = spec.map_or(Ok(Amounts::new()), |spec| amounts(&spec.resources.guaranteed));
+    let wanted = checked("spec.resources.guaranteed", claimed, &mut problems);
     if !problems.is_empty() && !root.deleting {
         return Err(problems);
     }
     let promised = root.status.granted.as_ref().and_then(|granted| amounts(granted).ok()).unwrap_or_default();
     Ok(System {
         name: SystemName::new(&root.name),
-        display_name: spec.display_name,
+        display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
         created: root.created.clone(),
-        stage: if root.deleting || closing { Stage::Retired } else { spec.stage },
+        stage: spec.filter(|_| !root.deleting && !closing).map_or(Stage::Retired, |spec| spec.stage),
         wanted: with_limits(wanted, total),
         promised,
-        deletion: spec.deletion,
+        deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,
     })
 }
@@ -230,31 +231,5 @@ fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) 
         if member.kind == SubjectKind::ServiceAccount && !own {
             complain("a ServiceAccount of a namespace that is not the agency's; name one of its own");
         }
-    }
-}
-
-/// What is left to serve of a tenant that is being deleted and cannot be read: nothing, and nothing is deleted.
-fn nothing(name: &str) -> AgencyTenantSpec {
-    AgencyTenantSpec {
-        display_name: name.into(),
-        responsible_unit: String::new(),
-        members: Vec::new(),
-        quota: Resources::new(),
-        limits: Defaults::default(),
-        network: Network::default(),
-        pod_security: PodSecurity::default(),
-        deletion: Deletion::Retain,
-    }
-}
-
-/// The same for a system.
-fn retired(name: &str) -> HostedSystemSpec {
-    HostedSystemSpec {
-        display_name: name.into(),
-        domain: Domain::Data,
-        stage: Stage::Retired,
-        protection_level: 1,
-        resources: Share::default(),
-        deletion: Deletion::Retain,
     }
 }

@@ -66,12 +66,12 @@ pub struct Allocation {
 /// `held` are the quotas of all of the tenant's namespaces, claimed or not.
 #[must_use]
 pub fn hand_out(wanted: &Amounts, served: &Amounts, claims: &[Claim], held: &BTreeMap<NamespaceName, QuotaState>) -> Allocation {
-    let keys = keys(wanted, claims);
+    let every_key = keys(wanted, claims);
     let mut reserved: BTreeMap<&NamespaceName, Amounts> =
-        held.iter().map(|(namespace, quota)| (namespace, holding(quota, &keys))).collect();
+        held.iter().map(|(namespace, quota)| (namespace, holding(quota, &every_key))).collect();
     for claim in claims {
         let entry = reserved.entry(&claim.namespace).or_default();
-        for key in &keys {
+        for key in &every_key {
             let promised = amount::of(&claim.promised, key).min(amount::of(&claim.wanted, key));
             entry.insert(key.clone(), amount::of(entry, key).max(promised));
         }
@@ -80,8 +80,9 @@ pub fn hand_out(wanted: &Amounts, served: &Amounts, claims: &[Claim], held: &BTr
     let mut grants = BTreeMap::new();
     for claim in claims {
         let own = reserved.entry(&claim.namespace).or_default();
-        let grant = answer(claim, own, wanted, &sum, &keys);
-        for key in &keys {
+        // Not the keys of others: what nobody but they claim is not this system's to be refused.
+        let grant = answer(claim, own, wanted, &sum, &keys(wanted, std::slice::from_ref(claim)));
+        for key in &every_key {
             let raised = amount::of(own, key).max(amount::of(&grant.hard, key));
             let more = raised.minus(amount::of(own, key));
             own.insert(key.clone(), raised);
@@ -89,7 +90,7 @@ pub fn hand_out(wanted: &Amounts, served: &Amounts, claims: &[Claim], held: &BTr
         }
         grants.insert(claim.system.clone(), grant);
     }
-    let (total, lowering) = serve(wanted, served, &sum, &keys);
+    let (total, lowering) = serve(wanted, served, &sum, &every_key);
     Allocation { total, lowering, allocated: sum, grants }
 }
 

@@ -92,6 +92,15 @@ fn the_shortage_names_the_numbers() {
 }
 
 #[test]
+fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
+    let total = read(&[("requests.cpu", "10")]);
+    let odd = Claim { wanted: read(&[("persistentvolumeclaims", "3")]), ..claim("a", "0") };
+    let allocation = hand_out(&total, &total, &[odd, claim("b", "5")], &BTreeMap::new());
+    assert!(allocation.grants[&SystemName::new("a")].waiting.is_some());
+    assert!(!allocation.grants[&SystemName::new("b")].hard.contains_key("persistentvolumeclaims"));
+}
+
+#[test]
 fn a_limit_that_is_not_claimed_follows_its_request() {
     let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
     assert_eq!(with_limits(read(&[("requests.cpu", "8")]), &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
