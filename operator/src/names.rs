@@ -68,6 +68,34 @@ macro_rules! name_type {
     };
 }
 
+/// What is wrong with a tenant's name. The schema says the same of every new object.
+#[must_use]
+pub fn tenant_name_complaint(name: &str) -> Option<&'static str> {
+    let reserved =
+        ["kube-", "openshift", "govcloud"].iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("-system") || name == "default";
+    match is_name(name, 30) {
+        false => Some("is not a tenant name; use 1 to 30 lower-case letters, digits and single hyphens, beginning with a letter"),
+        true if reserved => Some("is reserved (kube-*, openshift*, govcloud*, *-system, default); choose the agency's own name"),
+        true => None,
+    }
+}
+
+/// What is wrong with a system's name.
+#[must_use]
+pub fn system_name_complaint(name: &str) -> Option<&'static str> {
+    let complaint = "is not a system name; use 1 to 31 lower-case letters, digits and single hyphens, beginning with a letter";
+    (!is_name(name, 31)).then_some(complaint)
+}
+
+fn is_name(name: &str, longest: usize) -> bool {
+    let letters = name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
+    letters
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && !name.contains(SEPARATOR)
+        && name.len() <= longest
+}
+
 name_type!(
     /// Name of an `AgencyTenant`, and of its home namespace.
     TenantName
@@ -126,6 +154,19 @@ mod tests {
         assert_eq!(namespace.tenant().as_str(), "health");
         assert_eq!(namespace.system(), Some(SystemName::new("disease-watch")));
         assert_eq!(TenantName::new("health").home().system(), None);
+    }
+
+    #[test]
+    fn names_are_judged_as_the_schema_does() {
+        for name in ["a", "health", "a23456789-123456789-123456789", "kubernetes", "systems"] {
+            assert_eq!(tenant_name_complaint(name), None, "{name}");
+        }
+        for name in
+            ["", "Health", "2a", "a-", "a--b", "a.b", "a23456789-123456789-123456789-1", "kube-x", "x-system", "default", "govcloudx"]
+        {
+            assert!(tenant_name_complaint(name).is_some(), "{name}");
+        }
+        assert!(system_name_complaint("web--two").is_some() && system_name_complaint("kube-x").is_none());
     }
 
     #[test]

@@ -3,8 +3,14 @@
 //! All cases share one control plane and one operator, run in parallel, and keep to tenants of their own; those that break
 //! one of the two start their own. A negative case has a positive control beside it and names who refused.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops with its reason")]
+#![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
+
 mod cluster;
 
+mod alone;
 mod children;
+mod contract;
 mod lifecycle;
 mod quota;
+mod uninstall;

@@ -148,7 +148,7 @@ impl ControlPlane {
         let mut command = match self.program() {
             Some(program) => {
                 let mut command = Command::new(program);
-                command.arg("kubectl");
+                command.arg("kubectl").env("KUBECACHEDIR", self.directory.path().join("kubectl"));
                 command
             }
             None => Command::new("kubectl"),

@@ -4,10 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Condition, Deletion, KEYS_MESSAGE, KEYS_RULE, LIMITS_MESSAGE, LIMITS_RULE, Quantity, Resources};
-
-const MEMBER_NAMESPACES: &str = "self.spec.members.all(m, m.kind != 'ServiceAccount' || m.__namespace__ == self.metadata.name \
-    || m.__namespace__.startsWith(self.metadata.name + '--'))";
+use super::{
+    common::{Condition, Deletion, Quantity, Resources},
+    rules,
+};
 
 /// One agency on the cloud: who may enter, how much it gets, what its systems may reach.
 ///
@@ -25,12 +25,9 @@ const MEMBER_NAMESPACES: &str = "self.spec.members.all(m, m.kind != 'ServiceAcco
     derive = "PartialEq",
     doc = "One agency on the cloud: who may enter, how much it gets, what its systems may reach. The operator creates \
         the home namespace, named as the tenant, in which the agency declares its hosted systems.",
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$') && !self.metadata.name.contains('--') && self.metadata.name.size() <= 30")
-        .message(Message::Expression("\"metadata.name: '\" + self.metadata.name + \"' is not a tenant name; use 1 to 30 lower-case letters, digits and single hyphens, beginning with a letter\"".into())),
-    validation = Rule::new("!self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('openshift') && !self.metadata.name.startsWith('govcloud') && !self.metadata.name.endsWith('-system') && self.metadata.name != 'default'")
-        .message(Message::Expression("\"metadata.name: '\" + self.metadata.name + \"' is reserved (kube-*, openshift*, govcloud*, *-system, default); choose the agency's own name\"".into())),
-    validation = Rule::new(MEMBER_NAMESPACES)
-        .message(Message::Expression("\"spec.members: a ServiceAccount of another namespace than '\" + self.metadata.name + \"' or '\" + self.metadata.name + \"--<system>' is no member of this agency; name one of its own\"".into())),
+    validation = rules::name("tenant", 30),
+    validation = rules::unreserved_name(),
+    validation = rules::own_service_accounts(),
     printcolumn(name = "Systems", type_ = "string", json_path = ".status.summary.systems", description = "Hosted systems: ready/all"),
     printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used/quota"),
     printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used/quota"),
@@ -43,10 +40,12 @@ const MEMBER_NAMESPACES: &str = "self.spec.members.all(m, m.kind != 'ServiceAcco
 pub struct AgencyTenantSpec {
     /// Name of the agency as people know it, in any script; 1 to 64 characters. Example: 卫生健康委员会.
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::plain_text())]
     pub display_name: String,
 
     /// Unit inside the agency that answers for this tenant; 1 to 64 characters. Example: 信息中心.
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::plain_text())]
     pub responsible_unit: String,
 
     /// Who may enter the agency's namespaces, and as what: the only way in. At most 64; the same subject once.
@@ -61,10 +60,10 @@ pub struct AgencyTenantSpec {
     /// `requests.<domain>/<resource>`. What is not named is 0, but for devices, which are limited only where named. The sum of all systems' shares never exceeds it.
     /// Example: `{requests.cpu: "40", requests.memory: 160Gi, limits.cpu: "80", limits.memory: 320Gi, pods: "400"}`.
     #[schemars(extend("maxProperties" = 24))]
-    #[x_kube(validation = Rule::new(KEYS_RULE).message(Message::Expression(KEYS_MESSAGE.into())))]
-    #[x_kube(validation = Rule::new(LIMITS_RULE).message(Message::Expression(LIMITS_MESSAGE.into())))]
-    #[x_kube(validation = Rule::new("['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'pods'].all(k, k in self)")
-        .message("a total names at least requests.cpu, requests.memory, limits.cpu, limits.memory and pods; add the missing ones"))]
+    #[x_kube(validation = rules::known_keys())]
+    #[x_kube(validation = rules::limits_cover_requests())]
+    #[x_kube(validation = rules::whole_counts())]
+    #[x_kube(validation = rules::complete_total())]
     pub quota: Resources,
 
     /// What a container gets that does not say what it needs. Default: requests 100m and 128Mi, limits 500m and 512Mi.
@@ -88,10 +87,9 @@ pub struct AgencyTenantSpec {
 /// A subject with a role in the agency's namespaces.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!self.name.startsWith('system:')")
-    .message(Message::Expression("\"name: '\" + self.name + \"' belongs to Kubernetes itself and would let in more than one agency; name a user or group of the agency\"".into())))]
-#[x_kube(validation = Rule::new("self.kind == 'ServiceAccount' ? self.__namespace__ != '' : self.__namespace__ == ''")
-    .message(Message::Expression("\"namespace: '\" + self.__namespace__ + \"' does not go with the kind of member '\" + self.name + \"'; a ServiceAccount needs its namespace, a User or Group has none\"".into())))]
+#[x_kube(validation = rules::no_system_subject())]
+#[x_kube(validation = rules::subject_name())]
+#[x_kube(validation = rules::subject_namespace())]
 pub struct Member {
     /// What the subject is: User, Group or `ServiceAccount`. Example: Group.
     pub kind: SubjectKind,
@@ -138,8 +136,8 @@ impl Role {
 /// Defaults for containers that do not state their needs.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("quantity(string(self.defaultRequest.cpu)).compareTo(quantity(string(self.default.cpu))) <= 0 && quantity(string(self.defaultRequest.memory)).compareTo(quantity(string(self.default.memory))) <= 0")
-    .message("defaultRequest is above default: a container's request cannot exceed its limit; lower limits.defaultRequest or raise limits.default"))]
+#[x_kube(validation = rules::default_covers_request("cpu"))]
+#[x_kube(validation = rules::default_covers_request("memory"))]
 pub struct ContainerDefaults {
     /// Requests of a container that names none. Default: 100m and 128Mi.
     #[serde(default = "ContainerResources::small")]
@@ -205,14 +203,15 @@ pub struct Egress {
     /// Range of destination addresses, IPv4 or IPv6, with no bit set behind the prefix; never the cluster's own
     /// ranges. Example: 203.0.113.0/24.
     #[schemars(length(min = 1, max = 43))]
-    #[x_kube(validation = Rule::new("isCIDR(self) && cidr(self) == cidr(self).masked()")
-        .message(Message::Expression("\"'\" + self + \"' is not an address range; write the first address of the range and its prefix length, for example 203.0.113.0/24\"".into())))]
+    #[x_kube(validation = rules::range())]
+    #[x_kube(validation = rules::first_address())]
     pub cidr: String,
     /// TCP ports of the destination, 1 to 65535; 1 to 16 of them. Example: `[443]`.
     #[schemars(length(min = 1, max = 16), inner(range(min = 1, max = 65535)), extend("x-kubernetes-list-type" = "set"))]
     pub ports: Vec<i32>,
     /// Why the agency needs it, for those who review it; 1 to 128 characters. Example: 省级平台.
     #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = rules::plain_text())]
     pub reason: String,
 }
 

@@ -44,7 +44,7 @@ impl JsonSchema for Quantity {
             "x-kubernetes-int-or-string": true,
             "maxLength": 32,
             "x-kubernetes-validations": [{
-                "rule": "isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('0')) >= 0 && quantity(string(self)).compareTo(quantity('1E')) <= 0",
+                "rule": "isQuantity(string(self)) && !string(self).startsWith('-') && quantity(string(self)).compareTo(quantity('1E')) <= 0",
                 "messageExpression": "\"'\" + string(self) + \"' is not a quantity between 0 and 1E; write for example 500m, 4 or 160Gi\"",
                 "message": "not a quantity between 0 and 1E; write for example 500m, 4 or 160Gi",
             }],
@@ -92,40 +92,3 @@ pub struct Condition {
     #[schemars(length(max = 32), extend("format" = "date-time"))]
     pub last_transition_time: String,
 }
-
-/// What a key `k` of a total or a share may be: a standard key, or `requests.<domain>/<resource>` for a device.
-macro_rules! known_key {
-    () => {
-        "(k in ['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'requests.storage', \
-         'requests.ephemeral-storage', 'limits.ephemeral-storage', 'pods', 'persistentvolumeclaims'] \
-         || (k.size() <= 100 && k.matches('^requests\\\\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')))"
-    };
-}
-
-/// Rule for the keys of a total or a share.
-pub(super) const KEYS_RULE: &str = concat!("self.all(k, ", known_key!(), ")");
-/// Its message, an expression.
-pub(super) const KEYS_MESSAGE: &str = concat!(
-    "'unknown key ' + self.filter(k, !",
-    known_key!(),
-    ")[0] + '; use requests.cpu, requests.memory, limits.cpu, limits.memory, requests.storage, requests.ephemeral-storage, \
-     limits.ephemeral-storage, pods, persistentvolumeclaims, or requests.<domain>/<resource> for a device, for example \
-     requests.nvidia.com/gpu'"
-);
-/// A resource `r` whose limit is below its request.
-macro_rules! limit_below_request {
-    () => {
-        "('requests.' + r in self && 'limits.' + r in self \
-         && isQuantity(string(self['requests.' + r])) && isQuantity(string(self['limits.' + r])) \
-         && quantity(string(self['requests.' + r])).compareTo(quantity(string(self['limits.' + r]))) > 0)"
-    };
-}
-/// Rule that a request is not above the limit of the same resource.
-pub(super) const LIMITS_RULE: &str = concat!("!['cpu', 'memory', 'ephemeral-storage'].exists(r, ", limit_below_request!(), ")");
-/// Its message, an expression.
-pub(super) const LIMITS_MESSAGE: &str = concat!(
-    "['cpu', 'memory', 'ephemeral-storage'].filter(r, ",
-    limit_below_request!(),
-    ").map(r, 'limits.' + r + ': ' + string(self['limits.' + r]) + ' is below the ' + string(self['requests.' + r]) \
-     + ' of requests.' + r + '; raise the limit or lower the request')[0]"
-);

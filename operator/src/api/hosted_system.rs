@@ -4,7 +4,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{Condition, Deletion, KEYS_MESSAGE, KEYS_RULE, LIMITS_MESSAGE, LIMITS_RULE, Resources};
+use super::{
+    common::{Condition, Deletion, Resources},
+    rules,
+};
 
 /// One system of an agency.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,8 +24,7 @@ use super::common::{Condition, Deletion, KEYS_MESSAGE, KEYS_RULE, LIMITS_MESSAGE
     selectable = ".spec.stage",
     doc = "One system of an agency, declared in the agency's home namespace. The operator gives it a workload namespace \
         `<tenant>--<system>` with isolation, its share of the agency's quota, and access for the agency's members.",
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$') && !self.metadata.name.contains('--') && self.metadata.name.size() <= 31")
-        .message(Message::Expression("\"metadata.name: '\" + self.metadata.name + \"' is not a system name; use 1 to 31 lower-case letters, digits and single hyphens, beginning with a letter\"".into())),
+    validation = rules::name("system", 31),
     printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Stage that holds; the wanted one is spec.stage"),
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", description = "Workload namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
@@ -34,6 +36,7 @@ use super::common::{Condition, Deletion, KEYS_MESSAGE, KEYS_RULE, LIMITS_MESSAGE
 pub struct HostedSystemSpec {
     /// Name of the system as people know it, in any script; 1 to 64 characters. Example: 预约挂号统一平台.
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::plain_text())]
     pub display_name: String,
 
     /// Application domain, by which the city views its systems. Example: Health.
@@ -67,8 +70,9 @@ pub struct Share {
     /// Example: `{requests.cpu: "8", requests.memory: 32Gi, pods: "60"}`.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 24))]
-    #[x_kube(validation = Rule::new(KEYS_RULE).message(Message::Expression(KEYS_MESSAGE.into())))]
-    #[x_kube(validation = Rule::new(LIMITS_RULE).message(Message::Expression(LIMITS_MESSAGE.into())))]
+    #[x_kube(validation = rules::known_keys())]
+    #[x_kube(validation = rules::limits_cover_requests())]
+    #[x_kube(validation = rules::whole_counts())]
     pub guaranteed: Resources,
 }
 

@@ -4,6 +4,7 @@
 pub mod agency_tenant;
 pub mod common;
 pub mod hosted_system;
+mod rules;
 
 pub use agency_tenant::{AgencyTenant, AgencyTenantSpec, AgencyTenantStatus};
 pub use common::{Condition, Deletion, Quantity, Resources};

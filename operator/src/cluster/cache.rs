@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     children::TABLE,
     names::{NamespaceName, TenantName},
-    plan::snapshot::{ChildKey, Observed, Root, Snapshot, SystemRoot, TenantRoot},
+    plan::snapshot::{ChildKey, Observed, Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
 };
 
 /// One stream of objects.
@@ -294,7 +294,13 @@ fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(object: &Dyn
         created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         finalizers: metadata.finalizers.clone().unwrap_or_default(),
-        spec: serde_json::from_value(object.data["spec"].clone()).map_err(|error| error.to_string()),
+        spec: serde_path_to_error::deserialize(&object.data["spec"]).map_err(|error| unreadable(&error)),
         status: serde_json::from_value(object.data["status"].clone()).unwrap_or_default(),
     }
+}
+
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Unreadable {
+    let path = error.path().to_string();
+    let field = if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
+    Unreadable { field, complaint: error.inner().to_string() }
 }

@@ -44,10 +44,13 @@ impl Amount {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
         let (integer, fraction) = number.split_once('.').unwrap_or((number, ""));
-        if (integer.is_empty() && fraction.is_empty()) || fraction.contains('.') || integer.len() > 22 || fraction.len() > 9 {
+        let integer_digits = integer.trim_start_matches('0');
+        if (integer.is_empty() && fraction.is_empty()) || fraction.contains('.') || integer_digits.len() > 22 {
             return Err(wrong());
         }
-        let digits: i128 = format!("0{integer}{fraction}").parse().map_err(|_| wrong())?;
+        let (fraction, finer) = fraction.split_at(fraction.len().min(9));
+        let digits: i128 = format!("0{integer_digits}{fraction}").parse().map_err(|_| wrong())?;
+        let digits = digits + i128::from(finer.contains(|digit| digit != '0'));
         let below = 10_i128.pow(u32::try_from(fraction.len()).map_err(|_| wrong())?);
         let (times, by) = scale(suffix).ok_or_else(wrong)?;
         let product = digits.checked_mul(times).and_then(|n| n.checked_mul(MILLI)).ok_or_else(wrong)?;
@@ -181,6 +184,9 @@ mod tests {
             ("pods", "400", "400"),
             ("pods", "1k", "1000"),
             ("requests.memory", "0", "0"),
+            ("requests.cpu", "0.1000000000", "100m"),
+            ("requests.cpu", "0.00000000001", "1m"),
+            ("pods", "00000000000000000000000400", "400"),
         ];
         for (key, text, written) in table {
             assert_eq!(Amount::parse(text).unwrap().text(key), written, "{key}: {text}");

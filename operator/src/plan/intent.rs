@@ -9,12 +9,12 @@ use crate::{
         AgencyTenantSpec, Deletion, Quantity, Stage,
         agency_tenant::{BetweenSystems, Egress, Member, PodSecurity, SubjectKind},
     },
-    names::{NamespaceName, SystemName, TenantName},
+    names::{NamespaceName, SystemName, TenantName, system_name_complaint, tenant_name_complaint},
     plan::{
         amount::{Amounts, amounts},
         quota::with_limits,
         settings::Settings,
-        snapshot::{Snapshot, SystemRoot, TenantRoot},
+        snapshot::{Snapshot, SystemRoot, TenantRoot, Unreadable},
     },
 };
 
@@ -134,6 +134,7 @@ fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>
         Err(_) => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
     };
     let mut problems = Vec::new();
+    check_name(&root.name, tenant_name_complaint(&root.name), &mut problems);
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
     let egress =
         spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
@@ -166,6 +167,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, V
         Err(_) => None, // closed and kept
     };
     let mut problems = Vec::new();
+    check_name(&root.name, system_name_complaint(&root.name), &mut problems);
     let claimed = spec.map_or(Ok(Amounts::new()), |spec| amounts(&spec.resources.guaranteed));
     let wanted = checked("spec.resources.guaranteed", claimed, &mut problems);
     if !problems.is_empty() && !root.deleting {
@@ -184,11 +186,13 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, V
     })
 }
 
-fn unreadable(complaint: &str) -> Problem {
-    Problem {
-        field: "spec".into(),
-        complaint: format!("unreadable ({complaint}); apply the object again as `kubectl explain` documents it"),
-    }
+fn unreadable(found: &Unreadable) -> Problem {
+    let complaint = format!("unreadable ({}); write it as `kubectl explain` documents it", found.complaint);
+    Problem { field: found.field.clone(), complaint }
+}
+
+fn check_name(name: &str, complaint: Option<&str>, problems: &mut Vec<Problem>) {
+    problems.extend(complaint.map(|complaint| Problem { field: "metadata.name".into(), complaint: format!("'{name}' {complaint}") }));
 }
 
 fn refused(words: &str) -> Problem {

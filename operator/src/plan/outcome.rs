@@ -35,6 +35,14 @@ pub struct Failure {
     pub stalled: bool,
 }
 
+impl Failure {
+    /// The whole of it for people: which object, where, and why.
+    #[must_use]
+    pub fn sentence(&self, namespace: &NamespaceName) -> String {
+        format!("{} {} in {namespace}: {}", self.kind, self.name, self.message)
+    }
+}
+
 impl Outcome {
     /// The first failure in a namespace; namespaces that were not touched have none.
     #[must_use]

@@ -27,10 +27,19 @@ pub struct Root<Spec, Status> {
     pub deleting: bool,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
-    /// The spec, or what is unreadable in it.
-    pub spec: Result<Spec, String>,
+    /// The spec, or what in it is unreadable.
+    pub spec: Result<Spec, Unreadable>,
     /// The status, as far as it is readable.
     pub status: Status,
+}
+
+/// What in a spec is unreadable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Path of the field. Example: `spec.podSecurity`.
+    pub field: String,
+    /// Why.
+    pub complaint: String,
 }
 
 /// An `AgencyTenant` as read.

@@ -51,11 +51,7 @@ impl Facts<'_> {
             return judgement;
         }
         match self.outcome.failure(namespace) {
-            Some(failure) => Judgement::no(
-                kind::PROVISIONED,
-                failure.reason,
-                format!("{} {} in {namespace}: {}", failure.kind, failure.name, failure.message),
-            ),
+            Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
             None if self.outcome.spaces.contains_key(namespace) => {
                 Judgement::yes(kind::PROVISIONED, reason::PROVISIONED, format!("everything in namespace {namespace} is as planned"))
             }

@@ -54,7 +54,7 @@ impl View<'_> {
         let accepted = self.accepted();
         let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
         let failure = self.facts.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
-        let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.message.clone())));
+        let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&self.namespace))));
         let mut judged = vec![accepted, self.quota_granted(), self.provisioned(), self.isolated()];
         judged.push(self.ready(&judged));
         judged.push(stalled(cause));
@@ -63,17 +63,19 @@ impl View<'_> {
 
     fn accepted(&self) -> Judgement {
         match (&self.facts.intent.tenant, self.system) {
-            (None, _) => Judgement::no(
-                kind::ACCEPTED,
-                reason::NO_TENANT,
-                format!(
-                    "metadata.namespace: '{}' is not the home namespace of an AgencyTenant; create the system in its agency's home namespace",
-                    self.root.namespace
-                ),
-            ),
+            (None, _) => Judgement::no(kind::ACCEPTED, reason::NO_TENANT, self.homeless()),
             (_, Some(Err(problems))) => Judgement::no(kind::ACCEPTED, reason::INVALID, list(problems)),
             _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
         }
+    }
+
+    fn homeless(&self) -> String {
+        let namespace = NamespaceName::new(&self.root.namespace);
+        let cure = match namespace.system() {
+            Some(_) => format!("create the system in '{}'", namespace.tenant()),
+            None => "create the system in its agency's home namespace, or the agency first".to_owned(),
+        };
+        format!("metadata.namespace: '{namespace}' is not the home namespace of an AgencyTenant; {cure}")
     }
 
     fn quota_granted(&self) -> Judgement {
@@ -107,7 +109,7 @@ impl View<'_> {
         let Some(outcome) = self.facts.outcome.spaces.get(&self.namespace) else { return self.not_served(kind::ISOLATED) };
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match outcome.failures.iter().find(|failure| guards(failure.kind)) {
-            Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.message.clone()),
+            Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
             None => {
                 Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("Pod Security labels and network policy {NETWORK_POLICY} hold"))
             }
@@ -159,7 +161,7 @@ impl View<'_> {
                 format!("agencytenant/{} cannot be served, so everything is kept as it is: {}", self.facts.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
-            _ => Judgement::unknown(kind, reason::INVALID, "the system is not served; see condition Accepted"),
+            _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
         }
     }
 }

@@ -58,7 +58,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let home = facts.snapshot.name.home();
     let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
     let failure = facts.outcome.failure(&home).filter(|failure| failure.stalled);
-    let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.message.clone())));
+    let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) => Judgement::unknown(kind::PROVISIONED, reason::INVALID, "the spec cannot be served; everything is kept as it is"),
         _ => facts.provisioned(&home),
@@ -91,7 +91,7 @@ fn within_budget(facts: &Facts) -> Judgement {
         None if waiting > 0 => Judgement::yes(
             kind::QUOTA_WITHIN_BUDGET,
             reason::WITHIN_BUDGET,
-            format!("{waiting} hosted systems wait for a share that is not free"),
+            format!("hosted systems that wait for a share that is not free: {waiting}"),
         ),
         None => Judgement::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, "every share fits the total"),
     }

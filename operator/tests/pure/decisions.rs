@@ -14,7 +14,7 @@ use govcloud::{
 };
 use serde_json::{Value, json};
 
-use super::world::{carry_out, decide, object, settings, settle, snapshot, system, tenant};
+use super::world::{carry_out, decide, object, settings, settle, snapshot, system, tenant, unreadable};
 
 const HEALTH: &str = "
 apiVersion: govcloud.io/v1alpha1
@@ -113,7 +113,7 @@ fn egress_over_a_cluster_range_leaves_that_out_and_inside_of_it_is_refused() {
 fn an_invalid_contract_keeps_everything_as_it_is() {
     let mut seen = world();
     settle(&mut seen);
-    seen.tenant.as_mut().unwrap().spec = Err("quota: expected a map".into());
+    seen.tenant.as_mut().unwrap().spec = Err(unreadable("spec.quota", "expected a map"));
     let (plan, changes) = decide(&seen);
     assert!(plan.spaces.is_empty() && changes.is_empty());
     let (tenant, system) = conditions(&seen);
@@ -128,7 +128,7 @@ fn an_invalid_contract_keeps_everything_as_it_is() {
 fn an_invalid_system_does_not_stop_its_siblings() {
     let mut seen = world();
     let mut broken = system(&APPOINTMENTS.replace("name: appointments", "name: broken"));
-    broken.spec = Err("domain: unknown variant".into());
+    broken.spec = Err(unreadable("spec.domain", "unknown variant"));
     seen.systems.insert(0, broken);
     let (plan, _) = decide(&seen);
     let planned: Vec<String> = plan.spaces.iter().map(|space| space.namespace.to_string()).collect();

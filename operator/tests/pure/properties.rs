@@ -17,7 +17,7 @@ use proptest::{
     sample::select,
 };
 
-use super::world::{carry_out, decide, object, root, settle, snapshot};
+use super::world::{carry_out, decide, object, root, settle, snapshot, unreadable};
 
 const KEYS: [&str; 7] =
     ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods", "requests.storage", "requests.example.com/gpu"];
@@ -160,9 +160,9 @@ proptest! {
             "limits": {"default": {"cpu": texts[7], "memory": number}},
             "network": {"egress": [{"cidr": texts[8], "ports": [number % 70000], "reason": texts[9]}]},
         });
-        let spec = serde_json::from_value::<AgencyTenantSpec>(spec).map_err(|error| error.to_string());
+        let spec = serde_json::from_value::<AgencyTenantSpec>(spec).map_err(|error| unreadable("spec", &error.to_string()));
         let system = serde_json::json!({"displayName": texts[10], "domain": "Health", "protectionLevel": 2, "resources": {"guaranteed": {"requests.cpu": texts[11]}}});
-        let system = serde_json::from_value::<HostedSystemSpec>(system).map_err(|error| error.to_string());
+        let system = serde_json::from_value::<HostedSystemSpec>(system).map_err(|error| unreadable("spec", &error.to_string()));
         let system = root("web".into(), "health".into(), system, Default::default());
         let mut seen = snapshot(root("health".into(), String::new(), spec, Default::default()), vec![system]);
         let (_, changes) = decide(&seen);

@@ -11,7 +11,7 @@ use govcloud::{
         intent::intent,
         plan,
         settings::Settings,
-        snapshot::{Root, Snapshot, SystemRoot, TenantRoot},
+        snapshot::{Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
     },
 };
 use serde_json::json;
@@ -38,7 +38,11 @@ pub fn system(yaml: &str) -> SystemRoot {
     root(object.metadata.name.unwrap(), namespace, Ok(object.spec), HostedSystemStatus::default())
 }
 
-pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, String>, status: Status) -> Root<Spec, Status> {
+pub fn unreadable(field: &str, complaint: &str) -> Unreadable {
+    Unreadable { field: field.into(), complaint: complaint.into() }
+}
+
+pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Unreadable>, status: Status) -> Root<Spec, Status> {
     let uid = format!("uid-of-{namespace}-{name}");
     let created = "2026-01-01T00:00:00Z".to_owned();
     let finalizers = vec![FINALIZER.to_owned()];

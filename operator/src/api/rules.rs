@@ -1,0 +1,169 @@
+//! CEL rules of the schema. Each message names field, value, limit and cure; the API server puts the field before it.
+//!
+//! Rules over the whole object are judged again at every write, also of status and finalizers. They spare what was stored
+//! before they were there, or such an object could be neither told what is wrong with it nor deleted; the intent checks it.
+
+use kube::core::{Message, Rule};
+
+/// A rule whose message is an expression.
+fn rule(holds: impl Into<String>, message: impl Into<String>) -> Rule {
+    Rule::new(holds.into()).message(Message::Expression(message.into()))
+}
+
+/// A rule over the whole object that is judged only where `changed` is so, or the object is new.
+fn root_rule(unchanged: &str, holds: &str, field: &str, message: &str) -> Rule {
+    let spared = format!("oldSelf.hasValue() && ({unchanged}) || ({holds})");
+    Rule { optional_old_self: Some(true), ..rule(spared, message).field_path(field) }
+}
+
+/// Names of tenants (at most 30 characters) and systems (at most 31).
+pub(super) fn name(what: &str, longest: usize) -> Rule {
+    let holds = format!(
+        "self.metadata.name.matches('^[a-z]([a-z0-9-]*[a-z0-9])?$') && !self.metadata.name.contains('--') && self.metadata.name.size() <= {longest}"
+    );
+    let message = format!(
+        "\"'\" + self.metadata.name + \"' is not a {what} name; use 1 to {longest} lower-case letters, digits and single hyphens, beginning with a letter\""
+    );
+    root_rule("true", &holds, ".metadata.name", &message)
+}
+
+/// Names that are Kubernetes' own, or ours.
+pub(super) fn unreserved_name() -> Rule {
+    root_rule(
+        "true",
+        "!self.metadata.name.startsWith('kube-') && !self.metadata.name.startsWith('openshift') \
+         && !self.metadata.name.startsWith('govcloud') && !self.metadata.name.endsWith('-system') && self.metadata.name != 'default'",
+        ".metadata.name",
+        "\"'\" + self.metadata.name + \"' is reserved (kube-*, openshift*, govcloud*, *-system, default); choose the agency's own name\"",
+    )
+}
+
+/// `ServiceAccounts` are members of their own agency only.
+pub(super) fn own_service_accounts() -> Rule {
+    root_rule(
+        "oldSelf.value().spec.members == self.spec.members",
+        "self.spec.members.all(m, m.kind != 'ServiceAccount' || m.__namespace__ in ['', self.metadata.name] \
+         || m.__namespace__.startsWith(self.metadata.name + '--'))",
+        ".spec.members",
+        "\"a ServiceAccount of a namespace that is not the agency's; name only those of '\" + self.metadata.name \
+         + \"' and '\" + self.metadata.name + \"--<system>'\"",
+    )
+}
+
+/// No subject of Kubernetes itself.
+pub(super) fn no_system_subject() -> Rule {
+    rule(
+        "!self.name.startsWith('system:')",
+        "\"'\" + self.name + \"' belongs to Kubernetes itself and would let in more than one agency; name a user or group of the agency\"",
+    )
+    .field_path(".name")
+}
+
+/// A subject's name is one.
+pub(super) fn subject_name() -> Rule {
+    rule(
+        "self.name.trim() == self.name && (self.kind != 'ServiceAccount' || !format.dns1123Subdomain().validate(self.name).hasValue())",
+        "\"'\" + self.name + \"' is not the name of a user, group or ServiceAccount; write it as the API server authenticates it\"",
+    )
+    .field_path(".name")
+}
+
+/// A namespace goes with a `ServiceAccount`, and with nothing else.
+pub(super) fn subject_namespace() -> Rule {
+    rule(
+        "self.kind == 'ServiceAccount' ? self.__namespace__ != '' : self.__namespace__ == ''",
+        "\"'\" + self.__namespace__ + \"' does not go with the kind of member '\" + self.name \
+         + \"'; a ServiceAccount needs its namespace, a User or Group has none\"",
+    )
+    .field_path(".namespace")
+}
+
+/// Text for people: not blank, on one line, in one direction.
+pub(super) fn plain_text() -> Rule {
+    Rule::new(r"self.trim() != '' && !self.matches('[\\p{Cc}\\p{Cf}]')")
+        .message("is blank or holds control characters; write it in plain words on one line")
+}
+
+/// What a key `k` of a total or a share may be: a standard key, or `requests.<domain>/<resource>` for a device.
+const KNOWN_KEY: &str = "(k in ['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'requests.storage', \
+    'requests.ephemeral-storage', 'limits.ephemeral-storage', 'pods', 'persistentvolumeclaims'] || (k.size() <= 100 \
+    && k.matches('^requests\\\\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')))";
+
+/// Keys of a total or a share.
+pub(super) fn known_keys() -> Rule {
+    rule(
+        format!("self.all(k, {KNOWN_KEY})"),
+        format!(
+            "'unknown key ' + self.filter(k, !{KNOWN_KEY})[0] + '; use requests.cpu, requests.memory, limits.cpu, limits.memory, \
+             requests.storage, requests.ephemeral-storage, limits.ephemeral-storage, pods, persistentvolumeclaims, or \
+             requests.<domain>/<resource> for a device, for example requests.nvidia.com/gpu'"
+        ),
+    )
+}
+
+/// A resource `r` whose limit is below its request.
+const LIMIT_BELOW_REQUEST: &str = "('requests.' + r in self && 'limits.' + r in self \
+    && isQuantity(string(self['requests.' + r])) && isQuantity(string(self['limits.' + r])) \
+    && quantity(string(self['requests.' + r])).compareTo(quantity(string(self['limits.' + r]))) > 0)";
+
+/// A limit is not below the request of the same resource.
+pub(super) fn limits_cover_requests() -> Rule {
+    let resources = "['cpu', 'memory', 'ephemeral-storage']";
+    rule(
+        format!("!{resources}.exists(r, {LIMIT_BELOW_REQUEST})"),
+        format!(
+            "{resources}.filter(r, {LIMIT_BELOW_REQUEST}).map(r, 'limits.' + r + ': ' + string(self['limits.' + r]) + ' is below the ' \
+             + string(self['requests.' + r]) + ' of requests.' + r + '; raise the limit or lower the request')[0]"
+        ),
+    )
+}
+
+/// A key `k` whose amount should be a count and is none.
+const BROKEN_COUNT: &str = "((k in ['pods', 'persistentvolumeclaims'] || k.contains('/')) \
+    && isQuantity(string(self[k])) && !quantity(string(self[k])).isInteger())";
+
+/// Counts are whole.
+pub(super) fn whole_counts() -> Rule {
+    rule(
+        format!("!self.exists(k, {BROKEN_COUNT})"),
+        format!(
+            "self.filter(k, {BROKEN_COUNT}).map(k, k + ': ' + string(self[k]) + ' is a count and no whole number; write for example 400')[0]"
+        ),
+    )
+}
+
+/// A total leaves out nothing without which no pod could run.
+pub(super) fn complete_total() -> Rule {
+    let keys = "['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'pods']";
+    rule(
+        format!("{keys}.all(k, k in self)"),
+        format!(
+            "{keys}.filter(k, !(k in self))[0] + ' is missing; a total names at least requests.cpu, requests.memory, limits.cpu, \
+             limits.memory and pods'"
+        ),
+    )
+}
+
+/// A container's default request is not above its default limit.
+pub(super) fn default_covers_request(resource: &str) -> Rule {
+    let (request, limit) = (format!("string(self.defaultRequest.{resource})"), format!("string(self.default.{resource})"));
+    rule(
+        format!("!isQuantity({request}) || !isQuantity({limit}) || quantity({request}).compareTo(quantity({limit})) <= 0"),
+        format!(
+            "'defaultRequest.{resource}: ' + {request} + ' is above the ' + {limit} + ' of default.{resource}; lower the request or raise the limit'"
+        ),
+    )
+}
+
+/// Address ranges are ranges.
+pub(super) fn range() -> Rule {
+    rule("isCIDR(self)", "\"'\" + self + \"' is not an address range; write an address and its prefix length, for example 203.0.113.0/24\"")
+}
+
+/// And begin where they say.
+pub(super) fn first_address() -> Rule {
+    rule(
+        "!isCIDR(self) || cidr(self) == cidr(self).masked()",
+        "\"'\" + self + \"' has bits set behind its prefix; write the first address of the range, for example 203.0.113.0/24\"",
+    )
+}

@@ -1,0 +1,137 @@
+//! The two kinds in `kubectl`, as people use it.
+
+use serde_json::json;
+
+use crate::cluster::{Person, admin, pod_yaml, shared, system_yaml, tenant_yaml};
+
+/// What `kubectl` prints, word by word: a list for each line.
+fn table(arguments: &[&str]) -> Vec<Vec<String>> {
+    let lines = |text: String| text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+    lines(shared().kubectl(arguments))
+}
+
+/// The answer holds all of these words.
+fn says(arguments: &[&str], words: &[&str]) {
+    let answer = shared().kubectl(arguments);
+    let text = answer.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(text.contains(word), "`{word}` is not in what kubectl {} says:\n{answer}", arguments.join(" "));
+    }
+}
+
+/// Runs `kubectl` with a manifest.
+fn with_file(arguments: &[&str], yaml: &str) -> String {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(file.path(), yaml).unwrap();
+    shared().kubectl(&[arguments, &["-f", file.path().to_str().unwrap()]].concat())
+}
+
+/// A tenant with a system in service that runs a pod, and one in test.
+async fn tenant(admin: &Person, name: &str) {
+    admin.tenant_with_systems(name, &["web"]).await;
+    let namespace = format!("{name}--web");
+    admin.apply(&pod_yaml(&namespace, "main")).await;
+    admin
+        .until("the pod counts", "ResourceQuota", &namespace, "govcloud-quota", |quota| {
+            quota.is_some_and(|quota| quota["status"]["used"]["requests.cpu"] == "100m")
+        })
+        .await;
+    admin.apply(&system_yaml(name, "trial").replace("Running", "Testing")).await;
+    admin.system_ready(name, "trial").await;
+    admin
+        .until("both are counted", "AgencyTenant", "", name, |tenant| {
+            tenant.is_some_and(|tenant| tenant["status"]["summary"]["systems"] == "2/2")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn the_columns_tell_the_decision_first_and_the_display_name_last() {
+    tenant(&admin().await, "columns").await;
+    for name in ["agency", "at", "agencytenants"] {
+        let found = table(&["get", name, "columns"]);
+        assert_eq!(found[0], ["NAME", "SYSTEMS", "CPU", "MEMORY", "READY", "REASON", "AGE"]);
+        assert_eq!(found[1][..6], ["columns", "2/2", "100m/40", "128Mi/160Gi", "True", "Ready"]);
+        assert_eq!(found[1].len(), 7, "{found:?}");
+    }
+    let wide = table(&["get", "agency", "columns", "-o", "wide"]);
+    assert_eq!((wide[0][7..].join(" "), wide[1][7].as_str()), ("DISPLAY NAME".to_owned(), "测试委员会"));
+
+    let found = table(&["get", "hs", "-n", "columns"]);
+    assert_eq!(found[0], ["NAME", "STAGE", "NAMESPACE", "READY", "REASON", "AGE"]);
+    assert_eq!(found[1][..5], ["trial", "Testing", "columns--trial", "True", "Ready"]);
+    assert_eq!(found[2][..5], ["web", "Running", "columns--web", "True", "Ready"]);
+    let everywhere = table(&["get", "hs", "-A"]);
+    assert_eq!(everywhere[0], ["NAMESPACE", "NAME", "STAGE", "NAMESPACE", "READY", "REASON", "AGE"]);
+    assert!(everywhere.iter().any(|line| line[..3] == ["columns", "web", "Running"]), "{everywhere:?}");
+}
+
+#[tokio::test]
+async fn both_kinds_are_found_by_category_stage_and_condition() {
+    tenant(&admin().await, "selected").await;
+    let all = table(&["get", "govcloud", "-A"]);
+    for name in ["agencytenant.govcloud.io/selected", "hostedsystem.govcloud.io/web"] {
+        assert!(all.iter().flatten().any(|word| word == name), "{name} is not in {all:?}");
+    }
+    for (stage, name) in [("Running", "web"), ("Testing", "trial")] {
+        let found = table(&["get", "hs", "-n", "selected", "--field-selector", &format!("spec.stage={stage}"), "-o", "name"]);
+        assert_eq!(found, [[format!("hostedsystem.govcloud.io/{name}")]]);
+    }
+    says(
+        &["wait", "--for=condition=Ready", "agencytenant/selected", "--timeout=20s"],
+        &["agencytenant.govcloud.io/selected condition met"],
+    );
+    says(
+        &["wait", "--for=condition=Ready", "hs/web", "hs/trial", "-n", "selected", "--timeout=20s"],
+        &["web condition met", "trial condition met"],
+    );
+    // One that is not so makes it wait in vain.
+    says(&["wait", "--for=condition=Stalled", "agency/selected", "--timeout=0s"], &["condition not met"]);
+}
+
+/// Field => words of its explanation.
+const EXPLAINED: &str = r#"
+agencytenant.spec.quota => The agency's total | (cores, bytes) | What is not named is 0 | Example: `{requests.cpu: "40", | Unit: cores for cpu
+hostedsystem.spec.resources.guaranteed => `spec.quota` | Default: nothing | condition `QuotaGranted` | Example: `{requests.cpu: "8", | bytes for memory
+agencytenant.spec.members.role => ENUM: Owner Deployer Auditor | an Owner declares and runs systems | an Auditor reads | Example: Owner
+agency.spec.network.egress => cidr <string> -required- | Example: 203.0.113.0/24 | 1 to 65535 | Example: 省级平台
+hs.spec.stage => ENUM: Testing Running Suspended Retired | Retired also ends the pods | Default: Testing
+hs.status.conditions => One aspect of the object's state | for people, with what to do about it
+"#;
+
+#[tokio::test]
+async fn explain_teaches_unit_default_and_example() {
+    for (field, words) in super::rows(EXPLAINED).filter_map(|row| row.split_once(" => ")) {
+        says(&["explain", field], &words.split(" | ").collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_no_operator_has_seen_says_so() {
+    admin().await.tenant_with_systems("unseen-home", &[]).await;
+    for yaml in [tenant_yaml("unseen"), system_yaml("unseen-home", "unseen")] {
+        let answer = with_file(&["apply", "--dry-run=server", "-o", "yaml"], &yaml);
+        assert!(answer.contains("observedGeneration: -1") && answer.contains("name: unseen"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_refused_and_named() {
+    let right = tenant_yaml("misspelt");
+    let answer = with_file(&["apply", "--dry-run=server"], &right);
+    assert!(answer.contains("agencytenant.govcloud.io/misspelt created (server dry run)"), "{answer}");
+    let answer = with_file(&["apply", "--dry-run=server"], &(right + "  podSecurty: baseline\n"));
+    assert!(answer.contains("strict decoding error: unknown field \"spec.podSecurty\""), "{answer}");
+}
+
+#[tokio::test]
+async fn an_edit_by_patch_is_judged_as_an_apply_is() {
+    let admin = admin().await;
+    admin.tenant_with_systems("patched", &[]).await;
+    let patch = |pods: &str| json!({"spec": {"quota": {"pods": pods}}}).to_string();
+    says(
+        &["patch", "agency", "patched", "--type=merge", "-p", &patch("four")],
+        &["is invalid: spec.quota[pods]", "'four' is not a quantity"],
+    );
+    says(&["patch", "agency", "patched", "--type=merge", "-p", &patch("401")], &["agencytenant.govcloud.io/patched patched"]);
+}
