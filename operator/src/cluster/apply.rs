@@ -52,7 +52,11 @@ impl Writer {
         for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
             let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| rank_of(change) == Some(rank));
             rest = later;
-            if rank == Rank::Access && now.iter().any(lets_in) && outcome.failures.is_empty() && !self.quota_is_live(&space.namespace) {
+            if rank == Rank::Access
+                && now.iter().any(lets_in)
+                && outcome.failures.is_empty()
+                && !self.cache.snapshot(&space.namespace.tenant()).quota_is_live(&space.namespace)
+            {
                 outcome.failures.push(failure("RoleBinding", "all", &Error::QuotaNotLive));
             }
             match (rank, outcome.failures.is_empty()) {
@@ -185,12 +189,6 @@ impl Writer {
     fn settle(&self, desired: &Desired, answer: &DynamicObject, done: Done) -> Result<Done, Error> {
         self.cache.take(Source::Children(desired.index), answer);
         if desired.kind.hash(&json(answer)) == desired.hash { Ok(done) } else { Err(Error::Contested) }
-    }
-
-    fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
-        let snapshot = self.cache.snapshot(&namespace.tenant());
-        let here = snapshot.observed.iter().filter(|(key, _)| key.namespace == *namespace);
-        here.filter_map(|(_, entry)| entry.quota.as_ref()).any(|quota| quota.is_live())
     }
 
     fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<DynamicObject> {

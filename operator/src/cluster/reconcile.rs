@@ -29,6 +29,9 @@ const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govc
 /// A plan settles in fewer rounds than this; more means that somebody writes against us.
 const ROUNDS: usize = 5;
 
+/// The controller manager puts a changed quota into force within milliseconds; a status that told of them would flap.
+const ENFORCED_WITHIN: Duration = Duration::from_secs(2);
+
 /// What a reconcile works with.
 #[derive(Clone)]
 pub struct Context {
@@ -60,6 +63,7 @@ pub enum Next {
 /// # Errors
 /// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
 pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Error> {
+    let mut written = false;
     for _ in 0..ROUNDS {
         let mut snapshot = context.snapshot(name).await?;
         let held = context.report.hold(&snapshot).await?;
@@ -75,8 +79,12 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         }
         let uid = snapshot.tenant.as_ref().map_or("", |root| &root.uid);
         let outcome = context.writer.apply(diff(&plan, uid, &snapshot.observed)).await;
+        written |= outcome.written() > 0;
         if outcome.written() > 0 && !outcome.failed() {
             continue; // the status is judged when there is nothing left to write
+        }
+        if written && !outcome.failed() && plan.spaces.iter().any(|space| !snapshot.quota_is_live(&space.namespace)) {
+            return Ok(Next::After(ENFORCED_WITHIN)); // the news that the quota is in force comes sooner, or a later round tells
         }
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let facts = Facts { snapshot: &snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: &now };

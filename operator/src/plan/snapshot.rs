@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus},
-    names::{NamespaceName, TenantName},
+    names::{NamespaceName, QUOTA, TenantName},
     plan::amount::Amounts,
 };
 
@@ -116,4 +116,13 @@ pub struct Snapshot {
     pub uninstalling: bool,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served.
     pub refused: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    /// Whether there is a quota in this namespace and admission enforces it as it is written.
+    #[must_use]
+    pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
+        let mut here = self.observed.iter().filter(|(key, _)| key.namespace == *namespace);
+        here.any(|(key, entry)| key.name == QUOTA && entry.quota.as_ref().is_some_and(|quota| quota.is_live()))
+    }
 }

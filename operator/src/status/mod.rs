@@ -6,7 +6,7 @@ pub mod tenant;
 
 use crate::{
     names::NamespaceName,
-    plan::{Plan, intent::Intent, outcome::Outcome, snapshot::Snapshot},
+    plan::{Plan, diff::namespace_entry, intent::Intent, outcome::Outcome, snapshot::Snapshot},
     status::conditions::{Judgement, kind, reason},
 };
 
@@ -52,6 +52,16 @@ impl Facts<'_> {
         }
         match self.outcome.failure(namespace) {
             Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
+            None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
+                Judgement::no(kind::PROVISIONED, reason::DELETING, format!("namespace {namespace} is being deleted"))
+            }
+            None if self.outcome.spaces.contains_key(namespace) && !self.snapshot.quota_is_live(namespace) => Judgement::no(
+                kind::PROVISIONED,
+                reason::QUOTA_NOT_LIVE,
+                format!(
+                    "the quota of namespace {namespace} is written and not in force yet; if this lasts, look after the controller manager"
+                ),
+            ),
             None if self.outcome.spaces.contains_key(namespace) => {
                 Judgement::yes(kind::PROVISIONED, reason::PROVISIONED, format!("everything in namespace {namespace} is as planned"))
             }

@@ -255,3 +255,16 @@ fn figures_of_use_alone_may_wait() {
     assert!(!tenant_status::differ_in_use_only(&status("1", "40"), &status("1", "48")));
     assert!(!tenant_status::differ_in_use_only(&status("1", "40"), &status("1", "40")));
 }
+
+#[test]
+fn a_quota_that_is_not_in_force_is_told() {
+    let mut seen = world();
+    settle(&mut seen);
+    assert_eq!(conditions(&seen).1["Ready"], "True Ready");
+    let workload = seen.observed.iter_mut().filter(|(key, _)| key.namespace.as_str() == "health--appointments");
+    for quota in workload.filter_map(|(_, entry)| entry.quota.as_mut()) {
+        quota.hard.clear();
+    }
+    assert_eq!(conditions(&seen).1["Ready"], "False QuotaNotLive");
+    assert_eq!(conditions(&seen).0["Ready"], "True Ready", "the home namespace has its own");
+}
