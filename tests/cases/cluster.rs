@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// The control plane with the operator running on it.
 pub struct Cluster {
     pub plane: ControlPlane,
-    pub operator: Operator,
+    _operator: Operator,
 }
 
 /// Starts the shared cluster once; it ends with the test program.
@@ -45,7 +45,7 @@ impl Cluster {
         let plane = tokio::task::spawn_blocking(plane).await??;
         Operator::install(&plane).await?;
         let operator = Operator::start(&plane).await?;
-        Ok(Self { plane, operator })
+        Ok(Self { plane, _operator: operator })
     }
 
     /// The administrator.

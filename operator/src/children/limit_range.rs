@@ -22,6 +22,7 @@ pub(super) static KIND: Kind = Kind {
     content,
     figures: None,
     prime: None,
+    narrow: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {

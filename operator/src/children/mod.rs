@@ -54,6 +54,8 @@ pub struct Kind {
     pub figures: Option<fn(&Value) -> QuotaState>,
     /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
     pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
+    /// What of a change may be written while the namespace is not guarded: that which lets nobody in.
+    pub narrow: Option<fn(desired: &Value, live: &Value) -> Value>,
 }
 
 /// Order of writing within a namespace: each rank is complete before the next begins.

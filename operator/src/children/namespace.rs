@@ -16,6 +16,7 @@ pub(super) static KIND: Kind = Kind {
     content: |_| Value::Null, // its marks are all that is ours
     figures: None,
     prime: None,
+    narrow: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {

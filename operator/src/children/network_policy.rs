@@ -23,6 +23,7 @@ pub(super) static KIND: Kind = Kind {
     content: |object| object["spec"].clone(),
     figures: None,
     prime: None,
+    narrow: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {

@@ -26,6 +26,7 @@ pub(super) static KIND: Kind = Kind {
     content,
     figures: Some(figures),
     prime: Some(prime),
+    narrow: None,
 };
 
 /// Most objects of a kind in one namespace, so that nobody fills the API server's store. Kinds of Kubernetes itself only: while

@@ -20,6 +20,7 @@ pub(super) static KIND: Kind = Kind {
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
     figures: None,
     prime: None,
+    narrow: Some(narrow),
 };
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -71,4 +72,12 @@ fn subject(member: &Member) -> Value {
 
 fn account(name: &str, namespace: &str) -> Value {
     json!({ "kind": "ServiceAccount", "name": name, "namespace": namespace })
+}
+
+/// Only the subjects that are in already.
+fn narrow(desired: &Value, live: &Value) -> Value {
+    let inside = |subject: &&Value| live["subjects"].as_array().is_some_and(|subjects| subjects.contains(subject));
+    let mut narrowed = desired.clone();
+    narrowed["subjects"] = desired["subjects"].as_array().into_iter().flatten().filter(inside).cloned().collect();
+    narrowed
 }

@@ -16,6 +16,7 @@ pub(super) static KIND: Kind = Kind {
     content: |object| json!(object["automountServiceAccountToken"]),
     figures: None,
     prime: None,
+    narrow: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {

@@ -22,7 +22,7 @@ use crate::{
         desired::Desired,
         diff::{Change, SpaceChanges},
         outcome::{Failure, Outcome, SpaceOutcome},
-        snapshot::ChildKey,
+        snapshot::{ChildKey, QuotaState},
     },
 };
 
@@ -47,43 +47,49 @@ impl Writer {
 
     async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
         let mut outcome = SpaceOutcome::default();
-        let mut fresh = false; // whether this very round created the namespace, so that nothing can be in it
+        let mut found = Found { fresh: false, guarded: true };
         let mut rest = space.changes;
         for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
             let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| rank_of(change) == Some(rank));
             rest = later;
-            if rank == Rank::Access
-                && now.iter().any(lets_in)
-                && outcome.failures.is_empty()
-                && !self.cache.snapshot(&space.namespace.tenant()).quota_is_live(&space.namespace)
-            {
-                outcome.failures.push(failure("RoleBinding", "all", &Error::QuotaNotLive));
+            if rank == Rank::Guard && !outcome.failures.is_empty() {
+                return outcome; // nothing is created in a namespace that is not ours
             }
-            match (rank, outcome.failures.is_empty()) {
-                (Rank::Guard, false) => return outcome, // nothing is created in a namespace that is not ours
-                (Rank::Access, false) => now.retain(|change| !lets_in(change)),
-                _ => {}
+            if rank == Rank::Access && !self.is_guarded(&space.namespace, &now, &mut outcome) {
+                found.guarded = false;
+                now.retain(|change| !matches!(change, Change::Create(_)));
             }
-            for result in join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, fresh))).await {
-                fresh |= rank == Rank::Namespace && matches!(result, Ok(Done::Created(_)));
+            for result in join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, found))).await {
+                found.fresh |= rank == Rank::Namespace && matches!(result, Ok(Done::Created(_)));
                 record(&mut outcome, result);
             }
         }
         for change in &rest {
             if outcome.failures.is_empty() {
-                record(&mut outcome, self.carry_out(&space.namespace, change, fresh).await);
+                record(&mut outcome, self.carry_out(&space.namespace, change, found).await);
             }
         }
         outcome
     }
 
-    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, fresh: bool) -> Result<Done, Failure> {
+    /// Whether somebody may be let in: every guard is as planned, and admission enforces the quota.
+    fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut SpaceOutcome) -> bool {
+        let enforced = self.cache.snapshot(&namespace.tenant()).quota(namespace).is_some_and(QuotaState::is_enforced);
+        if !enforced && !access.is_empty() && outcome.failures.is_empty() {
+            outcome.failures.push(failure("RoleBinding", "all", &Error::QuotaNotLive));
+        }
+        outcome.failures.is_empty()
+    }
+
+    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, found: Found) -> Result<Done, Failure> {
         match change {
             Change::Keep(_) => Ok(Done::Nothing),
             Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &stranger(namespace, owner))),
-            Change::Create(desired) => self.create(desired, fresh).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error)),
+            Change::Create(desired) => {
+                self.create(desired, found.fresh).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
+            }
             Change::Update { desired, uid } => {
-                self.update(desired, uid).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
+                self.update(desired, uid, found.guarded).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Delete { key, uid } => {
                 let kind = TABLE[key.kind];
@@ -128,7 +134,7 @@ impl Writer {
         self.replace(desired, live).await
     }
 
-    async fn update(&self, desired: &Desired, uid: &str) -> Result<Done, Error> {
+    async fn update(&self, desired: &Desired, uid: &str, guarded: bool) -> Result<Done, Error> {
         if desired.kind.write == Write::Shared {
             return self.server_side_apply(desired).await;
         }
@@ -136,6 +142,12 @@ impl Writer {
         let live = self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?;
         if desired.kind.is_namespace() && live.metadata.uid.as_deref() != Some(uid) {
             return Err(Error::Refused { code: 409, message: format!("namespace {} was created anew meanwhile", desired.name) });
+        }
+        if let Some(narrow) = desired.kind.narrow.filter(|_| !guarded) {
+            let object = narrow(&desired.object, &json(&live));
+            let narrowed = Desired { hash: desired.kind.hash(&object), object, ..desired.clone() };
+            let is_so = desired.kind.hash(&json(&live)) == narrowed.hash;
+            return if is_so { Ok(Done::Nothing) } else { self.replace(&narrowed, live).await };
         }
         self.replace(desired, live).await
     }
@@ -196,6 +208,15 @@ impl Writer {
     }
 }
 
+/// What a namespace was found to be in this round.
+#[derive(Clone, Copy)]
+struct Found {
+    /// This very round created it, so nothing can be in it.
+    fresh: bool,
+    /// Its guards are in place, so somebody may be let in.
+    guarded: bool,
+}
+
 /// What a change came to.
 #[derive(Clone, Copy)]
 enum Done {
@@ -215,10 +236,6 @@ fn rank_of(change: &Change) -> Option<Rank> {
         Change::Delete { .. } | Change::Keep(ChildKey { .. }) => Some(Rank::Guard),
         Change::Evict | Change::Remove { .. } => None,
     }
-}
-
-fn lets_in(change: &Change) -> bool {
-    matches!(change, Change::Create(_))
 }
 
 fn record(outcome: &mut SpaceOutcome, result: Result<Done, Failure>) {

@@ -53,6 +53,7 @@ struct Contents {
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
     streams: BTreeMap<Source, Stream>,
+    unreachable: Option<String>,
 }
 
 /// The caches.
@@ -127,6 +128,11 @@ impl Cache {
         if lost_sight { known(&contents) } else { BTreeSet::new() }
     }
 
+    /// Notes whether the API server answers; a silent one does not end its watches.
+    pub fn answered(&self, failure: Option<String>) {
+        self.contents().unreachable = failure;
+    }
+
     /// Whether every stream has listed or will not before somebody grants it.
     pub fn is_settled(&self) -> bool {
         let contents = self.contents();
@@ -146,7 +152,7 @@ impl Cache {
                 _ => Some(format!("{name}: not synced yet")),
             }
         };
-        Source::all().filter_map(complaint).collect()
+        contents.unreachable.clone().into_iter().chain(Source::all().filter_map(complaint)).collect()
     }
 
     /// One tenant at this moment.

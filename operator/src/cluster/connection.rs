@@ -1,6 +1,6 @@
 //! The way to the API server: every request but a watch goes through here, with a time limit, and is counted.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{
     Api, Client,
@@ -9,11 +9,13 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::metrics::Metrics;
+use super::{cache::Cache, metrics::Metrics};
 use crate::{error::Error, names::FIELD_MANAGER};
 
 /// Longest wait for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time between two probes, and the longest wait for one.
+const PROBE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3));
 
 /// A client that waits no longer than it should.
 #[derive(Clone)]
@@ -45,6 +47,19 @@ impl Connection {
         } else {
             Api::namespaced_with(self.client.clone(), namespace, resource)
         }
+    }
+}
+
+/// Asks the API server every now and then whether it is there.
+pub async fn probe(connection: Connection, cache: Arc<Cache>) {
+    loop {
+        let answer = tokio::time::timeout(PROBE.1, connection.client.apiserver_version()).await;
+        cache.answered(match answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(Error::from(error).to_string()),
+            Err(_) => Some(Error::TimedOut(PROBE.1).to_string()),
+        });
+        tokio::time::sleep(PROBE.0).await;
     }
 }
 

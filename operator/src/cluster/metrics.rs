@@ -49,7 +49,7 @@ pub struct Metrics(Arc<Families>);
 struct Families {
     registry: Registry,
     reconciles: Family<Outcome, Counter>,
-    seconds: Histogram,
+    seconds: Family<ByController, Histogram>,
     active: Family<ByController, Gauge>,
     depth: Family<ByController, Gauge>,
     requests: Family<Request, Counter>,
@@ -61,10 +61,9 @@ struct Families {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let seconds = Histogram::new(SECONDS);
         let mut families = Families {
             reconciles: Family::default(),
-            seconds: seconds.clone(),
+            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             active: Family::default(),
             depth: Family::default(),
             requests: Family::default(),
@@ -74,7 +73,7 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         registry.register("controller_runtime_reconcile", "Reconciles by result", families.reconciles.clone());
-        registry.register("controller_runtime_reconcile_time_seconds", "Seconds that a reconcile takes", seconds);
+        registry.register("controller_runtime_reconcile_time_seconds", "Seconds that a reconcile takes", families.seconds.clone());
         registry.register("controller_runtime_active_workers", "Tenants that are being reconciled", families.active.clone());
         registry.register("workqueue_depth", "Tenants that wait for a worker", families.depth.clone());
         registry.register("govcloud_requests", "Requests to the API server but for watches", families.requests.clone());
@@ -90,7 +89,7 @@ impl Metrics {
     /// A reconcile ended.
     pub fn reconciled(&self, result: &'static str, seconds: f64) {
         self.0.reconciles.get_or_create(&Outcome { controller: CONTROLLER, result }).inc();
-        self.0.seconds.observe(seconds);
+        self.0.seconds.get_or_create(&ByController { controller: CONTROLLER }).observe(seconds);
     }
 
     /// So many are at work, so many wait.

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use super::{
     apply::Writer,
     cache::{Cache, Source},
-    connection::Connection,
+    connection::{Connection, probe},
     http::{Health, pages},
     metrics::Metrics,
     queue::Queue,
@@ -26,7 +26,7 @@ use super::{
 use crate::plan::settings::Settings;
 
 /// Longest wait for the running reconciles at the end.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(8);
 
 /// How the operator runs.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let report = Report::new(connection.clone(), cache.clone());
     let writer = Writer { connection: connection.clone(), cache: cache.clone() };
     let settings = Arc::new(options.settings);
-    let context = Context { connection, cache: cache.clone(), writer, report: report.clone(), settings };
+    let context = Context { connection: connection.clone(), cache: cache.clone(), writer, report: report.clone(), settings };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
@@ -62,6 +62,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             error!(error = %cause, "the health pages ended");
         }
     });
+    background.spawn(probe(connection.clone(), cache.clone()));
     for source in Source::all() {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }

@@ -34,30 +34,54 @@ const RESET: Duration = Duration::from_secs(30);
 
 /// Follows one stream for ever.
 pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: UnboundedSender<TenantName>, metrics: Metrics) {
+    let mut patience = Patience::new();
+    loop {
+        if !follow_until_forbidden(&client, source, &cache, &news, &metrics).await {
+            return; // the operator is stopping
+        }
+        // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
+        tokio::time::sleep(patience.next().unwrap_or(BACKOFF.1)).await;
+    }
+}
+
+/// Follows one stream until the API server forbids it; false when nobody listens any more.
+async fn follow_until_forbidden(
+    client: &Client,
+    source: Source,
+    cache: &Cache,
+    news: &UnboundedSender<TenantName>,
+    metrics: &Metrics,
+) -> bool {
     let config = match source {
         Source::Tenants | Source::Systems => Config::default(),
         Source::Children(_) => Config::default().labels(LABEL_TENANT),
     };
-    let api: Api<DynamicObject> = Api::all_with(client, &resource(source));
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(source));
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
     pin_mut!(events);
     let mut listing = BTreeSet::new();
     while let Some(event) = events.next().await {
+        let mut forbidden = false;
         let tenants = match event {
-            Ok(event) => take(&cache, source, event, &mut listing),
+            Ok(event) => take(cache, source, event, &mut listing),
             Err(failure) => {
                 warn!(resource = plural(source), error = failure.message, "watch failed, trying again");
                 metrics.watch_failed(plural(source));
+                forbidden = failure.forbidden;
                 cache.failed(source, failure.forbidden, failure.message)
             }
         };
         for tenant in tenants {
             debug!(%tenant, resource = plural(source), "news");
             if news.send(tenant).is_err() {
-                return; // the operator is stopping
+                return false;
             }
         }
+        if forbidden {
+            return true;
+        }
     }
+    true
 }
 
 /// Waits that grow from failure to failure. The watcher says `Init` before each attempt to list, and takes that for a success

@@ -94,6 +94,12 @@ impl QuotaState {
     pub fn is_live(&self) -> bool {
         self.wanted == self.hard
     }
+
+    /// Whether admission judges every key, be it by a former amount.
+    #[must_use]
+    pub fn is_enforced(&self) -> bool {
+        self.wanted.keys().all(|key| self.hard.contains_key(key))
+    }
 }
 
 /// Children by place.
@@ -122,7 +128,13 @@ impl Snapshot {
     /// Whether there is a quota in this namespace and admission enforces it as it is written.
     #[must_use]
     pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
-        let mut here = self.observed.iter().filter(|(key, _)| key.namespace == *namespace);
-        here.any(|(key, entry)| key.name == QUOTA && entry.quota.as_ref().is_some_and(|quota| quota.is_live()))
+        self.quota(namespace).is_some_and(QuotaState::is_live)
+    }
+
+    /// The quota of this namespace.
+    #[must_use]
+    pub fn quota(&self, namespace: &NamespaceName) -> Option<&QuotaState> {
+        let mut here = self.observed.iter().filter(|(key, _)| key.namespace == *namespace && key.name == QUOTA);
+        here.find_map(|(_, entry)| entry.quota.as_deref())
     }
 }
