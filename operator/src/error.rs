@@ -37,7 +37,10 @@ impl Error {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Refused { code: 401 | 403, .. } => reason::FORBIDDEN,
+            Self::Refused { code: 401, .. } => reason::FORBIDDEN,
+            // Admission answers 403 too: a quota that is used up, a namespace that is ending.
+            Self::Refused { code: 403, message } if message.contains(" cannot ") => reason::FORBIDDEN,
+            Self::Refused { code: 403, message } if message.contains("is being terminated") => reason::UNAVAILABLE,
             Self::Refused { code: 409 | 429 | 500.., .. } | Self::Unreachable(_) | Self::TimedOut(_) => reason::UNAVAILABLE,
             Self::Refused { .. } => reason::REFUSED,
             Self::Stranger(_) => reason::CONFLICT,

@@ -138,6 +138,39 @@ async fn a_member_is_let_in_by_role_and_a_stranger_is_not() {
 }
 
 #[tokio::test]
+async fn a_member_cannot_touch_what_guards_the_namespace_nor_a_neighbour() {
+    let cluster = shared();
+    let admin = admin().await;
+    admin.tenant_with_systems("fenced", &["web"]).await;
+    admin.tenant_with_systems("neighbour", &["web"]).await;
+    let owner = cluster.person("wang", &["fenced-owners"]).await;
+    let relabel = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
+    let guards = [
+        ("Namespace", "", "fenced--web", relabel),
+        ("ResourceQuota", "fenced--web", "govcloud-quota", json!({"spec": {"hard": {"pods": "1000"}}})),
+        ("LimitRange", "fenced--web", "govcloud-defaults", json!({"spec": {"limits": []}})),
+        ("NetworkPolicy", "fenced--web", "govcloud-isolation", json!({"spec": {"egress": [{}]}})),
+        ("RoleBinding", "fenced--web", "govcloud-owner", json!({"subjects": []})),
+        ("AgencyTenant", "", "fenced", json!({"spec": {"quota": {"pods": 1000}}})),
+        ("HostedSystem", "neighbour", "web", json!({"spec": {"stage": "Suspended"}})),
+    ];
+    for (kind, namespace, name, patch) in guards {
+        let refused = owner.try_patch(kind, namespace, name, patch.clone()).await.unwrap_err();
+        assert!(refused.contains("is forbidden: User \"wang\" cannot patch"), "{kind}: {refused}");
+        admin
+            .try_patch(kind, namespace, name, json!({"metadata": {"annotations": {"control.example/try": "1"}}}))
+            .await
+            .expect("the admin may");
+    }
+    // What an Owner may read, an Auditor may not.
+    admin.apply("{apiVersion: v1, kind: Secret, metadata: {name: key, namespace: fenced--web}}").await;
+    assert_eq!(owner.names("Secret", "fenced--web").await, ["key"]);
+    let auditor = cluster.person("li", &["fenced-audit"]).await;
+    let refused = auditor.api("Secret", "fenced--web").get("key").await.unwrap_err().to_string();
+    assert!(refused.contains("is forbidden: User \"li\" cannot get resource \"secrets\""), "{refused}");
+}
+
+#[tokio::test]
 async fn a_change_and_its_reversal_leave_nothing_behind() {
     let admin = admin().await;
     let plain = tenant_yaml("there-and-back");

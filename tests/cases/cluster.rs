@@ -81,7 +81,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("govcloud.io", "v1alpha1", "HostedSystem", "hostedsystems"),
         ("", "v1", "Namespace", "namespaces"),
         ("", "v1", "Pod", "pods"),
-        ("", "v1", "ConfigMap", "configmaps"),
+        ("", "v1", "Secret", "secrets"),
         ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         ("", "v1", "ResourceQuota", "resourcequotas"),
         ("", "v1", "LimitRange", "limitranges"),

@@ -148,6 +148,38 @@ async fn a_namesake_of_a_deleted_tenant_does_not_inherit() {
 }
 
 #[tokio::test]
+async fn systems_in_a_namespace_that_is_somebody_elses_are_not_served() {
+    let admin = admin().await;
+    admin.apply("{apiVersion: v1, kind: Namespace, metadata: {name: squatted}}").await;
+    admin.apply(&system_yaml("squatted", "sneaky")).await;
+    admin.until_condition("HostedSystem", "squatted", "sneaky", "Accepted", "False", "NoTenant").await;
+    admin.apply(&tenant_yaml("squatted")).await;
+    admin.until_condition("AgencyTenant", "", "squatted", "Ready", "False", "Conflict").await;
+    admin.until_condition("HostedSystem", "squatted", "sneaky", "Ready", "Unknown", "Conflict").await;
+    assert!(admin.look("Namespace", "", "squatted--sneaky").await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_forgotten() {
+    let admin = admin().await;
+    let systems = ["a", "b", "c", "d", "e", "f"];
+    admin.tenant_with_systems("forgotten", &systems).await;
+    for system in systems {
+        admin.delete("HostedSystem", "forgotten", system).await;
+    }
+    for system in systems {
+        admin.gone("HostedSystem", "forgotten", system).await;
+    }
+    admin
+        .until("no system is left", "AgencyTenant", "", "forgotten", |tenant| {
+            tenant.is_some_and(|tenant| tenant["status"]["summary"]["systems"] == "0/0" && tenant["status"]["systems"]["total"] == 0)
+        })
+        .await;
+    admin.delete("AgencyTenant", "", "forgotten").await;
+    admin.gone("AgencyTenant", "", "forgotten").await;
+}
+
+#[tokio::test]
 async fn a_transition_is_told_as_an_event() {
     let admin = admin().await;
     admin.tenant_with_systems("events", &["web"]).await;

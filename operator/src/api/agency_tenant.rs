@@ -253,15 +253,15 @@ pub struct AgencyTenantStatus {
 pub struct QuotaFigures {
     /// Total being served. A lowered `spec.quota` is served as soon as what is handed out fits into it.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 128))]
     pub total: Resources,
     /// Sum of what is handed out to the tenant's namespaces.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 128))]
     pub allocated: Resources,
     /// Sum of what the namespaces use, refreshed at most once a minute.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 128))]
     pub used: Resources,
 }
 

@@ -142,7 +142,7 @@ pub struct HostedSystemStatus {
     pub namespace: Option<String>,
     /// Share of the agency's total that the system holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 128))]
     pub granted: Option<Resources>,
     /// Accepted, `QuotaGranted`, Provisioned, Isolated, Ready, Stalled.
     #[serde(default)]

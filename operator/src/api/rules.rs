@@ -87,7 +87,7 @@ pub(super) fn plain_text() -> Rule {
 /// What a key `k` of a total or a share may be: a standard key, or `requests.<domain>/<resource>` for a device.
 const KNOWN_KEY: &str = "(k in ['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'requests.storage', \
     'requests.ephemeral-storage', 'limits.ephemeral-storage', 'pods', 'persistentvolumeclaims'] || (k.size() <= 100 \
-    && k.matches('^requests\\\\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')))";
+    && k.matches('^requests\\\\.([a-z0-9]([a-z0-9-]*[a-z0-9])?\\\\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$')))";
 
 /// Keys of a total or a share.
 pub(super) fn known_keys() -> Rule {

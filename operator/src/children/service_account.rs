@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Kind, Rank, Write};
-use crate::{names::DEPLOYER, plan::desired::Space};
+use crate::{
+    names::DEPLOYER,
+    plan::desired::{Access, Space},
+};
 
 pub(super) static KIND: Kind = Kind {
     group: "",
@@ -21,5 +24,6 @@ pub(super) static KIND: Kind = Kind {
 
 fn build(space: &Space) -> Vec<Value> {
     let account = json!({ "metadata": { "name": DEPLOYER }, "automountServiceAccountToken": false });
-    space.system.iter().map(|_| account.clone()).collect()
+    let open = space.access != Access::Closed; // its tokens end with it
+    space.system.iter().filter(|_| open).map(|_| account.clone()).collect()
 }

@@ -29,6 +29,9 @@ use crate::{
 /// Namespaces of one tenant that are written at the same time.
 const NAMESPACES_AT_ONCE: usize = 8;
 
+/// Kinds that must be as planned before pods are ended or a namespace is removed.
+const CLOSING: [&str; 3] = ["Namespace", "NetworkPolicy", "ResourceQuota"];
+
 /// Writes children.
 #[derive(Clone)]
 pub struct Writer {
@@ -64,8 +67,10 @@ impl Writer {
                 record(&mut outcome, result);
             }
         }
+        // What cannot be written beside the guards does not keep pods alive.
+        let closed = |outcome: &SpaceOutcome| !outcome.failures.iter().any(|failure| CLOSING.contains(&failure.kind));
         for change in &rest {
-            if outcome.failures.is_empty() {
+            if closed(&outcome) {
                 record(&mut outcome, self.carry_out(&space.namespace, change, found).await);
             }
         }
@@ -163,8 +168,8 @@ impl Writer {
         }
         let merged = dynamic(with_foreign_labels(desired, &live))?;
         match self.connection.request("update", plural, api.replace(&desired.name, &post(), &merged)).await {
-            // A field that cannot be changed, such as a binding's role: only a new object helps.
-            Err(error) if error.is_code(422) => {
+            // The role of a binding cannot be changed: only a new binding helps. A guard is never taken away for that.
+            Err(error) if error.is_code(422) && desired.kind.rank == Rank::Access => {
                 self.delete(desired.kind, &desired.namespace, &desired.name, live.metadata.uid.as_deref().unwrap_or_default()).await?;
                 let created = self.connection.request("create", plural, api.create(&post(), &dynamic(desired.object.clone())?)).await?;
                 self.settle(desired, &created, Done::Created(2))
@@ -248,7 +253,14 @@ fn record(outcome: &mut SpaceOutcome, result: Result<Done, Failure>) {
 }
 
 fn failure(kind: &'static str, name: &str, error: &Error) -> Failure {
-    Failure { kind, name: name.to_owned(), reason: error.reason(), message: error.to_string(), stalled: error.is_stalled() }
+    Failure {
+        kind,
+        name: name.to_owned(),
+        reason: error.reason(),
+        message: error.to_string(),
+        stalled: error.is_stalled(),
+        stale: error.is_code(409),
+    }
 }
 
 fn stranger(namespace: &NamespaceName, owner: &str) -> Error {

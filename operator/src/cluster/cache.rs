@@ -40,6 +40,9 @@ impl Source {
 /// A stream that failed less than this ago is failing: watches try again within 10 s.
 const FAILURE_LASTS: Duration = Duration::from_secs(15);
 
+/// An answer comes sooner than this, or not at all.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
 #[derive(Default)]
 struct Stream {
     synced: bool,
@@ -54,6 +57,8 @@ struct Contents {
     children: Observed,
     streams: BTreeMap<Source, Stream>,
     unreachable: Option<String>,
+    /// UIDs of objects that are gone, at which version and since when: an older answer does not bring them back.
+    gone: BTreeMap<String, (String, Instant)>,
 }
 
 /// The caches.
@@ -68,6 +73,10 @@ impl Cache {
     /// Takes an object in, and names the tenant to look at if that is news.
     pub fn take(&self, source: Source, object: &DynamicObject) -> Option<TenantName> {
         let mut contents = self.contents();
+        let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
+        if contents.gone.get(&uid).is_some_and(|(last, _)| !is_newer(&version, last)) {
+            return None;
+        }
         let news = match source {
             Source::Tenants => replace(&mut contents.tenants, TenantName::new(object.name_any()), root(object)),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
@@ -79,7 +88,9 @@ impl Cache {
     /// Forgets an object, unless one of the same name has taken its place meanwhile.
     pub fn forget(&self, source: Source, object: &DynamicObject) -> TenantName {
         let mut contents = self.contents();
-        let uid = object.uid().unwrap_or_default();
+        let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
+        contents.gone.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
+        contents.gone.insert(uid.clone(), (version, Instant::now()));
         match source {
             Source::Tenants => remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid),
             Source::Systems => remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid),

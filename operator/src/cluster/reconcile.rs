@@ -26,8 +26,8 @@ use crate::{
 
 /// Definitions without which nothing may be destroyed.
 const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
-/// A plan settles in fewer rounds than this; more means that somebody writes against us.
-const ROUNDS: usize = 5;
+/// Holding, publishing and each rank take a round; many more mean that somebody writes against us.
+const ROUNDS: usize = 12;
 
 /// The controller manager puts a changed quota into force within milliseconds; a status that told of them would flap.
 const ENFORCED_WITHIN: Duration = Duration::from_secs(2);
@@ -80,7 +80,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         let uid = snapshot.tenant.as_ref().map_or("", |root| &root.uid);
         let outcome = context.writer.apply(diff(&plan, uid, &snapshot.observed)).await;
         written |= outcome.written() > 0;
-        if outcome.written() > 0 && !outcome.failed() {
+        if outcome.is_stale() || (outcome.written() > 0 && !outcome.failed()) {
             continue; // the status is judged when there is nothing left to write
         }
         if written && !outcome.failed() && plan.spaces.iter().any(|space| !snapshot.quota_is_live(&space.namespace)) {
@@ -100,8 +100,11 @@ impl Context {
         if something_ends(&snapshot) {
             let definitions: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
             for definition in DEFINITIONS {
-                let found = self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await?;
-                snapshot.uninstalling |= found.is_none_or(|found| found.metadata.deletion_timestamp.is_some());
+                match self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await {
+                    Ok(found) => snapshot.uninstalling |= found.is_none_or(|found| found.metadata.deletion_timestamp.is_some()),
+                    Err(error @ Error::Refused { .. }) => snapshot.blind.push(error.to_string()),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(snapshot)
@@ -112,11 +115,11 @@ impl Context {
         let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(facts, root)).collect();
         let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(facts, root, &systems));
         self.report.note(&snapshot.name, facts.outcome);
-        let due = self.report.statuses(snapshot, tenant, systems).await?;
+        let told = self.report.statuses(snapshot, tenant, systems).await;
         let may_go = release(snapshot, facts.intent, facts.plan, facts.outcome);
         // The status that was just written has raised the version that a finalizer's removal is conditional on.
         self.report.release(&self.cache.snapshot(&snapshot.name), &may_go).await?;
-        Ok(next(facts, due))
+        Ok(next(facts, told?))
     }
 }
 
@@ -142,10 +145,11 @@ fn raised_total(snapshot: &Snapshot, plan: &Plan) -> Option<AgencyTenantStatus> 
     let mut status = snapshot.tenant.as_ref()?.status.clone();
     let mut figures = status.quota.take().unwrap_or_default();
     let served = amounts(&figures.total).unwrap_or_default();
-    let held = plan.allocation.allocated.iter().any(|(key, amount)| *amount > of(&served, key));
+    let total = &plan.allocation.total;
+    let raised = plan.allocation.allocated.iter().any(|(key, held)| *held > of(&served, key) && of(total, key) > of(&served, key));
     figures.total = resources(
         &plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO).map(|(key, amount)| (key.clone(), *amount)).collect(),
     );
     status.quota = Some(figures);
-    held.then_some(status)
+    raised.then_some(status)
 }

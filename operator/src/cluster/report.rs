@@ -8,13 +8,13 @@ use std::{
 
 use futures::future::join_all;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DynamicObject, Patch},
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use serde::Serialize;
 use serde_json::json;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{
     cache::{Cache, Source, plural},
@@ -59,8 +59,19 @@ struct Memory {
 pub struct Held {
     /// Whether anything was written.
     pub written: bool,
-    /// Systems that the API server does not let us hold, and its words.
+    /// Objects that the API server does not let us hold, by name, and its words; no name is the tenant's.
     pub refused: BTreeMap<String, String>,
+}
+
+impl Held {
+    fn note(&mut self, name: &str, result: Result<(), Error>) -> Result<(), Error> {
+        match result {
+            Ok(()) => self.written = true,
+            Err(Error::Refused { code: 400 | 403 | 422, message }) => drop(self.refused.insert(name.to_owned(), message)),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 impl Report {
@@ -75,17 +86,12 @@ impl Report {
         let mut held = Held::default();
         let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.uninstalling) else { return Ok(held) };
         if wants_hold(tenant) {
-            self.finalizers(Source::Tenants, tenant, true).await?;
-            held.written = true;
+            held.note("", self.finalizers(Source::Tenants, tenant, true).await)?;
         }
         let systems: Vec<_> = snapshot.systems.iter().filter(|root| wants_hold(root)).collect();
         let results = join_all(systems.iter().map(|root| self.finalizers(Source::Systems, root, true))).await;
         for (root, result) in systems.iter().zip(results) {
-            match result {
-                Ok(()) => held.written = true,
-                Err(Error::Refused { code: 400 | 403 | 422, message }) => drop(held.refused.insert(root.name.clone(), message)),
-                Err(error) => return Err(error),
-            }
+            held.note(&root.name, result)?;
         }
         Ok(held)
     }
@@ -170,11 +176,12 @@ impl Report {
 
     async fn status<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, status: &impl Serialize) -> Result<(), Error> {
         let object = reference(source, root, json!({ "status": status }))?;
-        let written = self
-            .connection
-            .request("update", plural(source), self.api(source, &root.namespace).replace_status(&root.name, &post(), &object))
-            .await?;
-        self.cache.take(source, &written);
+        let api = self.api(source, &root.namespace);
+        match self.connection.request("update", plural(source), api.replace_status(&root.name, &post(), &object)).await {
+            Ok(written) => drop(self.cache.take(source, &written)),
+            Err(error) if error.is_code(404) => {} // it is gone, and needs no status
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -187,6 +194,8 @@ impl Report {
         let api = self.api(source, &root.namespace);
         let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_by_us(), &Patch::Merge(patch))).await;
         match written {
+            // Without its last finalizer it is gone already, and its watch may have said so before this answer came.
+            Ok(written) if written.metadata.deletion_timestamp.is_some() && written.finalizers().is_empty() => Ok(()),
             Ok(written) => {
                 self.cache.take(source, &written);
                 Ok(())
@@ -203,6 +212,7 @@ impl Report {
         if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
             return;
         }
+        info!(kind = plural(source), namespace = root.namespace, name = root.name, ready = now.status, reason = now.reason, now.message);
         let event = Event {
             type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
             reason: now.reason,
@@ -212,8 +222,8 @@ impl Report {
         };
         let Ok(object) = reference(source, root, json!({})) else { return };
         let reference = kube::Resource::object_ref(&object, &resource(source));
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
-            let error = Error::from(error);
+        let told = self.connection.request("create", "events", self.recorder.publish(&event, &reference)).await;
+        if let Err(error) = told {
             debug!(name = root.name, %error, "an event was not taken");
         }
     }

@@ -78,8 +78,9 @@ impl Amount {
         }
         let exact = match self.0.checked_mul(part.0) {
             Some(product) => product / whole.0,
-            None => self.0 / whole.0 * part.0,
+            None => (self.0 / whole.0).saturating_mul(part.0),
         };
+        let exact = exact.min(LARGEST);
         let step = if is_bytes(key) { MILLI << 20 } else { 1 };
         Self(exact / step * step)
     }
@@ -120,9 +121,13 @@ fn scale(suffix: &str) -> Option<(i128, i128)> {
         "u" => Some((1, 1_000_000)),
         "n" => Some((1, 1_000_000_000)),
         _ => {
-            let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-            let power = 10_i128.checked_pow(exponent.unsigned_abs()).filter(|_| exponent.abs() <= 18)?;
-            Some(if exponent < 0 { (1, power) } else { (power, 1) })
+            // Beyond these exponents only 0 is within bounds, or all is below the least amount.
+            let exponent: i8 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
+            let power = |exponent: u8| 10_i128.pow(u32::from(exponent));
+            Some(match exponent {
+                0.. => (power(exponent.unsigned_abs().min(19)), 1),
+                _ => (1, power(exponent.unsigned_abs().min(28))),
+            })
         }
     }
 }
@@ -185,6 +190,9 @@ mod tests {
             ("pods", "1k", "1000"),
             ("requests.memory", "0", "0"),
             ("requests.cpu", "0.1000000000", "100m"),
+            ("requests.cpu", "0e30", "0"),
+            ("requests.cpu", "1e-99", "1m"),
+            ("requests.memory", "10E17", "1E"),
             ("requests.cpu", "0.00000000001", "1m"),
             ("pods", "00000000000000000000000400", "400"),
         ];
@@ -195,7 +203,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_a_cure() {
-        for text in ["", ".", "-1", "1.2.3", "four", "1Xi", "1e99", "2E", "99999999999999999999999", "1 Gi", "e3"] {
+        for text in ["", ".", "-1", "1.2.3", "four", "1Xi", "1e99", "1e19", "1e128", "2E", "99999999999999999999999", "1 Gi", "e3"] {
             let complaint = Amount::parse(text).unwrap_err();
             assert!(complaint.contains(text) && complaint.contains("160Gi"), "{complaint}");
         }
@@ -208,6 +216,8 @@ mod tests {
         let odd = Amount::parse("10Gi").unwrap().in_proportion(Amount::parse("1").unwrap(), Amount::parse("3").unwrap(), "limits.memory");
         assert_eq!(odd.text("limits.memory"), "3413Mi");
         assert_eq!(share.in_proportion(part, Amount::ZERO, "limits.cpu"), Amount::ZERO);
+        let [least, most] = ["1m", "1E"].map(|text| Amount::parse(text).unwrap());
+        assert_eq!(most.in_proportion(most, least, "limits.cpu"), most, "bounded");
     }
 
     proptest::proptest! {

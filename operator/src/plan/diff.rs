@@ -78,6 +78,8 @@ pub fn namespace_entry<'a>(observed: &'a Observed, namespace: &NamespaceName) ->
 fn space_changes(space: &SpacePlan, tenant_uid: &str, observed: &Observed) -> Vec<Change> {
     let own = namespace_entry(observed, &space.namespace);
     match own {
+        // Whatever else is remembered of it was in one that is gone.
+        None => return space.desired.iter().cloned().map(Change::Create).collect(),
         Some(entry) if entry.tenant_uid != tenant_uid => return vec![Change::Conflict { owner: entry.tenant_uid.clone() }],
         Some(entry) if entry.deleting => return Vec::new(), // Kubernetes empties it; nothing can be written any more
         _ => {}

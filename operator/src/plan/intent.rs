@@ -1,6 +1,6 @@
 //! Snapshot → intent: raw objects become checked domain types, or problems that name field, value and cure.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use ipnet::IpNet;
 
@@ -110,18 +110,31 @@ pub struct Intent {
     pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
 }
 
+/// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
+const MOST_SYSTEMS: usize = 100;
+
 /// Checks a snapshot.
 #[must_use]
 pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
-    let tenant = snapshot.tenant.as_ref().map(|root| tenant(root, settings));
+    let tenant = snapshot.tenant.as_ref().map(|root| match snapshot.refused.get("") {
+        Some(words) => Err(vec![refused(words)]),
+        None => tenant(root, settings),
+    });
     let total = match &tenant {
         Some(Ok(tenant)) => tenant.quota.clone(),
         _ => Amounts::new(),
     };
     let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
-    let systems = snapshot.systems.iter().map(|root| match snapshot.refused.get(&root.name) {
-        Some(words) => (SystemName::new(&root.name), Err(vec![refused(words)])),
-        None => (SystemName::new(&root.name), system(root, &total, closing)),
+    let mut by_age: Vec<&SystemRoot> = snapshot.systems.iter().collect();
+    by_age.sort_by_key(|root| (&root.created, &root.name));
+    let surplus: BTreeSet<&String> = by_age.iter().skip(MOST_SYSTEMS).map(|root| &root.name).collect();
+    let systems = snapshot.systems.iter().map(|root| {
+        let checked = match snapshot.refused.get(&root.name) {
+            Some(words) => Err(vec![refused(words)]),
+            None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
+            None => system(root, &total, closing),
+        };
+        (SystemName::new(&root.name), checked)
     });
     Intent { systems: systems.collect(), tenant }
 }
@@ -195,6 +208,11 @@ fn check_name(name: &str, complaint: Option<&str>, problems: &mut Vec<Problem>) 
     problems.extend(complaint.map(|complaint| Problem { field: "metadata.name".into(), complaint: format!("'{name}' {complaint}") }));
 }
 
+fn one_too_many() -> Problem {
+    let complaint = format!("the agency has {MOST_SYSTEMS} older hosted systems, and no more are served; delete one that is not needed");
+    Problem { field: "metadata.name".into(), complaint }
+}
+
 fn refused(words: &str) -> Problem {
     Problem {
         field: "metadata.finalizers".into(),
@@ -215,7 +233,7 @@ fn exit(entry: &Egress, settings: &Settings) -> Result<Exit, Problem> {
         entry.cidr.parse().map_err(|_| problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr)))?;
     if let Some(inner) = settings.protected_ranges().find(|protected| protected.contains(&range)) {
         return Err(problem(format!(
-            "lies in {inner}, which is the cluster's own or link-local; agencies reach each other by links, so remove this entry"
+            "lies in {inner}, which is the cluster's own or link-local; remove this entry, or have the operator's --cluster-ranges corrected"
         )));
     }
     let except = settings.protected_ranges().filter(|protected| range.contains(protected)).collect();

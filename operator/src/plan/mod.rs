@@ -77,21 +77,23 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     if snapshot.uninstalling || !snapshot.blind.is_empty() {
         return Plan::default();
     }
-    let planner = Planner { snapshot, tenant, settings, quotas: quotas(&snapshot.observed) };
-    let systems: Vec<&System> = intent.systems.iter().filter_map(|(_, system)| system.as_ref().ok()).collect();
+    let planner = Planner { snapshot, tenant, settings, quotas: quotas(&snapshot.observed, &tenant.uid) };
+    // What is declared in a namespace that is not this tenant's home is not this tenant's.
+    let is_home = planner.own(&tenant.name.home()).is_some();
+    let systems: Vec<&System> = intent.systems.iter().filter(|_| is_home).filter_map(|(_, system)| system.as_ref().ok()).collect();
     let allocation = planner.allocate(&systems);
     let workloads = systems.iter().filter_map(|system| planner.workload(system, &allocation));
-    let left_behind = planner.left_behind(intent);
-    let workloads: Vec<SpacePlan> = workloads.chain(left_behind).collect();
+    let workloads: Vec<SpacePlan> = workloads.chain(planner.unserved(intent)).chain(planner.left_behind(intent)).collect();
     let spaces = planner.home(&workloads).into_iter().chain(workloads).collect();
     Plan { spaces, allocation }
 }
 
-/// Quotas by namespace.
-fn quotas(observed: &Observed) -> BTreeMap<NamespaceName, QuotaState> {
+/// Quotas by namespace, of those that are the tenant's.
+fn quotas(observed: &Observed, tenant_uid: &str) -> BTreeMap<NamespaceName, QuotaState> {
     let quota = |(key, entry): (&snapshot::ChildKey, &Entry)| {
         let state = entry.quota.as_ref().filter(|_| key.name == QUOTA)?;
-        Some((key.namespace.clone(), QuotaState::clone(state)))
+        let own = diff::namespace_entry(observed, &key.namespace).is_some_and(|namespace| namespace.tenant_uid == tenant_uid);
+        own.then(|| (key.namespace.clone(), QuotaState::clone(state)))
     };
     observed.iter().filter_map(quota).collect()
 }
@@ -114,7 +116,14 @@ impl Planner<'_> {
             promised: system.promised.clone(),
         };
         let claims: Vec<Claim> = serving.iter().map(claim).collect();
-        hand_out(&self.tenant.quota, &self.served(), &claims, &self.quotas)
+        hand_out(&self.tenant.quota, &self.served(), &claims, &self.quotas, self.uncounted())
+    }
+
+    /// A namespace of the tenant of which nobody knows what it uses: its quota was taken away or is not counted yet.
+    fn uncounted(&self) -> Option<&NamespaceName> {
+        let namespaces = self.snapshot.observed.iter().filter(|(key, _)| key.kind == namespace_index());
+        let mut own = namespaces.filter(|(_, entry)| entry.tenant_uid == self.tenant.uid).map(|(key, _)| &key.namespace);
+        own.find(|namespace| self.quotas.get(namespace).is_none_or(|quota| !quota.is_counted()))
     }
 
     /// The total that the tenant's status shows.
@@ -139,6 +148,27 @@ impl Planner<'_> {
             None => self.storage_held(&namespace),
         };
         Some(self.space(namespace, Some(system.name.clone()), &system.display_name, Access::of(system.stage), hard, goal))
+    }
+
+    /// Namespaces whose system is there and cannot be served: their shares and their stage stay, the tenant's contract goes on.
+    fn unserved(&self, intent: &Intent) -> Vec<SpacePlan> {
+        let broken = intent.systems.iter().zip(&self.snapshot.systems).filter(|((_, system), _)| system.is_err());
+        let keep = |((name, _), root): (&(SystemName, _), &snapshot::SystemRoot)| {
+            let namespace = self.tenant.name.workload(name);
+            let entry = self.own(&namespace)?;
+            let stage = root.status.stage.unwrap_or_default();
+            let (access, goal) = if self.tenant.deleting || stage == Stage::Retired {
+                (Access::Closed, Goal::Close)
+            } else {
+                (Access::of(stage), Goal::Serve)
+            };
+            let hard = match goal {
+                Goal::Serve => self.quotas.get(&namespace).map(|quota| quota.wanted.clone()).unwrap_or_default(),
+                Goal::Close | Goal::Remove => self.storage_held(&namespace),
+            };
+            Some(self.space(namespace, Some(name.clone()), &entry.display_name, access, hard, goal))
+        };
+        broken.filter_map(keep).collect()
     }
 
     /// Namespaces of this tenant whose system is gone: kept, and closed.

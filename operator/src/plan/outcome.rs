@@ -33,13 +33,18 @@ pub struct Failure {
     pub message: String,
     /// Whether waiting is useless.
     pub stalled: bool,
+    /// Whether it is only that the object was written by another meanwhile.
+    pub stale: bool,
 }
 
 impl Failure {
     /// The whole of it for people: which object, where, and why.
     #[must_use]
     pub fn sentence(&self, namespace: &NamespaceName) -> String {
-        format!("{} {} in {namespace}: {}", self.kind, self.name, self.message)
+        match self.kind {
+            "Namespace" => self.message.clone(),
+            kind => format!("{kind} {} in {namespace}: {}", self.name, self.message),
+        }
     }
 }
 
@@ -54,6 +59,13 @@ impl Outcome {
     #[must_use]
     pub fn written(&self) -> usize {
         self.spaces.values().map(|space| space.written).sum()
+    }
+
+    /// Whether all that failed did so because another wrote meanwhile: the next look sees it as it is now.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let mut failures = self.spaces.values().flat_map(|space| &space.failures);
+        self.failed() && failures.all(|failure| failure.stale)
     }
 
     /// Whether anything failed. All failures are tried again, ever less often: what stalls may be cured elsewhere.

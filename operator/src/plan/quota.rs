@@ -63,9 +63,16 @@ pub struct Allocation {
 /// Hands the total out.
 ///
 /// `wanted` is the tenant's quota, `served` the total that its status shows, `claims` come in order of precedence,
-/// `held` are the quotas of all of the tenant's namespaces, claimed or not.
+/// `held` are the quotas of all of the tenant's namespaces, claimed or not. As long as a namespace is `uncounted`, nobody
+/// knows what is left, and nothing is raised.
 #[must_use]
-pub fn hand_out(wanted: &Amounts, served: &Amounts, claims: &[Claim], held: &BTreeMap<NamespaceName, QuotaState>) -> Allocation {
+pub fn hand_out(
+    wanted: &Amounts,
+    served: &Amounts,
+    claims: &[Claim],
+    held: &BTreeMap<NamespaceName, QuotaState>,
+    uncounted: Option<&NamespaceName>,
+) -> Allocation {
     let every_key = keys(wanted, claims);
     let mut reserved: BTreeMap<&NamespaceName, Amounts> =
         held.iter().map(|(namespace, quota)| (namespace, holding(quota, &every_key))).collect();
@@ -81,7 +88,14 @@ pub fn hand_out(wanted: &Amounts, served: &Amounts, claims: &[Claim], held: &BTr
     for claim in claims {
         let own = reserved.entry(&claim.namespace).or_default();
         // Not the keys of others: what nobody but they claim is not this system's to be refused.
-        let grant = answer(claim, own, wanted, &sum, &keys(wanted, std::slice::from_ref(claim)));
+        let keys = keys(wanted, std::slice::from_ref(claim));
+        let grant = match uncounted {
+            Some(namespace) if raises(claim, own) => {
+                let hard = keys.iter().map(|key| (key.clone(), amount::of(&claim.wanted, key).min(amount::of(own, key)))).collect();
+                Grant { hard, waiting: Some(format!("nothing is raised before the use of namespace {namespace} is counted")) }
+            }
+            _ => answer(claim, own, wanted, &sum, &keys),
+        };
         for key in &every_key {
             let raised = amount::of(own, key).max(amount::of(&grant.hard, key));
             let more = raised.minus(amount::of(own, key));
@@ -127,6 +141,11 @@ fn total_of<'a>(amounts: impl Iterator<Item = &'a Amounts>) -> Amounts {
     })
 }
 
+/// Whether the claim is above what the namespace holds.
+fn raises(claim: &Claim, own: &Amounts) -> bool {
+    claim.wanted.iter().any(|(key, want)| *want > amount::of(own, key))
+}
+
 /// Grants a claim whole, or leaves the system what it has.
 fn answer(claim: &Claim, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> Grant {
     let short = |key: &&String| {
@@ -162,7 +181,7 @@ fn serve(wanted: &Amounts, served: &Amounts, sum: &Amounts, keys: &BTreeSet<Stri
         if held > want {
             pending.push(format!("spec.quota[{key}]: {} is below the {} that the systems hold", want.text(key), held.text(key)));
         }
-        total.insert(key.clone(), if held > want { held.max(amount::of(served, key)) } else { want });
+        total.insert(key.clone(), if held > want { want.max(amount::of(served, key)) } else { want });
     }
     (total, (!pending.is_empty()).then(|| pending.join("; ")))
 }

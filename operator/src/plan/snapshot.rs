@@ -95,6 +95,12 @@ impl QuotaState {
         self.wanted == self.hard
     }
 
+    /// Whether every key's use is known.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.wanted.keys().all(|key| self.used.contains_key(key))
+    }
+
     /// Whether admission judges every key, be it by a former amount.
     #[must_use]
     pub fn is_enforced(&self) -> bool {
@@ -120,7 +126,8 @@ pub struct Snapshot {
     pub blind: Vec<String>,
     /// Whether one of the two kinds is being removed from the cluster: then nothing but finalizers is touched.
     pub uninstalling: bool,
-    /// Hosted systems that the API server does not let the operator hold, and its words: they are not served.
+    /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
+    /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,
 }
 

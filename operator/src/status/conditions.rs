@@ -139,7 +139,7 @@ pub fn summary(judged: &[Judgement], well: &'static str, message: String) -> Jud
 pub fn stalled(cause: Option<(&'static str, String)>) -> Judgement {
     match cause {
         Some((reason, message)) => Judgement::yes(kind::STALLED, reason, message),
-        None => Judgement::no(kind::STALLED, reason::NOT_STALLED, "nobody has to act for this to go on"),
+        None => Judgement::no(kind::STALLED, reason::NOT_STALLED, "waiting may help; what else does, a condition that is not True says"),
     }
 }
 

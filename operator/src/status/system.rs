@@ -6,6 +6,7 @@ use crate::{
     plan::{
         SpacePlan,
         amount::{Amount, resources},
+        diff::namespace_entry,
         intent::{Problem, System},
         quota::Grant,
         snapshot::SystemRoot,
@@ -29,8 +30,8 @@ pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
         namespace: view.space().map(|space| space.namespace.to_string()).or_else(|| root.status.namespace.clone()),
         granted: match (view.grant(), view.space()) {
             (Some(grant), _) => Some(resources(&held(grant))),
-            (None, Some(_)) => None,
-            (None, None) => root.status.granted.clone(), // not served in this state; it keeps what it has
+            (None, Some(_)) if matches!(system, Some(Ok(_))) => None,
+            (None, _) => root.status.granted.clone(), // not served in this state; it keeps what it has
         },
         conditions: conditions(&root.status.conditions, view.judge(), root.generation, facts.now),
     }
@@ -69,6 +70,13 @@ impl View<'_> {
         }
     }
 
+    /// Whether the namespace that the system is declared in is its tenant's.
+    fn has_home(&self) -> bool {
+        let entry = namespace_entry(&self.facts.snapshot.observed, &self.facts.snapshot.name.home());
+        let uid = self.facts.snapshot.tenant.as_ref().map(|root| &root.uid);
+        entry.map(|entry| &entry.tenant_uid) == uid
+    }
+
     fn homeless(&self) -> String {
         let namespace = NamespaceName::new(&self.root.namespace);
         let cure = match namespace.system() {
@@ -84,13 +92,16 @@ impl View<'_> {
             (_, Some(numbers), _) => Judgement::no(
                 kind::QUOTA_GRANTED,
                 reason::QUOTA_WAITING,
-                format!("{numbers}; lower spec.resources.guaranteed, or raise spec.quota of agencytenant/{}", self.facts.snapshot.name),
+                format!(
+                    "{numbers}; until it fits the system keeps what it holds: lower spec.resources.guaranteed, or raise spec.quota of agencytenant/{}",
+                    self.facts.snapshot.name
+                ),
             ),
             (Some(_), None, _) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is held whole"),
             (None, _, Some(_)) => {
                 Judgement::yes(kind::QUOTA_GRANTED, reason::RETIRED, "a retired system holds no share but the storage of its volumes")
             }
-            (None, _, None) => self.not_served(kind::QUOTA_GRANTED),
+            (None, _, _) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
 
@@ -161,6 +172,11 @@ impl View<'_> {
                 format!("agencytenant/{} cannot be served, so everything is kept as it is: {}", self.facts.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
+            _ if !self.has_home() => Judgement::unknown(
+                kind,
+                reason::CONFLICT,
+                format!("namespace {} is not the home of agencytenant/{0}; see there", self.facts.snapshot.name),
+            ),
             _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
         }
     }

@@ -1,9 +1,11 @@
 //! Decisions on whole tenants: YAML in, decisions out.
 
 use govcloud::{
-    api::AgencyTenantStatus,
+    api::{AgencyTenantStatus, Stage},
     children::TABLE,
+    names::SystemName,
     plan::{
+        Goal,
         diff::{Change, SpaceChanges},
         intent::intent,
         outcome::{Outcome, SpaceOutcome},
@@ -14,7 +16,7 @@ use govcloud::{
 };
 use serde_json::{Value, json};
 
-use super::world::{carry_out, decide, object, settings, settle, snapshot, system, tenant, unreadable};
+use super::world::{carry_out, decide, object, settings, settle, snapshot, system, tenant, unreadable, with_home};
 
 const HEALTH: &str = "
 apiVersion: govcloud.io/v1alpha1
@@ -44,7 +46,7 @@ spec:
 ";
 
 fn world() -> Snapshot {
-    snapshot(tenant(HEALTH), vec![system(APPOINTMENTS)])
+    with_home(HEALTH, vec![system(APPOINTMENTS)])
 }
 
 fn kinds(space: &SpaceChanges, wanted: fn(&Change) -> bool) -> usize {
@@ -75,7 +77,8 @@ fn conditions(snapshot: &Snapshot) -> (Value, Value) {
 fn a_system_becomes_a_guarded_namespace() {
     let (plan, changes) = decide(&world());
     assert_eq!(plan.spaces.len(), 2);
-    assert!(changes.iter().all(|space| space.changes.len() == kinds(space, |change| matches!(change, Change::Create(_)))));
+    let workload = &changes[1];
+    assert_eq!(workload.changes.len(), kinds(workload, |change| matches!(change, Change::Create(_))));
     let mut manifests: Vec<&Value> = plan.spaces.iter().flat_map(|space| &space.desired).map(|desired| &desired.object).collect();
     manifests.sort_by_key(|manifest| {
         (manifest["metadata"]["namespace"].to_string(), manifest["kind"].to_string(), manifest["metadata"]["name"].to_string())
@@ -223,7 +226,7 @@ fn an_operator_that_cannot_see_changes_nothing_and_says_so() {
 #[test]
 fn systems_reach_each_other_only_where_the_agency_says_so() {
     let peers = |yaml: &str| {
-        let (plan, _) = decide(&snapshot(tenant(yaml), vec![system(APPOINTMENTS)]));
+        let (plan, _) = decide(&with_home(yaml, vec![system(APPOINTMENTS)]));
         let policy = object(&plan, "health--appointments", "NetworkPolicy", "govcloud-isolation").unwrap();
         (policy["spec"]["ingress"][0]["from"].clone(), policy["spec"]["egress"][0]["to"].clone())
     };
@@ -267,4 +270,65 @@ fn a_quota_that_is_not_in_force_is_told() {
     }
     assert_eq!(conditions(&seen).1["Ready"], "False QuotaNotLive");
     assert_eq!(conditions(&seen).0["Ready"], "True Ready", "the home namespace has its own");
+}
+
+#[test]
+fn a_system_that_cannot_be_served_stays_within_its_tenants_contract() {
+    let mut seen = world();
+    settle(&mut seen);
+    let before = seen.observed.clone();
+    seen.systems[0].status.stage = Some(Stage::Running);
+    seen.systems[0].spec = Err(unreadable("spec.stage", "unknown variant"));
+    settle(&mut seen);
+    assert_eq!(before, seen.observed, "its share and its stage stay");
+
+    seen.tenant = Some(tenant(&HEALTH.replace("role: Owner", "role: Auditor")));
+    let plan = settle(&mut seen);
+    assert!(object(&plan, "health--appointments", "RoleBinding", "govcloud-owner").is_none(), "a member who is struck off is out");
+
+    seen.tenant.as_mut().unwrap().deleting = true;
+    let plan = settle(&mut seen);
+    assert!(object(&plan, "health--appointments", "RoleBinding", "govcloud-deployer").is_none());
+    assert!(plan.spaces.iter().all(|space| space.drained && space.goal == Goal::Close));
+}
+
+#[test]
+fn what_is_remembered_of_a_namespace_that_is_gone_counts_for_nothing() {
+    let mut seen = world();
+    settle(&mut seen);
+    seen.observed.retain(|key, _| key.name != "health--appointments");
+    let (_, changes) = decide(&seen);
+    let workload = changes.iter().find(|space| space.namespace.as_str() == "health--appointments").unwrap();
+    assert_eq!(workload.changes.len(), kinds(workload, |change| matches!(change, Change::Create(_))));
+}
+
+#[test]
+fn systems_in_a_namespace_that_is_not_the_tenants_home_are_not_its_own() {
+    let seen = snapshot(tenant(HEALTH), vec![system(APPOINTMENTS)]);
+    let (plan, _) = decide(&seen);
+    let planned: Vec<&str> = plan.spaces.iter().map(|space| space.namespace.as_str()).collect();
+    assert_eq!(planned, ["health"]);
+    assert_eq!(conditions(&seen).1["Ready"], "Unknown Conflict");
+}
+
+#[test]
+fn a_lost_quota_raises_nobodys_share() {
+    let mut seen = world();
+    settle(&mut seen);
+    seen.observed.retain(|key, _| key.name != "govcloud-quota" || key.namespace.as_str() != "health--appointments");
+    seen.systems.push(system(&APPOINTMENTS.replace("name: appointments", "name: second")));
+    let (plan, _) = decide(&seen);
+    let grant = &plan.allocation.grants[&SystemName::new("second")];
+    assert!(grant.waiting.as_ref().is_some_and(|why| why.contains("health--appointments")), "{grant:?}");
+}
+
+#[test]
+fn an_agency_declares_a_hundred_systems_and_the_oldest_are_served() {
+    let mut systems: Vec<_> =
+        (0..102).map(|number| system(&APPOINTMENTS.replace("name: appointments", &format!("name: s{number}")))).collect();
+    systems[0].created = "2026-01-03T00:00:00Z".into();
+    systems[1].created = "2026-01-02T00:00:00Z".into();
+    let intent = intent(&with_home(HEALTH, systems), &settings());
+    let refused: Vec<&str> = intent.systems.iter().filter(|(_, system)| system.is_err()).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(refused, ["s0", "s1"]);
 }

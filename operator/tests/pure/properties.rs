@@ -78,15 +78,19 @@ fn system_spec() -> impl Strategy<Value = HostedSystemSpec> {
 prop_compose! {
     fn any_snapshot()(spec in tenant_spec(), deleting in any::<bool>(),
         systems in btree_map("[a-z][a-z0-9]{0,8}", (system_spec(), any::<bool>(), 0..3_u8), 0..5)) -> Snapshot {
-        let mut tenant = root("health".into(), String::new(), Ok(spec), Default::default());
-        tenant.deleting = deleting && systems.len() == 1;
+        let mut seen = snapshot(root("health".into(), String::new(), Ok(spec), Default::default()), Vec::new());
+        settle(&mut seen);
+        if let Some(tenant) = seen.tenant.as_mut() {
+            tenant.deleting = deleting && systems.len() == 1;
+        }
         let systems = systems.into_iter().map(|(name, (spec, deleting, age))| {
             let mut system = root(name, "health".into(), Ok(spec), Default::default());
             system.deleting = deleting;
             system.created = format!("2026-01-0{}T00:00:00Z", age + 1);
             system
         });
-        snapshot(tenant, systems.collect())
+        seen.systems = systems.collect();
+        seen
     }
 }
 

@@ -62,6 +62,14 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
     }
 }
 
+/// A tenant whose home namespace is there.
+pub fn with_home(yaml: &str, systems: Vec<SystemRoot>) -> Snapshot {
+    let mut seen = snapshot(tenant(yaml), Vec::new());
+    settle(&mut seen);
+    seen.systems = systems;
+    seen
+}
+
 /// The plan of a snapshot and the changes that it asks for.
 pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<SpaceChanges>) {
     let plan = plan(snapshot, &intent(snapshot, &settings()), &settings());

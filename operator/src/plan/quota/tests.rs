@@ -26,7 +26,7 @@ fn held(quotas: &[(&str, QuotaState)]) -> BTreeMap<NamespaceName, QuotaState> {
 /// What each system holds of `requests.cpu` after handing out, `*` where it waits.
 fn handed_out(total: &str, claims: &[Claim], quotas: &[(&str, QuotaState)]) -> Vec<String> {
     let total = read(&[("requests.cpu", total)]);
-    let allocation = hand_out(&total, &total, claims, &held(quotas));
+    let allocation = hand_out(&total, &total, claims, &held(quotas), None);
     let word = |claim: &Claim| {
         let grant = &allocation.grants[&claim.system];
         let mark = if grant.waiting.is_some() { "*" } else { "" };
@@ -76,17 +76,28 @@ fn a_promise_is_kept_while_the_quota_is_closed() {
 #[test]
 fn a_lowered_total_is_served_when_what_is_held_fits() {
     let quotas = held(&[("a", quota("8", "8", "0"))]);
-    let pending = hand_out(&read(&[("requests.cpu", "4")]), &read(&[("requests.cpu", "10")]), &[claim("a", "8")], &quotas);
+    let pending = hand_out(&read(&[("requests.cpu", "4")]), &read(&[("requests.cpu", "10")]), &[claim("a", "8")], &quotas, None);
     assert_eq!(pending.lowering.as_deref(), Some("spec.quota[requests.cpu]: 4 is below the 8 that the systems hold"));
     assert_eq!(amount::of(&pending.total, "requests.cpu").to_string(), "10");
-    let fits = hand_out(&read(&[("requests.cpu", "8")]), &read(&[("requests.cpu", "10")]), &[claim("a", "8")], &quotas);
+    let fits = hand_out(&read(&[("requests.cpu", "8")]), &read(&[("requests.cpu", "10")]), &[claim("a", "8")], &quotas, None);
     assert_eq!((fits.lowering, amount::of(&fits.total, "requests.cpu").to_string().as_str()), (None, "8"));
+}
+
+#[test]
+fn nothing_is_raised_while_use_is_not_counted() {
+    let (total, lost) = (read(&[("requests.cpu", "10")]), NamespaceName::new("t--lost"));
+    let quotas = held(&[("a", quota("4", "4", "0"))]);
+    let allocation = hand_out(&total, &total, &[claim("a", "3"), claim("b", "5")], &quotas, Some(&lost));
+    let grant = |name: &str| &allocation.grants[&SystemName::new(name)];
+    assert_eq!(amount::of(&grant("a").hard, "requests.cpu").to_string(), "3", "a lowering needs no knowledge");
+    assert_eq!(amount::of(&grant("b").hard, "requests.cpu"), Amount::ZERO);
+    assert!(grant("b").waiting.as_ref().is_some_and(|why| why.contains("t--lost")));
 }
 
 #[test]
 fn the_shortage_names_the_numbers() {
     let total = read(&[("requests.cpu", "10")]);
-    let allocation = hand_out(&total, &total, &[claim("a", "6"), claim("b", "5")], &BTreeMap::new());
+    let allocation = hand_out(&total, &total, &[claim("a", "6"), claim("b", "5")], &BTreeMap::new(), None);
     let waiting = allocation.grants[&SystemName::new("b")].waiting.as_deref();
     assert_eq!(waiting, Some("requests.cpu: 5 wanted, 4 free (total 10, held by others 6)"));
 }
@@ -95,7 +106,7 @@ fn the_shortage_names_the_numbers() {
 fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
     let total = read(&[("requests.cpu", "10")]);
     let odd = Claim { wanted: read(&[("persistentvolumeclaims", "3")]), ..claim("a", "0") };
-    let allocation = hand_out(&total, &total, &[odd, claim("b", "5")], &BTreeMap::new());
+    let allocation = hand_out(&total, &total, &[odd, claim("b", "5")], &BTreeMap::new(), None);
     assert!(allocation.grants[&SystemName::new("a")].waiting.is_some());
     assert!(!allocation.grants[&SystemName::new("b")].hard.contains_key("persistentvolumeclaims"));
 }
@@ -126,8 +137,10 @@ proptest::proptest! {
                 total = cpu(next_total);
             }
             let claims: Vec<Claim> = names.iter().zip(wanted).map(|(name, cpu)| claim(name, &cpu.to_string())).collect();
-            let allocation = hand_out(&total, &served, &claims, &quotas);
+            let allocation = hand_out(&total, &served, &claims, &quotas, None);
+            let bound = amount::of(&total, "requests.cpu").max(amount::of(&served, "requests.cpu"));
             served = allocation.total.clone();
+            proptest::prop_assert!(amount::of(&served, "requests.cpu") <= bound, "a total that nobody wanted is served");
             for claim in &claims {
                 let quota = quotas.entry(claim.namespace.clone()).or_default();
                 quota.wanted = allocation.grants[&claim.system].hard.clone();
