@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -80,12 +81,26 @@ async fn the_sum_in_force_never_exceeds_the_total_being_served_at_any_moment() {
     assert_eq!(highest.to_string(), "40", "the highest sum of status.hard[requests.cpu] that was ever in force");
 }
 
+/// The log's end, once it holds all that was answered before: a watch may tell of a write before the log does.
+async fn logged_so_far(admin: &Person, log: &Path, namespace: &str) -> u64 {
+    let begin = audit::position(log).unwrap();
+    admin.patch("Namespace", "", namespace, json!({"metadata": {"annotations": {"control.example/mark": "1"}}})).await;
+    let marked = |request: &audit::Request| {
+        request.verb == "patch"
+            && request.object_ref.as_ref().is_some_and(|object| object.resource == "namespaces" && object.name == namespace)
+    };
+    while !audit::requests_since(log, begin).unwrap().iter().any(marked) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    audit::position(log).unwrap()
+}
+
 #[tokio::test]
 async fn figures_of_use_do_not_wake_the_api_server() {
     let (cluster, admin) = (shared(), admin().await);
     let Some(log) = cluster.plane.audit_log() else { return }; // a cluster of the user's own keeps its log to itself
     admin.tenant_with_systems("in-use", &["web"]).await;
-    let since = audit::position(log).unwrap();
+    let since = logged_so_far(&admin, log, "in-use").await;
     for number in 1..=4 {
         admin.apply(&pod_yaml("in-use--web", &format!("pod-{number}"))).await;
         let counted =

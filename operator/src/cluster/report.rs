@@ -212,7 +212,15 @@ impl Report {
         if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
             return;
         }
-        info!(kind = plural(source), namespace = root.namespace, name = root.name, ready = now.status, reason = now.reason, now.message);
+        info!(
+            kind = plural(source),
+            namespace = root.namespace,
+            name = root.name,
+            ready = now.status,
+            reason = now.reason,
+            "{}",
+            now.message
+        );
         let event = Event {
             type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
             reason: now.reason,
