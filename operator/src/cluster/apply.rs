@@ -11,8 +11,9 @@ use kube::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    cache::{Cache, Source, json},
+    cache::{Cache, Source},
     connection::{Connection, dynamic, patch as patch_by_us, post},
+    decode::json,
 };
 use crate::{
     children::{Kind, Rank, TABLE, Write},

@@ -10,13 +10,13 @@ use std::{
 };
 
 use kube::{ResourceExt, api::DynamicObject};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+
+use super::decode::{child_key, is_newer, json, root, system_key, tenant_of};
 
 use crate::{
     children::TABLE,
     names::{NamespaceName, TenantName},
-    plan::snapshot::{ChildKey, Observed, Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
+    plan::snapshot::{ChildKey, Observed, Root, Snapshot, SystemRoot, TenantRoot},
 };
 
 /// One stream of objects.
@@ -219,34 +219,10 @@ pub fn plural(source: Source) -> &'static str {
     }
 }
 
-/// The whole object as JSON, as the pure part reads it.
-pub fn json(object: &DynamicObject) -> Value {
-    serde_json::to_value(object).unwrap_or_default()
-}
-
 /// Every tenant that anything points to.
 fn known(contents: &Contents) -> BTreeSet<TenantName> {
     let homes = contents.systems.keys().map(|(namespace, _)| namespace.tenant());
     contents.tenants.keys().cloned().chain(homes).chain(contents.children.keys().map(|key| key.namespace.tenant())).collect()
-}
-
-/// The tenant in whose name an object stands.
-fn tenant_of(source: Source, object: &DynamicObject) -> TenantName {
-    match source {
-        Source::Tenants => TenantName::new(object.name_any()),
-        // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
-        Source::Systems => TenantName::new(object.namespace().unwrap_or_default()),
-        Source::Children(_) => NamespaceName::new(object.namespace().unwrap_or_else(|| object.name_any())).tenant(),
-    }
-}
-
-fn system_key(object: &DynamicObject) -> (NamespaceName, String) {
-    (NamespaceName::new(object.namespace().unwrap_or_default()), object.name_any())
-}
-
-fn child_key(index: usize, object: &DynamicObject) -> ChildKey {
-    let name = object.name_any();
-    ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name }
 }
 
 fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, same: impl Fn(&Entry) -> bool) {
@@ -289,35 +265,4 @@ fn replace<Key: Ord, Spec: PartialEq + Clone, Status: PartialEq + Clone>(
     read.resource_version = version;
     roots.insert(key, read);
     news
-}
-
-/// Resource versions are ordered numbers on every supported server; elsewhere the last one to come counts as newer.
-fn is_newer(version: &str, than: &str) -> bool {
-    match (version.parse::<u64>(), than.parse::<u64>()) {
-        (Ok(version), Ok(than)) => version > than,
-        _ => version != than,
-    }
-}
-
-fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(object: &DynamicObject) -> Root<Spec, Status> {
-    let metadata = &object.metadata;
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    Root {
-        name: text(&metadata.name),
-        namespace: text(&metadata.namespace),
-        uid: text(&metadata.uid),
-        resource_version: text(&metadata.resource_version),
-        generation: metadata.generation.unwrap_or_default(),
-        created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
-        deleting: metadata.deletion_timestamp.is_some(),
-        finalizers: metadata.finalizers.clone().unwrap_or_default(),
-        spec: serde_path_to_error::deserialize(&object.data["spec"]).map_err(|error| unreadable(&error)),
-        status: serde_json::from_value(object.data["status"].clone()).unwrap_or_default(),
-    }
-}
-
-fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Unreadable {
-    let path = error.path().to_string();
-    let field = if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
-    Unreadable { field, complaint: error.inner().to_string() }
 }

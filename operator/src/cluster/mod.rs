@@ -3,6 +3,7 @@
 mod apply;
 mod cache;
 mod connection;
+mod decode;
 mod http;
 mod metrics;
 pub mod permissions;

@@ -163,12 +163,18 @@ impl Planner<'_> {
                 (Access::of(stage), Goal::Serve)
             };
             let hard = match goal {
-                Goal::Serve => self.quotas.get(&namespace).map(|quota| quota.wanted.clone()).unwrap_or_default(),
+                Goal::Serve => self.share_held(&namespace, root),
                 Goal::Close | Goal::Remove => self.storage_held(&namespace),
             };
             Some(self.space(namespace, Some(name.clone()), &entry.display_name, access, hard, goal))
         };
         broken.filter_map(keep).collect()
+    }
+
+    /// The share that a system holds, whatever it asks for: as its quota says, or its status where that was taken away.
+    fn share_held(&self, namespace: &NamespaceName, root: &snapshot::SystemRoot) -> Amounts {
+        let granted = || root.status.granted.as_ref().and_then(|granted| amount::amounts(granted).ok());
+        self.quotas.get(namespace).map(|quota| quota.wanted.clone()).or_else(granted).unwrap_or_default()
     }
 
     /// Namespaces of this tenant whose system is gone: kept, and closed.

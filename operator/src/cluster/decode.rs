@@ -1,0 +1,66 @@
+//! Objects as the API server sends them, read for the caches.
+
+use kube::{ResourceExt, api::DynamicObject};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::cache::Source;
+use crate::{
+    names::{NamespaceName, TenantName},
+    plan::snapshot::{ChildKey, Root, Unreadable},
+};
+
+/// The whole object as JSON, as the pure part reads it.
+pub(super) fn json(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
+}
+
+/// The tenant in whose name an object stands.
+pub(super) fn tenant_of(source: Source, object: &DynamicObject) -> TenantName {
+    match source {
+        Source::Tenants => TenantName::new(object.name_any()),
+        // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
+        Source::Systems => TenantName::new(object.namespace().unwrap_or_default()),
+        Source::Children(_) => NamespaceName::new(object.namespace().unwrap_or_else(|| object.name_any())).tenant(),
+    }
+}
+
+pub(super) fn system_key(object: &DynamicObject) -> (NamespaceName, String) {
+    (NamespaceName::new(object.namespace().unwrap_or_default()), object.name_any())
+}
+
+pub(super) fn child_key(index: usize, object: &DynamicObject) -> ChildKey {
+    let name = object.name_any();
+    ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name }
+}
+
+/// Resource versions are ordered numbers on every supported server; elsewhere the last one to come counts as newer.
+pub(super) fn is_newer(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(version), Ok(than)) => version > than,
+        _ => version != than,
+    }
+}
+
+pub(super) fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(object: &DynamicObject) -> Root<Spec, Status> {
+    let metadata = &object.metadata;
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    Root {
+        name: text(&metadata.name),
+        namespace: text(&metadata.namespace),
+        uid: text(&metadata.uid),
+        resource_version: text(&metadata.resource_version),
+        generation: metadata.generation.unwrap_or_default(),
+        created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
+        deleting: metadata.deletion_timestamp.is_some(),
+        finalizers: metadata.finalizers.clone().unwrap_or_default(),
+        spec: serde_path_to_error::deserialize(&object.data["spec"]).map_err(|error| unreadable(&error)),
+        status: serde_json::from_value(object.data["status"].clone()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Unreadable {
+    let path = error.path().to_string();
+    let field = if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
+    Unreadable { field, complaint: error.inner().to_string() }
+}
