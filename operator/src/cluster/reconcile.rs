@@ -1,6 +1,10 @@
 //! One tenant, once along the straight line. The file reads as the line does.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
 use kube::Api;
@@ -29,8 +33,8 @@ const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govc
 /// Holding, publishing and each rank take a round; many more mean that somebody writes against us.
 const ROUNDS: usize = 12;
 
-/// The controller manager puts a changed quota into force within milliseconds; a status that told of them would flap.
-const ENFORCED_WITHIN: Duration = Duration::from_secs(2);
+/// The controller manager puts a changed quota into force within moments; a status that told of them would flap.
+const ENFORCED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a reconcile works with.
 #[derive(Clone)]
@@ -45,6 +49,8 @@ pub struct Context {
     pub report: Report,
     /// Settings of the cluster.
     pub settings: Arc<Settings>,
+    /// Tenants whose quotas are not in force as written, and since when.
+    pub unenforced: Arc<Mutex<BTreeMap<TenantName, Instant>>>,
 }
 
 /// When to look at the tenant again, if nothing happens before.
@@ -83,8 +89,9 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         if outcome.is_stale() || (outcome.written() > 0 && !outcome.failed()) {
             continue; // the status is judged when there is nothing left to write
         }
-        if written && !outcome.failed() && plan.spaces.iter().any(|space| !snapshot.quota_is_live(&space.namespace)) {
-            return Ok(Next::After(ENFORCED_WITHIN)); // the news that the quota is in force comes sooner, or a later round tells
+        let in_force = plan.spaces.iter().all(|space| snapshot.quota_is_live(&space.namespace));
+        if let Some(wait) = context.enforcement_due(name, written, in_force).filter(|_| !outcome.failed()) {
+            return Ok(Next::After(wait)); // the news that the quota is in force comes sooner, or a later round tells
         }
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let facts = Facts { snapshot: &snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: &now };
@@ -108,6 +115,17 @@ impl Context {
             }
         }
         Ok(snapshot)
+    }
+
+    /// How long to wait yet for the controller manager, none when it is done or has had its time.
+    fn enforcement_due(&self, name: &TenantName, written: bool, in_force: bool) -> Option<Duration> {
+        let mut unenforced = self.unenforced.lock().unwrap_or_else(PoisonError::into_inner);
+        if in_force {
+            unenforced.remove(name);
+        } else if written {
+            unenforced.insert(name.clone(), Instant::now());
+        }
+        ENFORCED_WITHIN.checked_sub(unenforced.get(name)?.elapsed())
     }
 
     async fn tell(&self, facts: &Facts<'_>) -> Result<Next, Error> {

@@ -50,7 +50,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let report = Report::new(connection.clone(), cache.clone());
     let writer = Writer { connection: connection.clone(), cache: cache.clone() };
     let settings = Arc::new(options.settings);
-    let context = Context { connection: connection.clone(), cache: cache.clone(), writer, report: report.clone(), settings };
+    let context = Context {
+        connection: connection.clone(),
+        cache: cache.clone(),
+        writer,
+        report: report.clone(),
+        settings,
+        unenforced: Arc::default(),
+    };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");

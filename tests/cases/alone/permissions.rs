@@ -146,7 +146,8 @@ async fn an_operator_that_cannot_see_one_kind_of_child_changes_nothing() {
     alone.take_away(&admin, "", "limitranges", &["list", "watch"]).await;
 
     // It is not ready before it may see again, so both at once.
-    let (operator, complaint, ()) = tokio::join!(alone.start(), alone.complaint("limitranges"), while_blind(&alone, &admin));
+    let (operator, complaint, ()) =
+        tokio::join!(alone.start(), alone.complaint("cannot list resource \"limitranges\""), while_blind(&alone, &admin));
     assert!(
         complaint.starts_with("HTTP/1.0 503")
             && complaint.contains("limitranges: ")
