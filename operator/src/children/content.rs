@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{children::Write, names::is_ours};
 
 /// Hash of a value in canonical form; the same in every run of the same program.
-#[must_use]
-pub fn hash(value: &Value) -> u64 {
+pub(super) fn hash(value: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     normalised(value).to_string().hash(&mut hasher);
     hasher.finish()
@@ -16,8 +15,7 @@ pub fn hash(value: &Value) -> u64 {
 
 /// Canonical form: fields that are null or an empty list are left out, as the API server leaves them out. Empty objects
 /// stay: `podSelector: {}` and no `podSelector` are two different rules.
-#[must_use]
-pub fn normalised(value: &Value) -> Value {
+fn normalised(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(_, field)| !field.is_null() && field.as_array().is_none_or(|list| !list.is_empty()));

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-pub use content::{hash, normalised};
+use content::hash;
 pub use role_binding::cluster_role;
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.

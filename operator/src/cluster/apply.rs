@@ -23,7 +23,7 @@ use crate::{
         desired::Desired,
         diff::{Change, SpaceChanges},
         outcome::{Failure, Outcome, SpaceOutcome},
-        snapshot::{ChildKey, QuotaState},
+        snapshot::ChildKey,
     },
 };
 
@@ -80,8 +80,7 @@ impl Writer {
 
     /// Whether somebody may be let in: every guard is as planned, and admission enforces the quota.
     fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut SpaceOutcome) -> bool {
-        let enforced = self.cache.snapshot(&namespace.tenant()).quota(namespace).is_some_and(QuotaState::is_enforced);
-        if !enforced && !access.is_empty() && outcome.failures.is_empty() {
+        if !access.is_empty() && outcome.failures.is_empty() && !self.cache.quota_is_enforced(namespace) {
             outcome.failures.push(failure("RoleBinding", "all", &Error::QuotaNotLive));
         }
         outcome.failures.is_empty()

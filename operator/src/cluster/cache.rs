@@ -15,8 +15,8 @@ use super::decode::{child_key, is_newer, json, root, system_key, tenant_of};
 
 use crate::{
     children::TABLE,
-    names::{NamespaceName, TenantName},
-    plan::snapshot::{ChildKey, Observed, Root, Snapshot, SystemRoot, TenantRoot},
+    names::{NamespaceName, QUOTA, TenantName},
+    plan::snapshot::{ChildKey, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot},
 };
 
 /// One stream of objects.
@@ -80,7 +80,10 @@ impl Cache {
         let news = match source {
             Source::Tenants => replace(&mut contents.tenants, TenantName::new(object.name_any()), root(object)),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
-            Source::Children(index) => take_child(&mut contents.children, index, object),
+            Source::Children(index) => {
+                let entry = TABLE[index].entry(&json(object));
+                replace(&mut contents.children, child_key(index, object), entry)
+            }
         };
         news.then(|| tenant_of(source, object))
     }
@@ -186,6 +189,14 @@ impl Cache {
         }
     }
 
+    /// Whether admission enforces the quota of a namespace.
+    pub fn quota_is_enforced(&self, namespace: &NamespaceName) -> bool {
+        let contents = self.contents();
+        let first = ChildKey { namespace: namespace.clone(), kind: 0, name: String::new() };
+        let mut here = contents.children.range(first..).take_while(|(key, _)| key.namespace == *namespace);
+        here.any(|(key, entry)| key.name == QUOTA && entry.quota.as_ref().is_some_and(|quota| quota.is_enforced()))
+    }
+
     /// Marks a child as going, until its watch says that it is gone.
     pub fn going(&self, key: &ChildKey) {
         if let Some(entry) = self.contents().children.get_mut(key) {
@@ -231,38 +242,44 @@ fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, sam
     }
 }
 
-fn take_child(children: &mut Observed, index: usize, object: &DynamicObject) -> bool {
-    let (key, mut entry) = (child_key(index, object), TABLE[index].entry(&json(object)));
-    let Some(known) = children.get(&key) else {
-        children.insert(key, entry);
-        return true;
-    };
-    if known.uid == entry.uid && !is_newer(&entry.resource_version, &known.resource_version) {
-        return false;
-    }
-    let version = std::mem::replace(&mut entry.resource_version, known.resource_version.clone());
-    let news = *known != entry;
-    entry.resource_version = version;
-    children.insert(key, entry);
-    news
+/// What is read again and again, in versions.
+trait Versioned: PartialEq {
+    fn uid(&self) -> &str;
+    fn version(&mut self) -> &mut String;
 }
 
-/// Replaces a root by a newer reading of it; news is whatever differs beside the version.
-fn replace<Key: Ord, Spec: PartialEq + Clone, Status: PartialEq + Clone>(
-    roots: &mut BTreeMap<Key, Root<Spec, Status>>,
-    key: Key,
-    mut read: Root<Spec, Status>,
-) -> bool {
-    let Some(known) = roots.get(&key) else {
-        roots.insert(key, read);
+impl Versioned for Entry {
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn version(&mut self) -> &mut String {
+        &mut self.resource_version
+    }
+}
+
+impl<Spec: PartialEq, Status: PartialEq> Versioned for Root<Spec, Status> {
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn version(&mut self) -> &mut String {
+        &mut self.resource_version
+    }
+}
+
+/// Replaces an object by a newer reading of it; news is whatever differs beside the version.
+fn replace<Key: Ord, Object: Versioned>(objects: &mut BTreeMap<Key, Object>, key: Key, mut read: Object) -> bool {
+    let Some(known) = objects.get_mut(&key) else {
+        objects.insert(key, read);
         return true;
     };
-    if known.uid == read.uid && !is_newer(&read.resource_version, &known.resource_version) {
+    if known.uid() == read.uid() && !is_newer(read.version(), known.version()) {
         return false;
     }
-    let version = std::mem::replace(&mut read.resource_version, known.resource_version.clone());
+    let version = read.version().clone();
+    known.version().clone_from(&version);
     let news = *known != read;
-    read.resource_version = version;
-    roots.insert(key, read);
+    *known = read;
     news
 }

@@ -21,7 +21,7 @@ use crate::{
         diff::diff,
         intent::intent,
         plan,
-        release::release,
+        release::{Release, release},
         settings::Settings,
         snapshot::Snapshot,
     },
@@ -135,8 +135,10 @@ impl Context {
         self.report.note(&snapshot.name, facts.outcome);
         let told = self.report.statuses(snapshot, tenant, systems).await;
         let may_go = release(snapshot, facts.intent, facts.plan, facts.outcome);
-        // The status that was just written has raised the version that a finalizer's removal is conditional on.
-        self.report.release(&self.cache.snapshot(&snapshot.name), &may_go).await?;
+        if may_go != Release::default() {
+            // The status that was just written has raised the version that a finalizer's removal is conditional on.
+            self.report.release(&self.cache.snapshot(&snapshot.name), &may_go).await?;
+        }
         Ok(next(facts, told?))
     }
 }

@@ -135,13 +135,7 @@ impl Snapshot {
     /// Whether there is a quota in this namespace and admission enforces it as it is written.
     #[must_use]
     pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
-        self.quota(namespace).is_some_and(QuotaState::is_live)
-    }
-
-    /// The quota of this namespace.
-    #[must_use]
-    pub fn quota(&self, namespace: &NamespaceName) -> Option<&QuotaState> {
         let mut here = self.observed.iter().filter(|(key, _)| key.namespace == *namespace && key.name == QUOTA);
-        here.find_map(|(_, entry)| entry.quota.as_deref())
+        here.any(|(_, entry)| entry.quota.as_ref().is_some_and(|quota| quota.is_live()))
     }
 }
