@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::status::conditions::reason;
 
+/// However long the API server wants to be left alone, it is asked again after this time.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
 /// Why a request did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -14,6 +17,8 @@ pub enum Error {
         code: u16,
         /// The API server's own words.
         message: String,
+        /// When it wants to be asked again.
+        again: Option<Duration>,
     },
     /// No answer, or none that can be read.
     #[error("the API server did not answer: {0}")]
@@ -21,12 +26,32 @@ pub enum Error {
     /// No answer in time.
     #[error("the API server did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// A namespace of this name exists and is not this tenant's.
+    /// A namespace of this name exists and is no tenant's.
     #[error("{0}")]
     Stranger(String),
+    /// A namespace of this name exists and was made for another tenant.
+    #[error("{0}")]
+    Orphan(String),
+    /// It was written by another since it was looked at; the next look sees it as it is now.
+    #[error("it was changed meanwhile and is looked at again")]
+    Stale,
+    /// Another program undoes each repair.
+    #[error(
+        "another program keeps changing it: it was put right {repairs} times in a row, and the next time is in {} s; find and stop that one",
+        .again.as_secs().max(1)
+    )]
+    Fought {
+        /// Repairs in a row.
+        repairs: u32,
+        /// When it may be repaired again.
+        again: Duration,
+    },
     /// Written, and yet not as planned.
     #[error("it was written and came back otherwise: an admission rule or another program changes it; find and stop that one")]
     Contested,
+    /// The reconcile itself broke down.
+    #[error("it ended abnormally: {0}")]
+    Abnormal(String),
     /// The quota is not in force, so nobody is let in.
     #[error("the quota is not in force yet, so nobody is let in; if this lasts, look after the controller manager")]
     QuotaNotLive,
@@ -39,12 +64,14 @@ impl Error {
         match self {
             Self::Refused { code: 401, .. } => reason::FORBIDDEN,
             // Admission answers 403 too: a quota that is used up, a namespace that is ending.
-            Self::Refused { code: 403, message } if message.contains(" cannot ") => reason::FORBIDDEN,
-            Self::Refused { code: 403, message } if message.contains("is being terminated") => reason::UNAVAILABLE,
+            Self::Refused { code: 403, message, .. } if message.contains(" cannot ") => reason::FORBIDDEN,
+            Self::Refused { code: 403, message, .. } if message.contains("is being terminated") => reason::UNAVAILABLE,
             Self::Refused { code: 409 | 429 | 500.., .. } | Self::Unreachable(_) | Self::TimedOut(_) => reason::UNAVAILABLE,
             Self::Refused { .. } => reason::REFUSED,
             Self::Stranger(_) => reason::CONFLICT,
-            Self::Contested => reason::CONTESTED,
+            Self::Orphan(_) => reason::ORPHAN_OF,
+            Self::Stale | Self::Abnormal(_) => reason::UNAVAILABLE,
+            Self::Contested | Self::Fought { .. } => reason::CONTESTED,
             Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }
     }
@@ -52,7 +79,23 @@ impl Error {
     /// Whether waiting alone will not cure it.
     #[must_use]
     pub fn is_stalled(&self) -> bool {
-        matches!(self.reason(), reason::REFUSED | reason::CONFLICT)
+        matches!(self.reason(), reason::REFUSED | reason::CONFLICT | reason::ORPHAN_OF)
+    }
+
+    /// Whether it is only that another wrote meanwhile.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale) || self.is_code(409)
+    }
+
+    /// How long to wait at least before the next try, where that is known.
+    #[must_use]
+    pub fn again(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { again, .. } => *again,
+            Self::Fought { again, .. } => Some(*again),
+            _ => None,
+        }
     }
 
     /// Whether the API server answered with this status code.
@@ -65,7 +108,11 @@ impl Error {
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) => Self::Refused { code: status.code, message: status.message },
+            kube::Error::Api(status) => {
+                let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+                let again = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)).min(LONGEST_WAIT));
+                Self::Refused { code: status.code, message: status.message, again }
+            }
             other => Self::Unreachable(with_causes(&other)),
         }
     }

@@ -1,7 +1,7 @@
 //! Every name that the operator gives or reads: labels, annotations, child objects, namespaces.
 //! A string of these kinds stands nowhere else.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// API group of the two kinds, and prefix of every label and annotation.
 pub const GROUP: &str = "govcloud.io";
@@ -22,6 +22,8 @@ pub const LABEL_NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 pub const POD_SECURITY_PREFIX: &str = "pod-security.kubernetes.io/";
 /// Prefix of our own labels and annotations.
 pub const MARK_PREFIX: &str = "govcloud.io/";
+/// On a quota: the ledger's entry that it was last written for. See `plan::ledger`.
+pub const ANNOTATION_EPOCH: &str = "govcloud.io/epoch";
 /// Display name, as people write it; any script, hence an annotation.
 pub const ANNOTATION_DISPLAY_NAME: &str = "govcloud.io/display-name";
 /// Keeps the two kinds until their namespaces are in the state that `deletion` asks for.
@@ -45,11 +47,11 @@ macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes the name as the API server holds it; its form is the schema's to check.
-            pub fn new(name: impl Into<String>) -> Self {
+            pub fn new(name: impl Into<Arc<str>>) -> Self {
                 Self(name.into())
             }
 

@@ -78,6 +78,14 @@ pub struct AgencyTenantSpec {
     #[serde(default)]
     pub pod_security: PodSecurity,
 
+    /// UID of a deleted tenant of this name, whose namespaces this one takes over with all that is in them: condition Ready
+    /// names it (`OrphanOf`). A workload namespace is taken over when its system is declared again. Default: none, and
+    /// namespaces of another tenant are left alone. Example: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::uid())]
+    pub adopt: Option<String>,
+
     /// What happens to the home namespace when the tenant is deleted; each workload namespace follows its own
     /// system's `deletion`. Default: Retain.
     #[serde(default)]
@@ -236,6 +244,11 @@ pub struct AgencyTenantStatus {
     /// Figures of the tenant's quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaFigures>,
+    /// The ledger: the most that each system's quota may hold. Written before a quota is raised, and lowered only after
+    /// the quota was; its sum never exceeds `quota.total`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["system"]))]
+    pub grants: Option<Vec<GrantEntry>>,
     /// Number of hosted systems by stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub systems: Option<SystemCounts>,
@@ -263,6 +276,21 @@ pub struct QuotaFigures {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 128))]
     pub used: Resources,
+}
+
+/// What one system may hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GrantEntry {
+    /// Name of the system.
+    #[schemars(length(max = 63))]
+    pub system: String,
+    /// Grows with each raise; the quota's annotation `govcloud.io/epoch` says for which one it was written.
+    #[serde(default)]
+    pub epoch: i64,
+    /// Amounts by quota key; what is not named is 0.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 128))]
+    pub hard: Resources,
 }
 
 /// Hosted systems by stage.

@@ -38,6 +38,14 @@ pub(super) fn unreserved_name() -> Rule {
     )
 }
 
+/// The form of a UID, as the API server gives them out.
+pub(super) fn uid() -> Rule {
+    rule(
+        "self.matches('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')",
+        "\"'\" + self + \"' is not a UID; copy it from the message of condition Ready, where its reason is OrphanOf\"",
+    )
+}
+
 /// `ServiceAccounts` are members of their own agency only.
 pub(super) fn own_service_accounts() -> Rule {
     root_rule(

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
-use crate::{children::Write, names::is_ours};
+use crate::names::is_ours;
 
 /// Hash of a value in canonical form; the same in every run of the same program.
 pub(super) fn hash(value: &Value) -> u64 {
@@ -26,19 +26,19 @@ fn normalised(value: &Value) -> Value {
     }
 }
 
-/// Our own labels and annotations, and on objects that are wholly ours whatever else decides over their life.
-pub(super) fn marks(object: &Value, write: Write) -> Value {
+/// Our own labels and annotations, and whatever else decides over the object's life.
+pub(super) fn marks(object: &Value) -> Value {
     let metadata = &object["metadata"];
     let ours = |field: &str| -> Map<String, Value> {
         let all = metadata[field].as_object().into_iter().flatten();
         all.filter(|(key, _)| is_ours(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
     };
-    let mut marks = json!({ "labels": ours("labels"), "annotations": ours("annotations") });
-    if write == Write::Guard {
-        marks["ownerReferences"] = metadata["ownerReferences"].clone();
-        marks["finalizers"] = metadata["finalizers"].clone();
-    }
-    marks
+    json!({
+        "labels": ours("labels"),
+        "annotations": ours("annotations"),
+        "ownerReferences": metadata["ownerReferences"],
+        "finalizers": metadata["finalizers"],
+    })
 }
 
 #[cfg(test)]
@@ -54,14 +54,14 @@ mod tests {
 
     #[test]
     fn foreign_labels_do_not_count_and_ours_do() {
-        let with = |labels: Value| hash(&marks(&json!({"metadata": {"labels": labels}}), Write::Namespace));
+        let with = |labels: Value| hash(&marks(&json!({"metadata": {"labels": labels}})));
         assert_eq!(with(json!({"team": "a"})), with(json!({})));
         assert_ne!(with(json!({"pod-security.kubernetes.io/enforce": "privileged"})), with(json!({})));
     }
 
     #[test]
-    fn a_finalizer_on_a_guard_counts() {
-        let with = |finalizers: Value| hash(&marks(&json!({"metadata": {"finalizers": finalizers}}), Write::Guard));
+    fn a_finalizer_counts() {
+        let with = |finalizers: Value| hash(&marks(&json!({"metadata": {"finalizers": finalizers}})));
         assert_ne!(with(json!(["stranger.example/hold"])), with(json!([])));
     }
 }

@@ -13,6 +13,7 @@ mod service_account;
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
@@ -76,7 +77,8 @@ pub enum Write {
     Namespace,
     /// Wholly ours: created by POST, changed by PUT, so that what a stranger added goes too.
     Guard,
-    /// Shared with others: server-side apply of our own fields.
+    /// Shared with others, who may add to it: created by POST; later only our own content, labels and annotations, by merge
+    /// patch.
     Shared,
 }
 
@@ -96,19 +98,19 @@ impl Kind {
     /// Hash of what the operator defines in an object of this kind, live or desired.
     #[must_use]
     pub fn hash(&self, object: &Value) -> u64 {
-        hash(&json!([content::marks(object, self.write), (self.content)(object)]))
+        hash(&json!([content::marks(object), (self.content)(object)]))
     }
 
     /// Reduces a live object to what the cache keeps.
     #[must_use]
     pub fn entry(&self, object: &Value) -> Entry {
         let metadata = &object["metadata"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Entry {
-            uid: text(&metadata["uid"]),
-            resource_version: text(&metadata["resourceVersion"]),
-            tenant_uid: text(&metadata["labels"][LABEL_TENANT_UID]),
-            display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]),
+            uid: text(&metadata["uid"]).into(),
+            resource_version: text(&metadata["resourceVersion"]).into(),
+            tenant_uid: text(&metadata["labels"][LABEL_TENANT_UID]).into(),
+            display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]).into(),
+            created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
             hash: self.hash(object),
             quota: self.figures.map(|figures| Box::new(figures(object))),
@@ -139,7 +141,8 @@ fn desired(index: usize, kind: &'static Kind, space: &Space, mut object: Value) 
         labels.extend(own.clone());
     }
     object["metadata"]["labels"] = json!(labels);
-    Desired { kind, index, namespace: space.namespace.clone(), name, hash: kind.hash(&object), object }
+    let purpose = hash(&json!([object["metadata"]["labels"], (kind.content)(&object)]));
+    Desired { kind, index, namespace: space.namespace.clone(), name, hash: kind.hash(&object), purpose, object }
 }
 
 /// The labels that every child carries.
@@ -147,7 +150,7 @@ fn marks(space: &Space) -> BTreeMap<String, Value> {
     let mut marks = BTreeMap::from([
         (LABEL_MANAGED_BY.to_owned(), json!(crate::names::FIELD_MANAGER)),
         (LABEL_TENANT.to_owned(), json!(space.tenant.name.as_str())),
-        (LABEL_TENANT_UID.to_owned(), json!(space.tenant.uid)),
+        (LABEL_TENANT_UID.to_owned(), json!(space.tenant.identity.uid)),
     ]);
     if let Some(system) = &space.system {
         marks.insert(LABEL_SYSTEM.to_owned(), json!(system.as_str()));
@@ -159,8 +162,12 @@ impl Desired {
     /// Where it is.
     #[must_use]
     pub fn key(&self) -> ChildKey {
-        ChildKey { namespace: self.namespace.clone(), kind: self.index, name: self.name.clone() }
+        ChildKey { namespace: self.namespace.clone(), kind: self.index, name: self.name.as_str().into() }
     }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// Index of the namespaces' own row in the table.

@@ -53,7 +53,7 @@ fn egress(space: &Space) -> Vec<Value> {
 fn neighbours(space: &Space) -> Vec<Value> {
     let mut peers = vec![json!({ "podSelector": {} })];
     if space.tenant.between_systems == BetweenSystems::Allow {
-        peers.push(json!({ "namespaceSelector": { "matchLabels": { LABEL_TENANT_UID: space.tenant.uid } } }));
+        peers.push(json!({ "namespaceSelector": { "matchLabels": { LABEL_TENANT_UID: space.tenant.identity.uid } } }));
     }
     peers
 }

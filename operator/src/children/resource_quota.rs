@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Kind, Rank, Write};
 use crate::{
-    names::QUOTA,
+    names::{ANNOTATION_EPOCH, QUOTA},
     plan::{
         amount::{self, Amount, Amounts},
         desired::{Access, Space},
@@ -49,7 +49,11 @@ const OBJECT_CAPS: [(&str, u32); 13] = [
 
 fn build(space: &Space) -> Vec<Value> {
     let hard: BTreeMap<String, String> = hard(space).iter().map(|(key, amount)| (key.clone(), amount.text(key))).collect();
-    vec![json!({ "metadata": { "name": QUOTA }, "spec": { "hard": hard } })]
+    let mut quota = json!({ "metadata": { "name": QUOTA }, "spec": { "hard": hard } });
+    if space.epoch > 0 {
+        quota["metadata"]["annotations"] = json!({ ANNOTATION_EPOCH: space.epoch.to_string() });
+    }
+    vec![quota]
 }
 
 /// Every key that admission should judge; what nobody claimed is 0.
@@ -80,7 +84,11 @@ fn content(object: &Value) -> Value {
 }
 
 fn figures(object: &Value) -> QuotaState {
-    QuotaState { wanted: read(&object["spec"]["hard"]), hard: read(&object["status"]["hard"]), used: read(&object["status"]["used"]) }
+    let [wanted, hard, used] = [&object["spec"]["hard"], &object["status"]["hard"], &object["status"]["used"]].map(read);
+    let epoch = object["metadata"]["annotations"][ANNOTATION_EPOCH].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+    // Volumes are counted for what is left of a closed namespace; the other caps are the same for all and handed out to nobody.
+    let told = |key: &str| key == "persistentvolumeclaims" || OBJECT_CAPS.iter().all(|(cap, _)| *cap != key);
+    QuotaState::new(&wanted, &hard, &used, epoch, told)
 }
 
 fn read(amounts: &Value) -> Amounts {

@@ -1,27 +1,28 @@
 //! Changes → outcome: the only writer of children. Namespaces in parallel; within one, rank after rank.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures::{StreamExt, future::join_all, stream};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
     Api,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, Preconditions},
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
     cache::{Cache, Source},
     connection::{Connection, dynamic, patch as patch_by_us, post},
     decode::json,
+    repairs::Repairs,
 };
 use crate::{
     children::{Kind, Rank, TABLE, Write},
     error::Error,
-    names::{FIELD_MANAGER, LABEL_TENANT_UID, NamespaceName, is_ours},
+    names::{LABEL_TENANT_UID, NamespaceName, QUOTA, is_ours},
     plan::{
         desired::Desired,
-        diff::{Change, SpaceChanges},
+        diff::{Change, Seen, SpaceChanges},
         outcome::{Failure, Outcome, SpaceOutcome},
         snapshot::ChildKey,
     },
@@ -40,6 +41,8 @@ pub struct Writer {
     pub connection: Connection,
     /// Takes in what was written.
     pub cache: Arc<Cache>,
+    /// What was put right lately.
+    pub repairs: Arc<Repairs>,
 }
 
 impl Writer {
@@ -89,16 +92,20 @@ impl Writer {
     async fn carry_out(&self, namespace: &NamespaceName, change: &Change, found: Found) -> Result<Done, Failure> {
         match change {
             Change::Keep(_) => Ok(Done::Nothing),
-            Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &stranger(namespace, owner))),
+            Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &not_ours(namespace, owner))),
             Change::Create(desired) => {
-                self.create(desired, found.fresh).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
+                let key = desired.key();
+                let created = self.in_turn(&key, desired.purpose, found.fresh, self.create(desired, found.fresh));
+                created.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
-            Change::Update { desired, uid } => {
-                self.update(desired, uid, found.guarded).await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
+            Change::Update { desired, seen } => {
+                let key = desired.key();
+                let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, found.guarded));
+                updated.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Delete { key, uid } => {
                 let kind = TABLE[key.kind];
-                let done = self.delete(kind, &key.namespace, &key.name, uid).await;
+                let done = self.in_turn(key, 0, false, self.delete(kind, &key.namespace, &key.name, uid)).await;
                 done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key))
             }
             Change::Evict => self.evict(namespace).await.map_err(|error| failure("Pod", "all", &error)),
@@ -110,10 +117,26 @@ impl Writer {
         }
     }
 
-    async fn create(&self, desired: &Desired, fresh: bool) -> Result<Done, Error> {
-        if desired.kind.write == Write::Shared {
-            return self.server_side_apply(desired).await;
+    /// Writes unless somebody undoes it again and again. What is in a namespace of this very round is no repair.
+    async fn in_turn(
+        &self,
+        key: &ChildKey,
+        purpose: u64,
+        fresh: bool,
+        write: impl Future<Output = Result<Done, Error>>,
+    ) -> Result<Done, Error> {
+        if fresh {
+            return write.await;
         }
+        self.repairs.allow(key, purpose, Instant::now())?;
+        let done = write.await;
+        if matches!(done, Ok(Done::Changed | Done::Created(_)) | Err(Error::Contested)) {
+            self.repairs.note(key.clone(), purpose, Instant::now());
+        }
+        done
+    }
+
+    async fn create(&self, desired: &Desired, fresh: bool) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let object = dynamic(desired.object.clone())?;
         let created = match self.connection.request("create", desired.kind.plural, api.create(&post(), &object)).await {
@@ -134,24 +157,45 @@ impl Writer {
 
     /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it.
     async fn take_over(&self, desired: &Desired) -> Result<Done, Error> {
-        let api = self.api(desired.kind, &desired.namespace);
-        let live = self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?;
+        let live = self.get(desired).await?;
+        if desired.kind.is_namespace() {
+            let owner = owner_of(&json(&live));
+            if owner != owner_of(&desired.object) && !(owner.is_empty() && self.is_proven(desired).await?) {
+                return Err(not_ours(&desired.namespace, &owner));
+            }
+        }
+        if desired.kind.hash(&json(&live)) == desired.hash {
+            return self.settle(desired, &live, Done::Nothing);
+        }
         self.replace(desired, live).await
     }
 
-    async fn update(&self, desired: &Desired, uid: &str, guarded: bool) -> Result<Done, Error> {
-        if desired.kind.write == Write::Shared {
-            return self.server_side_apply(desired).await;
+    /// Whether the quota in a namespace whose mark was taken off still says that it is ours.
+    async fn is_proven(&self, desired: &Desired) -> Result<bool, Error> {
+        let quotas = Api::<ResourceQuota>::namespaced(self.connection.client.clone(), desired.namespace.as_str());
+        let quota = self.connection.request("get", "resourcequotas", quotas.get_opt(QUOTA)).await?;
+        let owner = quota.and_then(|quota| quota.metadata.labels?.remove(LABEL_TENANT_UID)).unwrap_or_default();
+        Ok(!owner.is_empty() && owner == owner_of(&desired.object))
+    }
+
+    async fn update(&self, desired: &Desired, seen: &Seen, guarded: bool) -> Result<Done, Error> {
+        let live = match self.get(desired).await {
+            Err(error) if error.is_code(404) => return Err(Error::Stale), // its watch is about to say so
+            other => other?,
+        };
+        let content = json(&live);
+        if live.metadata.uid.as_deref() != Some(&seen.uid) || desired.kind.hash(&content) != seen.hash {
+            // Decided upon something else, above all a raise of a quota.
+            self.cache.take(Source::Children(desired.index), &live);
+            return Err(Error::Stale);
         }
-        let api = self.api(desired.kind, &desired.namespace);
-        let live = self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?;
-        if desired.kind.is_namespace() && live.metadata.uid.as_deref() != Some(uid) {
-            return Err(Error::Refused { code: 409, message: format!("namespace {} was created anew meanwhile", desired.name) });
+        if seen.doubtful && !self.is_proven(desired).await? {
+            return Err(not_ours(&desired.namespace, &owner_of(&content)));
         }
         if let Some(narrow) = desired.kind.narrow.filter(|_| !guarded) {
-            let object = narrow(&desired.object, &json(&live));
+            let object = narrow(&desired.object, &content);
             let narrowed = Desired { hash: desired.kind.hash(&object), object, ..desired.clone() };
-            let is_so = desired.kind.hash(&json(&live)) == narrowed.hash;
+            let is_so = desired.kind.hash(&content) == narrowed.hash;
             return if is_so { Ok(Done::Nothing) } else { self.replace(&narrowed, live).await };
         }
         self.replace(desired, live).await
@@ -161,8 +205,8 @@ impl Writer {
     async fn replace(&self, desired: &Desired, live: DynamicObject) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let plural = desired.kind.plural;
-        if desired.kind.is_namespace() {
-            let patch = namespace_patch(desired, &live)?;
+        if desired.kind.write != Write::Guard {
+            let patch = own_part(desired, &live);
             let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_by_us(), &patch)).await?;
             return self.settle(desired, &patched, Done::Changed);
         }
@@ -178,11 +222,9 @@ impl Writer {
         }
     }
 
-    async fn server_side_apply(&self, desired: &Desired) -> Result<Done, Error> {
+    async fn get(&self, desired: &Desired) -> Result<DynamicObject, Error> {
         let api = self.api(desired.kind, &desired.namespace);
-        let (by_us, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&desired.object));
-        let applied = self.connection.request("apply", desired.kind.plural, api.patch(&desired.name, &by_us, &patch)).await?;
-        self.settle(desired, &applied, Done::Changed)
+        self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await
     }
 
     async fn delete(&self, kind: &Kind, namespace: &NamespaceName, name: &str, uid: &str) -> Result<Done, Error> {
@@ -259,15 +301,26 @@ fn failure(kind: &'static str, name: &str, error: &Error) -> Failure {
         reason: error.reason(),
         message: error.to_string(),
         stalled: error.is_stalled(),
-        stale: error.is_code(409),
+        stale: error.is_stale(),
+        again: error.again(),
     }
 }
 
-fn stranger(namespace: &NamespaceName, owner: &str) -> Error {
-    let whose =
-        if owner.is_empty() { "it carries no tenant's mark".to_owned() } else { format!("it belongs to the tenant with UID {owner}") };
-    Error::Stranger(format!(
-        "namespace {namespace} exists and is not this tenant's: {whose}; it is left alone. Save what is in it and delete it, or choose another name"
+/// The tenant that a namespace's mark names, empty where it names none.
+fn owner_of(object: &Value) -> String {
+    object["metadata"]["labels"][LABEL_TENANT_UID].as_str().unwrap_or_default().to_owned()
+}
+
+fn not_ours(namespace: &NamespaceName, owner: &str) -> Error {
+    if owner.is_empty() {
+        return Error::Stranger(format!(
+            "namespace {namespace} exists and carries no tenant's mark; it is left alone. Save what is in it and delete it, or choose another name"
+        ));
+    }
+    Error::Orphan(format!(
+        "namespace {namespace} exists and belongs to a tenant with another UID, OrphanOf({owner}); it is left alone. To take it over with all that \
+         is in it, set spec.adopt of agencytenant/{} to {owner}",
+        namespace.tenant()
     ))
 }
 
@@ -287,19 +340,24 @@ fn with_foreign_labels(desired: &Desired, live: &DynamicObject) -> Value {
     object
 }
 
-/// Our own labels and annotations, and null for those of ours that are not planned.
-fn namespace_patch(desired: &Desired, live: &DynamicObject) -> Result<Patch<Value>, Error> {
+/// Our own content, labels and annotations; null for those of ours that are not planned, and for whatever else decides over the
+/// object's life.
+fn own_part(desired: &Desired, live: &DynamicObject) -> Patch<Value> {
     let live = json(live);
-    let owner = live["metadata"]["labels"][LABEL_TENANT_UID].as_str().unwrap_or_default();
-    if desired.object["metadata"]["labels"][LABEL_TENANT_UID].as_str() != Some(owner) {
-        return Err(stranger(&desired.namespace, owner));
+    let mut patch = desired.object.clone();
+    for field in ["uid", "resourceVersion"] {
+        patch["metadata"][field] = live["metadata"][field].clone();
     }
-    let mut metadata = json!({ "uid": live["metadata"]["uid"], "resourceVersion": live["metadata"]["resourceVersion"] });
+    for field in ["ownerReferences", "finalizers"] {
+        patch["metadata"][field] = Value::Null;
+    }
     for field in ["labels", "annotations"] {
         let surplus = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| is_ours(key));
-        let mut patch: Map<String, Value> = surplus.map(|(key, _)| (key.clone(), Value::Null)).collect();
-        patch.extend(desired.object["metadata"][field].as_object().cloned().unwrap_or_default());
-        metadata[field] = Value::Object(patch);
+        for (key, _) in surplus {
+            if desired.object["metadata"][field].get(key).is_none() {
+                patch["metadata"][field][key] = Value::Null;
+            }
+        }
     }
-    Ok(Patch::Merge(json!({ "metadata": metadata })))
+    Patch::Merge(patch)
 }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use super::decode::{child_key, is_newer, json, root, system_key, tenant_of};
 use crate::{
     children::TABLE,
     names::{NamespaceName, QUOTA, TenantName},
-    plan::snapshot::{ChildKey, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot},
+    plan::snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
 };
 
 /// One stream of objects.
@@ -97,7 +97,7 @@ impl Cache {
         match source {
             Source::Tenants => remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid),
             Source::Systems => remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid),
-            Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| entry.uid == uid),
+            Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid),
         }
         tenant_of(source, object)
     }
@@ -174,7 +174,7 @@ impl Cache {
         let contents = self.contents();
         let home = name.home();
         let systems = contents.systems.range((home.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == home);
-        let first = ChildKey { namespace: home.clone(), kind: 0, name: String::new() };
+        let first = ChildKey { namespace: home.clone(), kind: 0, name: Arc::default() };
         let children = contents.children.range(first..).take_while(|(key, _)| key.namespace.as_str().starts_with(name.as_str()));
         let own = children.filter(|(key, _)| key.namespace.tenant() == *name);
         let blind = contents.streams.iter().filter(|(_, stream)| stream.forbidden);
@@ -184,7 +184,8 @@ impl Cache {
             systems: systems.map(|(_, root)| root.clone()).collect(),
             observed: own.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
             blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
-            uninstalling: false,
+            definitions: Definitions::default(),
+            unlisted: BTreeSet::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -192,9 +193,8 @@ impl Cache {
     /// Whether admission enforces the quota of a namespace.
     pub fn quota_is_enforced(&self, namespace: &NamespaceName) -> bool {
         let contents = self.contents();
-        let first = ChildKey { namespace: namespace.clone(), kind: 0, name: String::new() };
-        let mut here = contents.children.range(first..).take_while(|(key, _)| key.namespace == *namespace);
-        here.any(|(key, entry)| key.name == QUOTA && entry.quota.as_ref().is_some_and(|quota| quota.is_enforced()))
+        let mut here = inside(&contents.children, namespace);
+        here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.as_ref().is_some_and(|quota| quota.enforced))
     }
 
     /// Marks a child as going, until its watch says that it is gone.
@@ -243,9 +243,11 @@ fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, sam
 }
 
 /// What is read again and again, in versions.
-trait Versioned: PartialEq {
+trait Versioned {
     fn uid(&self) -> &str;
-    fn version(&mut self) -> &mut String;
+    fn version(&self) -> &str;
+    /// Whether nothing differs but the version.
+    fn is_same(&self, other: &Self) -> bool;
 }
 
 impl Versioned for Entry {
@@ -253,23 +255,31 @@ impl Versioned for Entry {
         &self.uid
     }
 
-    fn version(&mut self) -> &mut String {
-        &mut self.resource_version
+    fn version(&self) -> &str {
+        &self.resource_version
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        *self == Self { resource_version: self.resource_version.clone(), ..other.clone() }
     }
 }
 
-impl<Spec: PartialEq, Status: PartialEq> Versioned for Root<Spec, Status> {
+impl<Spec: Clone + PartialEq, Status: Clone + PartialEq> Versioned for Root<Spec, Status> {
     fn uid(&self) -> &str {
         &self.uid
     }
 
-    fn version(&mut self) -> &mut String {
-        &mut self.resource_version
+    fn version(&self) -> &str {
+        &self.resource_version
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        *self == Self { resource_version: self.resource_version.clone(), ..other.clone() }
     }
 }
 
 /// Replaces an object by a newer reading of it; news is whatever differs beside the version.
-fn replace<Key: Ord, Object: Versioned>(objects: &mut BTreeMap<Key, Object>, key: Key, mut read: Object) -> bool {
+fn replace<Key: Ord, Object: Versioned>(objects: &mut BTreeMap<Key, Object>, key: Key, read: Object) -> bool {
     let Some(known) = objects.get_mut(&key) else {
         objects.insert(key, read);
         return true;
@@ -277,9 +287,7 @@ fn replace<Key: Ord, Object: Versioned>(objects: &mut BTreeMap<Key, Object>, key
     if known.uid() == read.uid() && !is_newer(read.version(), known.version()) {
         return false;
     }
-    let version = read.version().clone();
-    known.version().clone_from(&version);
-    let news = *known != read;
+    let news = !known.is_same(&read);
     *known = read;
     news
 }

@@ -31,7 +31,7 @@ pub(super) fn system_key(object: &DynamicObject) -> (NamespaceName, String) {
 
 pub(super) fn child_key(index: usize, object: &DynamicObject) -> ChildKey {
     let name = object.name_any();
-    ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name }
+    ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name: name.into() }
 }
 
 /// Resource versions are ordered numbers on every supported server; elsewhere the last one to come counts as newer.

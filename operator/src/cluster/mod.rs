@@ -9,6 +9,7 @@ mod metrics;
 pub mod permissions;
 mod queue;
 mod reconcile;
+mod repairs;
 mod report;
 mod run;
 mod watch;

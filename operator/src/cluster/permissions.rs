@@ -35,9 +35,8 @@ pub fn cluster_role() -> ClusterRole {
 
 fn verbs(write: Write) -> &'static [&'static str] {
     match write {
-        Write::Namespace => &["get", "list", "watch", "create", "patch", "delete"],
+        Write::Namespace | Write::Shared => &["get", "list", "watch", "create", "patch", "delete"],
         Write::Guard => &["get", "list", "watch", "create", "update", "delete"],
-        Write::Shared => &["list", "watch", "create", "patch", "delete"],
     }
 }
 

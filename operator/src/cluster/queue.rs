@@ -24,7 +24,9 @@ use super::{
 use crate::{error::Error, names::TenantName};
 
 /// First and longest wait before a tenant that failed is tried again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(15));
+/// News of a tenant that failed is looked at after this time at the latest, and after as much as it would be tried again.
+const NEWS_WAITS: Duration = Duration::from_secs(1);
 
 /// The queue and its workers.
 pub struct Queue {
@@ -33,29 +35,36 @@ pub struct Queue {
     workers: usize,
     running: JoinSet<Result<Next, Error>>,
     busy: HashMap<task::Id, TenantName>,
-    failures: HashMap<TenantName, u32>,
+    failing: Arc<Mutex<HashMap<TenantName, Failing>>>,
     /// Tenants with news that wait for a worker; for the metric alone.
     due: Arc<Mutex<HashSet<TenantName>>>,
 }
 
-fn lock(due: &Mutex<HashSet<TenantName>>) -> MutexGuard<'_, HashSet<TenantName>> {
-    due.lock().unwrap_or_else(PoisonError::into_inner)
+/// A tenant that failed.
+struct Failing {
+    times: u32,
+    /// News is not looked at before.
+    rests_until: Instant,
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Queue {
     /// A queue with so many workers.
     pub fn new(context: Context, metrics: Metrics, workers: usize) -> Self {
-        let (busy, failures) = (HashMap::new(), HashMap::new());
-        Self { context, metrics, workers, running: JoinSet::new(), busy, failures, due: Arc::default() }
+        Self { context, metrics, workers, running: JoinSet::new(), busy: HashMap::new(), failing: Arc::default(), due: Arc::default() }
     }
 
     /// Works for ever; may be dropped at any time, and then [`Queue::finish_all`] ends what is running.
     pub async fn work(&mut self, heard: mpsc::UnboundedReceiver<TenantName>) {
         let (again, later) = mpsc::unbounded_channel();
-        let due = self.due.clone();
+        let (due, failing) = (self.due.clone(), self.failing.clone());
         let now = |message: TenantName| {
             lock(&due).insert(message.clone());
-            ScheduleRequest { message, run_at: Instant::now() }
+            let rests_until = lock(&failing).get(&message).map(|failing| failing.rests_until);
+            ScheduleRequest { message, run_at: rests_until.unwrap_or_else(Instant::now) }
         };
         let requests = futures::stream::select(UnboundedReceiverStream::new(heard).map(now), UnboundedReceiverStream::new(later));
         let mut waiting = pin!(scheduler(requests));
@@ -91,7 +100,7 @@ impl Queue {
             let begin = Instant::now();
             let result = reconcile(&context, &tenant).await;
             let word = match &result {
-                Ok(Next::Retry) => "requeue",
+                Ok(Next::Retry(_)) => "requeue",
                 Ok(Next::After(_)) => "requeue_after",
                 Ok(Next::News) => "success",
                 Err(_) => "error",
@@ -106,24 +115,31 @@ impl Queue {
     /// Notes the end of a reconcile and says when to look again.
     fn finish(&mut self, done: Result<(task::Id, Result<Next, Error>), task::JoinError>) -> Option<ScheduleRequest<TenantName>> {
         let (id, result) = match done {
-            Ok((id, result)) => (id, result.map_err(|cause| cause.to_string())),
-            Err(panic) => (panic.id(), Err(format!("it ended abnormally: {panic}"))),
+            Ok((id, result)) => (id, result),
+            Err(panic) => (panic.id(), Err(Error::Abnormal(panic.to_string()))),
         };
         let tenant = self.busy.remove(&id)?;
         if let Err(cause) = &result {
-            warn!(%tenant, error = cause, "reconcile failed, trying again");
+            warn!(%tenant, error = %cause, "reconcile failed, trying again");
         }
+        let now = Instant::now();
         let wait = match result {
             Ok(Next::News) => None,
             Ok(Next::After(wait)) => Some(wait),
-            Ok(Next::Retry) | Err(_) => {
-                let failures = self.failures.entry(tenant.clone()).or_default();
-                *failures += 1;
-                let factor = 2_u32.saturating_pow((*failures - 1).min(16));
-                return Some(ScheduleRequest { message: tenant, run_at: Instant::now() + RETRY.0.saturating_mul(factor).min(RETRY.1) });
-            }
+            Ok(Next::Retry(least)) => return Some(self.again(tenant, now, least)),
+            Err(error) => return Some(self.again(tenant, now, error.again().unwrap_or_default())),
         };
-        self.failures.remove(&tenant);
-        wait.map(|wait| ScheduleRequest { message: tenant, run_at: Instant::now() + wait })
+        lock(&self.failing).remove(&tenant);
+        wait.map(|wait| ScheduleRequest { message: tenant, run_at: now + wait })
+    }
+
+    /// Counts the failure: when to try again.
+    fn again(&self, tenant: TenantName, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
+        let mut failing = lock(&self.failing);
+        let record = failing.entry(tenant.clone()).or_insert(Failing { times: 0, rests_until: now });
+        let wait = RETRY.0.saturating_mul(2_u32.saturating_pow(record.times.min(16))).min(RETRY.1);
+        record.times += 1;
+        record.rests_until = now + wait.min(NEWS_WAITS).max(least);
+        ScheduleRequest { message: tenant, run_at: now + wait.max(least) }
     }
 }

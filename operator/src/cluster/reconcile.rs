@@ -9,21 +9,24 @@ use std::{
 use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
 use kube::Api;
 
-use super::{apply::Writer, cache::Cache, connection::Connection, report::Report};
+use super::{
+    apply::Writer,
+    cache::{Cache, Source},
+    connection::Connection,
+    report::Report,
+    watch::resource,
+};
 use crate::{
-    api::AgencyTenantStatus,
     children::namespace_index,
     error::Error,
-    names::TenantName,
+    names::{NamespaceName, SystemName, TenantName},
     plan::{
-        Plan,
-        amount::{Amount, amounts, of, resources},
         diff::diff,
         intent::intent,
         plan,
         release::{Release, release},
         settings::Settings,
-        snapshot::Snapshot,
+        snapshot::{Snapshot, inside},
     },
     status::{Facts, system, tenant},
 };
@@ -60,8 +63,8 @@ pub enum Next {
     News,
     /// After this time.
     After(Duration),
-    /// Soon, and ever later as long as it fails.
-    Retry,
+    /// Soon, and ever later as long as it fails; not before this time.
+    Retry(Duration),
 }
 
 /// Brings one tenant to its plan and tells how that went.
@@ -79,12 +82,14 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         snapshot.refused = held.refused;
         let intent = intent(&snapshot, &context.settings);
         let plan = plan(&snapshot, &intent, &context.settings);
-        if let Some(raised) = raised_total(&snapshot, &plan) {
-            context.report.publish(&snapshot, &raised).await?;
+        if let Some(status) = tenant::beforehand(&snapshot, &plan) {
+            match context.report.publish(&snapshot, &status).await {
+                Err(error) if error.is_stale() => context.refresh(&snapshot).await?,
+                other => other?,
+            }
             continue;
         }
-        let uid = snapshot.tenant.as_ref().map_or("", |root| &root.uid);
-        let outcome = context.writer.apply(diff(&plan, uid, &snapshot.observed)).await;
+        let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         written |= outcome.written() > 0;
         if outcome.is_stale() || (outcome.written() > 0 && !outcome.failed()) {
             continue; // the status is judged when there is nothing left to write
@@ -97,24 +102,66 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         let facts = Facts { snapshot: &snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: &now };
         return context.tell(&facts).await;
     }
-    Ok(Next::Retry)
+    Ok(Next::Retry(Duration::ZERO))
 }
 
 impl Context {
-    /// The caches' view, and, when something is about to end, whether the two kinds are being uninstalled.
+    /// The caches' view, and, when something is about to end, what the API server itself says of it.
     async fn snapshot(&self, name: &TenantName) -> Result<Snapshot, Error> {
         let mut snapshot = self.cache.snapshot(name);
-        if something_ends(&snapshot) {
-            let definitions: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
-            for definition in DEFINITIONS {
-                match self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await {
-                    Ok(found) => snapshot.uninstalling |= found.is_none_or(|found| found.metadata.deletion_timestamp.is_some()),
-                    Err(error @ Error::Refused { .. }) => snapshot.blind.push(error.to_string()),
-                    Err(error) => return Err(error),
-                }
+        let undeclared = undeclared(&snapshot);
+        let is_deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
+        if is_deleting || !undeclared.is_empty() {
+            self.ask_for_definitions(&mut snapshot).await?;
+        }
+        if !snapshot.definitions.ending {
+            for system in undeclared {
+                self.ask_for_system(&mut snapshot, system).await?;
             }
         }
         Ok(snapshot)
+    }
+
+    /// Nothing destructive may follow from a definition that is being removed, or was only just put back.
+    async fn ask_for_definitions(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
+        for definition in DEFINITIONS {
+            match self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await {
+                Ok(found) => {
+                    let metadata = found.map(|found| found.metadata);
+                    snapshot.definitions.ending |= metadata.as_ref().is_none_or(|metadata| metadata.deletion_timestamp.is_some());
+                    let created = metadata.and_then(|metadata| metadata.creation_timestamp).map_or(0, |time| time.0.as_second());
+                    snapshot.definitions.created = snapshot.definitions.created.max(created);
+                }
+                Err(error @ Error::Refused { .. }) => snapshot.blind.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a cache says that does not exist may only not have come through yet, and its namespace must not be closed.
+    async fn ask_for_system(&self, snapshot: &mut Snapshot, system: SystemName) -> Result<(), Error> {
+        let systems = self.connection.api(&resource(Source::Systems), snapshot.name.as_str());
+        match self.connection.request("get", "hostedsystems", systems.get_opt(system.as_str())).await {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                self.cache.take(Source::Systems, &found);
+                snapshot.unlisted.insert(system);
+            }
+            Err(error @ Error::Refused { .. }) => snapshot.blind.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Takes in the tenant as the API server has it: another wrote it, and its watch has not said so yet.
+    async fn refresh(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let tenants = self.connection.api(&resource(Source::Tenants), "");
+        if let Some(found) = self.connection.request("get", "agencytenants", tenants.get_opt(snapshot.name.as_str())).await? {
+            self.cache.take(Source::Tenants, &found);
+        }
+        Ok(())
     }
 
     /// How long to wait yet for the controller manager, none when it is done or has had its time.
@@ -145,31 +192,21 @@ impl Context {
 
 fn next(facts: &Facts, due: Option<Duration>) -> Next {
     match due {
-        _ if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() => Next::Retry,
+        _ if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() => {
+            Next::Retry(facts.outcome.again().unwrap_or_default())
+        }
         Some(due) => Next::After(due),
         None => Next::News,
     }
 }
 
-/// Whether an object is marked deleted, or a namespace has lost its system: nothing destructive may follow from a
-/// definition that is being removed.
-fn something_ends(snapshot: &Snapshot) -> bool {
-    let deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
-    let declared = |system: &str| snapshot.systems.iter().any(|root| root.name == system);
-    let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index());
-    deleting || namespaces.filter_map(|key| key.namespace.system()).any(|system| !declared(system.as_str()))
-}
-
-/// The status with the total that is about to be served, where that is more than the status says.
-fn raised_total(snapshot: &Snapshot, plan: &Plan) -> Option<AgencyTenantStatus> {
-    let mut status = snapshot.tenant.as_ref()?.status.clone();
-    let mut figures = status.quota.take().unwrap_or_default();
-    let served = amounts(&figures.total).unwrap_or_default();
-    let total = &plan.allocation.total;
-    let raised = plan.allocation.allocated.iter().any(|(key, held)| *held > of(&served, key) && of(total, key) > of(&served, key));
-    figures.total = resources(
-        &plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO).map(|(key, amount)| (key.clone(), *amount)).collect(),
-    );
-    status.quota = Some(figures);
-    raised.then_some(status)
+/// Systems that are not declared and whose namespaces are not closed yet.
+fn undeclared(snapshot: &Snapshot) -> Vec<SystemName> {
+    let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
+    let closed = |namespace| {
+        let quota = inside(&snapshot.observed, namespace).find_map(|(_, entry)| entry.quota.as_ref());
+        quota.is_some_and(|quota| quota.is_drained())
+    };
+    let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index()).map(|key| &key.namespace);
+    namespaces.filter(|namespace| !closed(namespace)).filter_map(NamespaceName::system).filter(|system| !declared(system)).collect()
 }

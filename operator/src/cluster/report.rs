@@ -67,7 +67,7 @@ impl Held {
     fn note(&mut self, name: &str, result: Result<(), Error>) -> Result<(), Error> {
         match result {
             Ok(()) => self.written = true,
-            Err(Error::Refused { code: 400 | 403 | 422, message }) => drop(self.refused.insert(name.to_owned(), message)),
+            Err(Error::Refused { code: 400 | 403 | 422, message, .. }) => drop(self.refused.insert(name.to_owned(), message)),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Report {
     /// Puts our finalizer on what will get children.
     pub async fn hold(&self, snapshot: &Snapshot) -> Result<Held, Error> {
         let mut held = Held::default();
-        let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.uninstalling) else { return Ok(held) };
+        let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending) else { return Ok(held) };
         if wants_hold(tenant) {
             held.note("", self.finalizers(Source::Tenants, tenant, true).await)?;
         }

@@ -48,7 +48,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (cache, metrics) = (Arc::new(Cache::default()), Metrics::default());
     let connection = Connection { client: client.clone(), metrics: metrics.clone() };
     let report = Report::new(connection.clone(), cache.clone());
-    let writer = Writer { connection: connection.clone(), cache: cache.clone() };
+    let writer = Writer { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
     let context = Context {
         connection: connection.clone(),

@@ -26,6 +26,8 @@ pub struct Space<'a> {
     pub access: Access,
     /// What it may use, by quota key.
     pub hard: Amounts,
+    /// The ledger's entry for which its quota is written.
+    pub epoch: i64,
 }
 
 /// What is open in a namespace.
@@ -68,4 +70,6 @@ pub struct Desired {
     pub object: Value,
     /// Hash of the content that the operator defines.
     pub hash: u64,
+    /// The same without annotations: it stays while only the ledger's entry changes.
+    pub purpose: u64,
 }

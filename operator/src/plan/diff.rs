@@ -1,12 +1,14 @@
 //! Plan × observed → changes: what must be written so that the plan holds, and nothing else.
 
 use crate::{
-    children::{TABLE, namespace_index},
+    children::TABLE,
     names::NamespaceName,
     plan::{
         Goal, Plan, SpacePlan,
+        amount::{Amount, of},
         desired::Desired,
-        snapshot::{ChildKey, Entry, Observed},
+        owner::{Identity, Owner, namespace_entry},
+        snapshot::{ChildKey, Entry, Observed, inside},
     },
 };
 
@@ -19,8 +21,8 @@ pub enum Change {
     Update {
         /// As it should be.
         desired: Desired,
-        /// UID that was seen.
-        uid: String,
+        /// As it was seen.
+        seen: Seen,
     },
     /// It is as it should be.
     Keep(ChildKey),
@@ -45,6 +47,17 @@ pub enum Change {
     },
 }
 
+/// The object that a change was decided upon.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// UID.
+    pub uid: String,
+    /// Hash of the content that the operator defines.
+    pub hash: u64,
+    /// Whether it is a namespace whose mark does not say that it is ours, so that its quota must.
+    pub doubtful: bool,
+}
+
 impl Change {
     /// Whether carrying it out writes to the API server.
     #[must_use]
@@ -64,27 +77,24 @@ pub struct SpaceChanges {
 
 /// Compares a plan with what is there.
 #[must_use]
-pub fn diff(plan: &Plan, tenant_uid: &str, observed: &Observed) -> Vec<SpaceChanges> {
-    let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: space_changes(space, tenant_uid, observed) };
+pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
+    let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: changes(space, &plan.identity, observed) };
     plan.spaces.iter().map(of).collect()
 }
 
-/// What is known of a namespace itself.
-#[must_use]
-pub fn namespace_entry<'a>(observed: &'a Observed, namespace: &NamespaceName) -> Option<&'a Entry> {
-    observed.get(&ChildKey { namespace: namespace.clone(), kind: namespace_index(), name: namespace.as_str().to_owned() })
-}
-
-fn space_changes(space: &SpacePlan, tenant_uid: &str, observed: &Observed) -> Vec<Change> {
-    let own = namespace_entry(observed, &space.namespace);
-    match own {
+fn changes(space: &SpacePlan, identity: &Identity, observed: &Observed) -> Vec<Change> {
+    match identity.owner(observed, &space.namespace) {
         // Whatever else is remembered of it was in one that is gone.
-        None => return space.desired.iter().cloned().map(Change::Create).collect(),
-        Some(entry) if entry.tenant_uid != tenant_uid => return vec![Change::Conflict { owner: entry.tenant_uid.clone() }],
-        Some(entry) if entry.deleting => return Vec::new(), // Kubernetes empties it; nothing can be written any more
-        _ => {}
+        Owner::Nobody => return space.desired.iter().cloned().map(Change::Create).collect(),
+        Owner::Stranger => return vec![Change::Conflict { owner: String::new() }],
+        Owner::Orphan(owner) => return vec![Change::Conflict { owner: owner.to_owned() }],
+        Owner::Own => {}
     }
-    let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, observed)).collect();
+    let own = namespace_entry(observed, &space.namespace);
+    if own.is_some_and(|entry| entry.deleting) {
+        return Vec::new(); // Kubernetes empties it; nothing can be written any more
+    }
+    let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, identity, observed)).collect();
     changes.extend(prune(space, observed));
     if space.goal != Goal::Serve {
         changes.extend(close(space, own, observed));
@@ -92,34 +102,33 @@ fn space_changes(space: &SpacePlan, tenant_uid: &str, observed: &Observed) -> Ve
     changes
 }
 
-fn towards(desired: &Desired, observed: &Observed) -> Change {
+fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Change {
     match observed.get(&desired.key()) {
         None => Change::Create(desired.clone()),
         Some(entry) if entry.hash == desired.hash => Change::Keep(desired.key()),
-        Some(entry) => Change::Update { desired: desired.clone(), uid: entry.uid.clone() },
+        Some(entry) => {
+            let doubtful = desired.kind.is_namespace() && !identity.claims(&entry.tenant_uid);
+            Change::Update { desired: desired.clone(), seen: Seen { uid: entry.uid.to_string(), hash: entry.hash, doubtful } }
+        }
     }
 }
 
 /// Marked objects that are not in the plan. Namespaces never go this way.
 fn prune<'a>(space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
-    let first = ChildKey { namespace: space.namespace.clone(), kind: 0, name: String::new() };
-    let here = observed.range(first..).take_while(|(key, _)| key.namespace == space.namespace);
-    let stale = here.filter(|(key, entry)| {
+    let stale = inside(observed, &space.namespace).filter(|(key, entry)| {
         let planned = space.desired.iter().any(|desired| &desired.key() == *key);
         !planned && !entry.deleting && TABLE.get(key.kind).is_some_and(|kind| !kind.is_namespace())
     });
-    stale.map(|(key, entry)| Change::Delete { key: key.clone(), uid: entry.uid.clone() })
+    stale.map(|(key, entry)| Change::Delete { key: key.clone(), uid: entry.uid.to_string() })
 }
 
 /// Ends the pods once no new ones are admitted; removes the namespace once there are none.
 fn close(space: &SpacePlan, own: Option<&Entry>, observed: &Observed) -> Option<Change> {
     if space.drained {
-        let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.clone();
+        let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
         return Some(Change::Remove { uid });
     }
     let quota = space.desired.iter().find_map(|desired| observed.get(&desired.key())?.quota.as_ref())?;
-    let zero = super::amount::Amount::ZERO;
-    let closed = quota.hard.get("pods") == Some(&zero);
-    let running = quota.used.get("pods").is_some_and(|pods| *pods > zero);
-    (closed && running).then_some(Change::Evict)
+    let running = of(&quota.used, "pods") > Amount::ZERO;
+    (quota.is_closed() && running).then_some(Change::Evict)
 }

@@ -12,6 +12,7 @@ use crate::{
     names::{NamespaceName, SystemName, TenantName, system_name_complaint, tenant_name_complaint},
     plan::{
         amount::{Amounts, amounts},
+        owner::Identity,
         quota::with_limits,
         settings::Settings,
         snapshot::{Snapshot, SystemRoot, TenantRoot, Unreadable},
@@ -38,8 +39,8 @@ impl fmt::Display for Problem {
 pub struct Tenant {
     /// Name, also of the home namespace.
     pub name: TenantName,
-    /// UID of the object.
-    pub uid: String,
+    /// Its UID, and that of the tenant whose namespaces it takes over.
+    pub identity: Identity,
     /// Name as people know it.
     pub display_name: String,
     /// Who may enter.
@@ -93,8 +94,6 @@ pub struct System {
     pub stage: Stage,
     /// Claimed share.
     pub wanted: Amounts,
-    /// Share that its status promises.
-    pub promised: Amounts,
     /// What becomes of the workload namespace on deletion.
     pub deletion: Deletion,
     /// Whether the system is marked deleted.
@@ -134,7 +133,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
             None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
             None => system(root, &total, closing),
         };
-        (SystemName::new(&root.name), checked)
+        (SystemName::new(root.name.as_str()), checked)
     });
     Intent { systems: systems.collect(), tenant }
 }
@@ -156,8 +155,8 @@ fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>
         return Err(problems);
     }
     Ok(Tenant {
-        name: TenantName::new(&root.name),
-        uid: root.uid.clone(),
+        name: TenantName::new(root.name.as_str()),
+        identity: Identity { uid: root.uid.clone(), adopts: spec.adopt.unwrap_or_default() },
         display_name: spec.display_name,
         members: spec.members,
         quota,
@@ -186,14 +185,12 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, V
     if !problems.is_empty() && !root.deleting {
         return Err(problems);
     }
-    let promised = root.status.granted.as_ref().and_then(|granted| amounts(granted).ok()).unwrap_or_default();
     Ok(System {
-        name: SystemName::new(&root.name),
+        name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
         created: root.created.clone(),
         stage: spec.filter(|_| !root.deleting && !closing).map_or(Stage::Retired, |spec| spec.stage),
         wanted: with_limits(wanted, total),
-        promised,
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,
     })
@@ -249,7 +246,7 @@ fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) 
         if member.name.is_empty() || member.name.starts_with("system:") {
             complain("a member is a user, group or ServiceAccount of the agency, none of Kubernetes' own; name one");
         }
-        let own = NamespaceName::new(&member.namespace).tenant().as_str() == tenant;
+        let own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;
         if member.kind == SubjectKind::ServiceAccount && !own {
             complain("a ServiceAccount of a namespace that is not the agency's; name one of its own");
         }

@@ -5,25 +5,30 @@ pub mod amount;
 pub mod desired;
 pub mod diff;
 pub mod intent;
+pub mod ledger;
 pub mod outcome;
+pub mod owner;
 pub mod quota;
 pub mod release;
 pub mod settings;
+mod site;
 pub mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    api::{Deletion, Stage},
     children::{children, namespace_index},
-    names::{NamespaceName, QUOTA, SystemName},
+    names::{NamespaceName, SystemName},
     plan::{
         amount::Amounts,
-        desired::{Access, Desired, Space},
-        intent::{Intent, System, Tenant},
-        quota::{Allocation, Claim, hand_out},
+        desired::{Desired, Space},
+        intent::{Intent, Tenant},
+        ledger::Ledger,
+        owner::{Identity, Owner},
+        quota::{Allocation, Books, Claim, Grant, hand_out},
         settings::Settings,
-        snapshot::{Entry, Observed, QuotaState, Snapshot},
+        site::{Site, Sites},
+        snapshot::{QuotaState, Snapshot},
     },
 };
 
@@ -34,6 +39,10 @@ pub struct Plan {
     pub spaces: Vec<SpacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
+    /// Whose namespaces these are.
+    pub identity: Identity,
+    /// Namespaces that stay as they are until their systems are declared again.
+    pub untouched: Vec<NamespaceName>,
 }
 
 /// One namespace as it should be.
@@ -74,170 +83,77 @@ impl Plan {
 #[must_use]
 pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     let Some(Ok(tenant)) = &intent.tenant else { return Plan::default() };
-    if snapshot.uninstalling || !snapshot.blind.is_empty() {
+    if snapshot.definitions.ending || !snapshot.blind.is_empty() {
         return Plan::default();
     }
-    let planner = Planner { snapshot, tenant, settings, quotas: quotas(&snapshot.observed, &tenant.uid) };
-    // What is declared in a namespace that is not this tenant's home is not this tenant's.
-    let is_home = planner.own(&tenant.name.home()).is_some();
-    let systems: Vec<&System> = intent.systems.iter().filter(|_| is_home).filter_map(|(_, system)| system.as_ref().ok()).collect();
-    let allocation = planner.allocate(&systems);
-    let workloads = systems.iter().filter_map(|system| planner.workload(system, &allocation));
-    let workloads: Vec<SpacePlan> = workloads.chain(planner.unserved(intent)).chain(planner.left_behind(intent)).collect();
-    let spaces = planner.home(&workloads).into_iter().chain(workloads).collect();
-    Plan { spaces, allocation }
-}
-
-/// Quotas by namespace, of those that are the tenant's.
-fn quotas(observed: &Observed, tenant_uid: &str) -> BTreeMap<NamespaceName, QuotaState> {
-    let quota = |(key, entry): (&snapshot::ChildKey, &Entry)| {
-        let state = entry.quota.as_ref().filter(|_| key.name == QUOTA)?;
-        let own = diff::namespace_entry(observed, &key.namespace).is_some_and(|namespace| namespace.tenant_uid == tenant_uid);
-        own.then(|| (key.namespace.clone(), QuotaState::clone(state)))
+    let quotas: BTreeMap<NamespaceName, QuotaState> =
+        tenant.identity.quotas(&snapshot.observed).map(|(namespace, quota)| (namespace.clone(), quota.clone())).collect();
+    let served = served(snapshot);
+    let ledger = ledger(snapshot);
+    let Sites { mut home, workloads, untouched } = site::sites(snapshot, intent, tenant, &quotas, ledger.as_ref());
+    let namespaces = namespaces(snapshot, tenant);
+    let books = Books {
+        wanted: &tenant.quota,
+        served: &served,
+        ledger: ledger.as_ref(),
+        quotas: &quotas,
+        uncounted: namespaces.iter().find(|namespace| quotas.get(namespace).is_none_or(|quota| !quota.counted)),
+        namespaces: &namespaces,
     };
-    observed.iter().filter_map(quota).collect()
+    let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
+    let allocation = hand_out(&books, &claims);
+    let space = |site: &Site| space(tenant, settings, site, &quotas, &allocation);
+    let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
+    let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
+    if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
+        home.goal = Goal::Close; // the last to go, since it holds the systems' declarations
+    }
+    let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
+    Plan { spaces, allocation, identity: tenant.identity.clone(), untouched }
 }
 
-struct Planner<'a> {
-    snapshot: &'a Snapshot,
-    tenant: &'a Tenant,
-    settings: &'a Settings,
-    quotas: BTreeMap<NamespaceName, QuotaState>,
+/// The total that the tenant's status shows.
+fn served(snapshot: &Snapshot) -> Amounts {
+    let figures = snapshot.tenant.as_ref().and_then(|root| root.status.quota.as_ref());
+    figures.and_then(|figures| amount::amounts(&figures.total).ok()).unwrap_or_default()
 }
 
-impl Planner<'_> {
-    fn allocate(&self, systems: &[&System]) -> Allocation {
-        let mut serving: Vec<&&System> = systems.iter().filter(|system| system.stage != Stage::Retired).collect();
-        serving.sort_by_key(|system| (&system.created, &system.name));
-        let claim = |system: &&&System| Claim {
-            system: system.name.clone(),
-            namespace: self.tenant.name.workload(&system.name),
-            wanted: system.wanted.clone(),
-            promised: system.promised.clone(),
-        };
-        let claims: Vec<Claim> = serving.iter().map(claim).collect();
-        hand_out(&self.tenant.quota, &self.served(), &claims, &self.quotas, self.uncounted())
-    }
+/// The ledger that the tenant's status shows.
+#[must_use]
+pub fn ledger(snapshot: &Snapshot) -> Option<Ledger> {
+    snapshot.tenant.as_ref()?.status.grants.as_deref().map(ledger::read)
+}
 
-    /// A namespace of the tenant of which nobody knows what it uses: its quota was taken away or is not counted yet.
-    fn uncounted(&self) -> Option<&NamespaceName> {
-        let namespaces = self.snapshot.observed.iter().filter(|(key, _)| key.kind == namespace_index());
-        let mut own = namespaces.filter(|(_, entry)| entry.tenant_uid == self.tenant.uid).map(|(key, _)| &key.namespace);
-        own.find(|namespace| self.quotas.get(namespace).is_none_or(|quota| !quota.is_counted()))
-    }
+/// The tenant's namespaces that exist.
+fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
+    let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index()).map(|key| &key.namespace);
+    namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
+}
 
-    /// The total that the tenant's status shows.
-    fn served(&self) -> Amounts {
-        let figures = self.snapshot.tenant.as_ref().and_then(|root| root.status.quota.as_ref());
-        figures.and_then(|figures| amount::amounts(&figures.total).ok()).unwrap_or_default()
-    }
-
-    fn workload(&self, system: &System, allocation: &Allocation) -> Option<SpacePlan> {
-        let namespace = self.tenant.name.workload(&system.name);
-        let leaving = system.deleting || self.tenant.deleting;
-        let goal = match (leaving, system.deletion, system.stage) {
-            (true, Deletion::Delete, _) => Goal::Remove,
-            (true, Deletion::Retain, _) | (false, _, Stage::Retired) => Goal::Close,
-            (false, _, _) => Goal::Serve,
-        };
-        if leaving && self.own(&namespace).is_none() {
-            return None;
-        }
-        let hard = match allocation.grants.get(&system.name) {
-            Some(grant) => grant.hard.clone(),
-            None => self.storage_held(&namespace),
-        };
-        Some(self.space(namespace, Some(system.name.clone()), &system.display_name, Access::of(system.stage), hard, goal))
-    }
-
-    /// Namespaces whose system is there and cannot be served: their shares and their stage stay, the tenant's contract goes on.
-    fn unserved(&self, intent: &Intent) -> Vec<SpacePlan> {
-        let broken = intent.systems.iter().zip(&self.snapshot.systems).filter(|((_, system), _)| system.is_err());
-        let keep = |((name, _), root): (&(SystemName, _), &snapshot::SystemRoot)| {
-            let namespace = self.tenant.name.workload(name);
-            let entry = self.own(&namespace)?;
-            let stage = root.status.stage.unwrap_or_default();
-            let (access, goal) = if self.tenant.deleting || stage == Stage::Retired {
-                (Access::Closed, Goal::Close)
-            } else {
-                (Access::of(stage), Goal::Serve)
-            };
-            let hard = match goal {
-                Goal::Serve => self.share_held(&namespace, root),
-                Goal::Close | Goal::Remove => self.storage_held(&namespace),
-            };
-            Some(self.space(namespace, Some(name.clone()), &entry.display_name, access, hard, goal))
-        };
-        broken.filter_map(keep).collect()
-    }
-
-    /// The share that a system holds, whatever it asks for: as its quota says, or its status where that was taken away.
-    fn share_held(&self, namespace: &NamespaceName, root: &snapshot::SystemRoot) -> Amounts {
-        let granted = || root.status.granted.as_ref().and_then(|granted| amount::amounts(granted).ok());
-        self.quotas.get(namespace).map(|quota| quota.wanted.clone()).or_else(granted).unwrap_or_default()
-    }
-
-    /// Namespaces of this tenant whose system is gone: kept, and closed.
-    fn left_behind(&self, intent: &Intent) -> Vec<SpacePlan> {
-        let declared: BTreeSet<&SystemName> = intent.systems.iter().map(|(name, _)| name).collect();
-        let namespaces = self.snapshot.observed.iter().filter(|(key, _)| key.kind == namespace_index());
-        let close = |(key, entry): (&snapshot::ChildKey, &Entry)| {
-            let system = key.namespace.system().filter(|system| !declared.contains(system) && entry.tenant_uid == self.tenant.uid)?;
-            let hard = self.storage_held(&key.namespace);
-            Some(self.space(key.namespace.clone(), Some(system), &entry.display_name, Access::Closed, hard, Goal::Close))
-        };
-        namespaces.filter_map(close).collect()
-    }
-
-    fn home(&self, workloads: &[SpacePlan]) -> Option<SpacePlan> {
-        let namespace = self.tenant.name.home();
-        let (access, goal) = match (self.tenant.deleting, self.tenant.deletion) {
-            (false, _) => (Access::Members, Goal::Serve),
-            (true, Deletion::Delete) if workloads.iter().all(|space| space.goal == Goal::Close && space.drained) => {
-                (Access::Closed, Goal::Remove)
-            }
-            (true, _) => (Access::Closed, Goal::Close),
-        };
-        if self.tenant.deleting && self.own(&namespace).is_none() {
-            return None;
-        }
-        Some(self.space(namespace, None, &self.tenant.display_name, access, Amounts::new(), goal))
-    }
-
-    fn space(
-        &self,
-        namespace: NamespaceName,
-        system: Option<SystemName>,
-        display_name: &str,
-        access: Access,
-        hard: Amounts,
-        goal: Goal,
-    ) -> SpacePlan {
-        let quota = self.quotas.get(&namespace);
-        let none = |amounts: &Amounts| amounts.get("pods") == Some(&amount::Amount::ZERO);
-        let drained = quota.is_some_and(|quota| none(&quota.hard) && none(&quota.used));
-        let space = Space {
-            tenant: self.tenant,
-            settings: self.settings,
-            namespace: namespace.clone(),
-            system: system.clone(),
-            display_name: display_name.to_owned(),
-            access,
-            hard,
-        };
-        SpacePlan { namespace, system, desired: children(&space), goal, drained }
-    }
-
-    /// The namespace, if it exists and is this tenant's.
-    fn own(&self, namespace: &NamespaceName) -> Option<&Entry> {
-        diff::namespace_entry(&self.snapshot.observed, namespace).filter(|entry| entry.tenant_uid == self.tenant.uid)
-    }
-
-    /// What a closed namespace still occupies: its volumes.
-    fn storage_held(&self, namespace: &NamespaceName) -> Amounts {
-        let Some(quota) = self.quotas.get(namespace) else { return Amounts::new() };
-        let volumes = |key: &str| key.ends_with("requests.storage") || key.ends_with("persistentvolumeclaims");
-        let known = if quota.used.is_empty() { &quota.wanted } else { &quota.used };
-        known.iter().filter(|(key, _)| volumes(key)).map(|(key, amount)| (key.clone(), *amount)).collect()
+fn space(
+    tenant: &Tenant,
+    settings: &Settings,
+    site: &Site,
+    quotas: &BTreeMap<NamespaceName, QuotaState>,
+    allocation: &Allocation,
+) -> SpacePlan {
+    let none = Grant::default();
+    let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
+    let space = Space {
+        tenant,
+        settings,
+        namespace: site.namespace.clone(),
+        system: site.system.clone(),
+        display_name: site.display_name.clone(),
+        access: site.access,
+        hard: grant.hard.clone(),
+        epoch: grant.epoch,
+    };
+    SpacePlan {
+        namespace: site.namespace.clone(),
+        system: site.system.clone(),
+        desired: children(&space),
+        goal: site.goal,
+        drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
     }
 }

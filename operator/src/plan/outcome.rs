@@ -1,6 +1,6 @@
 //! What became of the changes: the status is judged from this, not from what was wished.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::names::NamespaceName;
 
@@ -35,6 +35,8 @@ pub struct Failure {
     pub stalled: bool,
     /// Whether it is only that the object was written by another meanwhile.
     pub stale: bool,
+    /// How long to wait at least before the next try.
+    pub again: Option<Duration>,
 }
 
 impl Failure {
@@ -53,6 +55,12 @@ impl Outcome {
     #[must_use]
     pub fn failure(&self, namespace: &NamespaceName) -> Option<&Failure> {
         self.spaces.get(namespace)?.failures.first()
+    }
+
+    /// How long to wait at least before the next try.
+    #[must_use]
+    pub fn again(&self) -> Option<Duration> {
+        self.spaces.values().flat_map(|space| &space.failures).filter_map(|failure| failure.again).max()
     }
 
     /// Number of objects written.

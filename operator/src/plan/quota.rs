@@ -1,7 +1,7 @@
 //! How a tenant's total is handed out to its systems: guaranteed shares, in order of creation.
 //!
-//! The sum of what the namespaces hold never exceeds the total. A namespace holds the largest of what its quota wants,
-//! what admission enforces and what is used, so a lowering counts only when it shows.
+//! The sum of what the namespaces hold never exceeds the total. A namespace holds the largest of what its quota wants, what
+//! admission enforces, what is used and what the ledger promises it, so a lowering counts only when it shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use crate::{
     names::{NamespaceName, SystemName},
     plan::{
         amount::{self, Amount, Amounts},
+        ledger::{Ledger, Share},
         snapshot::QuotaState,
     },
 };
@@ -25,17 +26,19 @@ pub const STANDARD_KEYS: [&str; 8] = [
     "pods",
 ];
 
-/// What one system wants of the total.
+/// What one system is to hold of the total.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The system.
     pub system: SystemName,
     /// Its workload namespace.
     pub namespace: NamespaceName,
-    /// The share it asks for.
+    /// The share it asks for, or what it is left with where it does not serve.
     pub wanted: Amounts,
-    /// The share that it was last granted; kept for it while its quota is closed.
-    pub promised: Amounts,
+    /// Whether it serves; else it asks for nothing new.
+    pub serves: bool,
+    /// Whether its quota admits pods; a suspended system's does not, and they stay promised to it.
+    pub admits_pods: bool,
 }
 
 /// The answer to a claim.
@@ -43,8 +46,27 @@ pub struct Claim {
 pub struct Grant {
     /// What the system holds from now on.
     pub hard: Amounts,
+    /// The ledger's entry for which its quota is written.
+    pub epoch: i64,
     /// Why it does not hold all that it asks for.
     pub waiting: Option<String>,
+}
+
+/// What is known before anything is handed out.
+#[derive(Clone, Copy, Debug)]
+pub struct Books<'a> {
+    /// The tenant's quota.
+    pub wanted: &'a Amounts,
+    /// The total that its status shows.
+    pub served: &'a Amounts,
+    /// The ledger that its status shows; none where it was lost, and then everything stays as it is.
+    pub ledger: Option<&'a Ledger>,
+    /// The quotas of all of the tenant's namespaces, claimed or not.
+    pub quotas: &'a BTreeMap<NamespaceName, QuotaState>,
+    /// A namespace of which nobody knows what it uses. As long as there is one, nothing is raised.
+    pub uncounted: Option<&'a NamespaceName>,
+    /// The tenant's namespaces.
+    pub namespaces: &'a BTreeSet<NamespaceName>,
 }
 
 /// A total, handed out.
@@ -58,54 +80,96 @@ pub struct Allocation {
     pub allocated: Amounts,
     /// The answers, by system.
     pub grants: BTreeMap<SystemName, Grant>,
+    /// The ledger from now on.
+    pub ledger: Ledger,
 }
 
-/// Hands the total out.
-///
-/// `wanted` is the tenant's quota, `served` the total that its status shows, `claims` come in order of precedence,
-/// `held` are the quotas of all of the tenant's namespaces, claimed or not. As long as a namespace is `uncounted`, nobody
-/// knows what is left, and nothing is raised.
+/// Hands the total out; `claims` come in order of precedence.
 #[must_use]
-pub fn hand_out(
-    wanted: &Amounts,
-    served: &Amounts,
-    claims: &[Claim],
-    held: &BTreeMap<NamespaceName, QuotaState>,
-    uncounted: Option<&NamespaceName>,
-) -> Allocation {
-    let every_key = keys(wanted, claims);
-    let mut reserved: BTreeMap<&NamespaceName, Amounts> =
-        held.iter().map(|(namespace, quota)| (namespace, holding(quota, &every_key))).collect();
-    for claim in claims {
-        let entry = reserved.entry(&claim.namespace).or_default();
-        for key in &every_key {
-            let promised = amount::of(&claim.promised, key).min(amount::of(&claim.wanted, key));
-            entry.insert(key.clone(), amount::of(entry, key).max(promised));
-        }
-    }
+pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
+    let every_key = keys(books.wanted, claims.iter().filter(|claim| claim.serves));
+    let found = books.ledger.is_none().then(|| found(books, &every_key));
+    let ledger = books.ledger.or(found.as_ref()).unwrap_or(const { &Ledger::new() });
+    let mut reserved = reserve(books, ledger, claims, &every_key);
     let mut sum = total_of(reserved.values());
-    let mut grants = BTreeMap::new();
+    let served = if found.is_some() { &sum.clone() } else { books.served };
+    let mut allocation = Allocation::default();
     for claim in claims {
         let own = reserved.entry(&claim.namespace).or_default();
-        // Not the keys of others: what nobody but they claim is not this system's to be refused.
-        let keys = keys(wanted, std::slice::from_ref(claim));
-        let grant = match uncounted {
-            Some(namespace) if raises(claim, own) => {
-                let hard = keys.iter().map(|key| (key.clone(), amount::of(&claim.wanted, key).min(amount::of(own, key)))).collect();
-                Grant { hard, waiting: Some(format!("nothing is raised before the use of namespace {namespace} is counted")) }
-            }
-            _ => answer(claim, own, wanted, &sum, &keys),
-        };
+        let mut grant = grant(books, claim, own, &sum);
+        let share = enter(books, ledger, claim, &grant, &every_key);
+        grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
+        if !share.hard.is_empty() {
+            allocation.ledger.insert(claim.system.clone(), share);
+        }
         for key in &every_key {
             let raised = amount::of(own, key).max(amount::of(&grant.hard, key));
             let more = raised.minus(amount::of(own, key));
             own.insert(key.clone(), raised);
             *sum.entry(key.clone()).or_default() = amount::of(&sum, key).plus(more);
         }
-        grants.insert(claim.system.clone(), grant);
+        allocation.grants.insert(claim.system.clone(), grant);
     }
-    let (total, lowering) = serve(wanted, served, &sum, &every_key);
-    Allocation { total, lowering, allocated: sum, grants }
+    (allocation.total, allocation.lowering) = serve(books.wanted, served, &sum, &every_key);
+    allocation.allocated = sum;
+    keep_unclaimed(books, ledger, &mut allocation);
+    allocation
+}
+
+/// The ledger that says what the quotas hold.
+fn found(books: &Books, keys: &BTreeSet<String>) -> Ledger {
+    let entry = |(namespace, quota): (&NamespaceName, &QuotaState)| Some((namespace.system()?, Share::found(quota, holding(quota, keys))));
+    books.quotas.iter().filter_map(entry).collect()
+}
+
+/// What counts as taken in each namespace: what its quota holds or may be raised to.
+fn reserve<'a>(books: &'a Books, ledger: &Ledger, claims: &'a [Claim], keys: &BTreeSet<String>) -> BTreeMap<&'a NamespaceName, Amounts> {
+    let mut reserved: BTreeMap<&NamespaceName, Amounts> =
+        books.quotas.iter().map(|(namespace, quota)| (namespace, holding(quota, keys))).collect();
+    for claim in claims {
+        let entry = reserved.entry(&claim.namespace).or_default();
+        for (key, amount) in ledger.get(&claim.system).iter().flat_map(|share| &share.hard) {
+            entry.insert(key.clone(), amount::of(entry, key).max(*amount));
+        }
+    }
+    reserved
+}
+
+fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
+    if !claim.serves {
+        return Grant { hard: claim.wanted.clone(), ..Grant::default() };
+    }
+    // Not the keys of others: what nobody but they claim is not this system's to be refused.
+    let keys = keys(books.wanted, [claim].into_iter());
+    match books.uncounted {
+        Some(namespace) if raises(claim, own) => {
+            let hard = keys.iter().map(|key| (key.clone(), amount::of(&claim.wanted, key).min(amount::of(own, key)))).collect();
+            let waiting = Some(format!("nothing is raised before the use of namespace {namespace} is counted"));
+            Grant { hard, waiting, epoch: 0 }
+        }
+        _ => answer(claim, own, books.wanted, sum, &keys),
+    }
+}
+
+fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> Share {
+    let quota = books.quotas.get(&claim.namespace);
+    let held = quota.map(|quota| holding(quota, keys)).unwrap_or_default();
+    let target: Amounts = grant.hard.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, amount)| (key.clone(), *amount)).collect();
+    let mut written = target.clone();
+    if !claim.admits_pods {
+        written.remove("pods");
+    }
+    let before = ledger.get(&claim.system).cloned().unwrap_or_default();
+    before.next(&target, &written, quota, &held)
+}
+
+/// Entries of namespaces that nothing is planned for stay.
+fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
+    for system in books.namespaces.iter().filter_map(NamespaceName::system) {
+        if let (false, Some(share)) = (allocation.grants.contains_key(&system), ledger.get(&system)) {
+            allocation.ledger.insert(system, share.clone());
+        }
+    }
 }
 
 /// Where only the request of a resource is claimed, its limit follows in the proportion of the tenant's total.
@@ -121,14 +185,14 @@ pub fn with_limits(mut claimed: Amounts, total: &Amounts) -> Amounts {
     claimed
 }
 
-fn keys(wanted: &Amounts, claims: &[Claim]) -> BTreeSet<String> {
-    let claimed = claims.iter().flat_map(|claim| claim.wanted.keys());
+fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a Claim>) -> BTreeSet<String> {
+    let claimed = claims.flat_map(|claim| claim.wanted.keys());
     STANDARD_KEYS.into_iter().map(String::from).chain(wanted.keys().chain(claimed).cloned()).collect()
 }
 
 fn holding(quota: &QuotaState, keys: &BTreeSet<String>) -> Amounts {
     let largest = |key: &String| {
-        let amounts = [&quota.wanted, &quota.hard, &quota.used].map(|amounts| amount::of(amounts, key));
+        let amounts = [&*quota.wanted, &*quota.hard, &quota.used].map(|amounts| amount::of(amounts, key));
         amounts.into_iter().max().unwrap_or_default()
     };
     keys.iter().map(|key| (key.clone(), largest(key))).collect()
@@ -154,8 +218,8 @@ fn answer(claim: &Claim, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &B
     };
     let hard = |limit: &dyn Fn(&str) -> Amount| keys.iter().map(|key| (key.clone(), limit(key))).collect();
     match keys.iter().filter(short).map(|key| shortage(claim, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
-        None => Grant { hard: hard(&|key| amount::of(&claim.wanted, key)), waiting: None },
-        Some(why) => Grant { hard: hard(&|key| amount::of(&claim.wanted, key).min(amount::of(own, key))), waiting: Some(why) },
+        None => Grant { hard: hard(&|key| amount::of(&claim.wanted, key)), epoch: 0, waiting: None },
+        Some(why) => Grant { hard: hard(&|key| amount::of(&claim.wanted, key).min(amount::of(own, key))), epoch: 0, waiting: Some(why) },
     }
 }
 

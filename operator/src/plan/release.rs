@@ -39,7 +39,7 @@ pub fn release(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outc
 
 fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
     let orphan = intent.tenant.is_none();
-    if snapshot.uninstalling || orphan {
+    if snapshot.definitions.ending || orphan {
         return true;
     }
     if !can_judge(snapshot, intent) {
@@ -50,7 +50,7 @@ fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, 
 }
 
 fn tenant_may_go(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
-    snapshot.uninstalling || (can_judge(snapshot, intent) && plan.spaces.iter().all(|space| is_closed(space, outcome)))
+    snapshot.definitions.ending || (can_judge(snapshot, intent) && plan.spaces.iter().all(|space| is_closed(space, outcome)))
 }
 
 fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {

@@ -1,11 +1,14 @@
 //! What the operator sees of one tenant at one moment: plain data, gathered from the caches.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus},
-    names::{NamespaceName, QUOTA, TenantName},
-    plan::amount::Amounts,
+    names::{NamespaceName, QUOTA, SystemName, TenantName},
+    plan::amount::{Amount, Amounts, of},
 };
 
 /// One of the two kinds as it was read, before anything is believed of it.
@@ -55,20 +58,22 @@ pub struct ChildKey {
     /// Index of its kind in the table of children.
     pub kind: usize,
     /// Name of the object.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// All that is kept of a child that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// UID, for preconditions.
-    pub uid: String,
+    pub uid: Box<str>,
     /// `metadata.resourceVersion`, for preconditions.
-    pub resource_version: String,
+    pub resource_version: Box<str>,
     /// Value of the tenant UID label, empty where there is none.
-    pub tenant_uid: String,
+    pub tenant_uid: Arc<str>,
     /// Value of the display name annotation, empty where there is none.
-    pub display_name: String,
+    pub display_name: Box<str>,
+    /// Time of creation, in seconds since 1970.
+    pub created: i64,
     /// Whether it is marked deleted.
     pub deleting: bool,
     /// Hash of the content that the operator defines.
@@ -77,39 +82,73 @@ pub struct Entry {
     pub quota: Option<Box<QuotaState>>,
 }
 
-/// Figures of a `ResourceQuota`.
+/// Figures of a `ResourceQuota`: what is not 0 of the keys that are handed out, and what is to be said of all keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuotaState {
     /// `spec.hard`: what is wanted.
-    pub wanted: Amounts,
+    pub wanted: Arc<Amounts>,
     /// `status.hard`: what admission enforces.
-    pub hard: Amounts,
+    pub hard: Arc<Amounts>,
     /// `status.used`.
     pub used: Amounts,
+    /// The ledger's entry that it was last written for.
+    pub epoch: i64,
+    /// Whether admission enforces what the spec wants.
+    pub live: bool,
+    /// Whether admission judges every key, be it by a former amount.
+    pub enforced: bool,
+    /// Whether every key's use is known.
+    pub counted: bool,
 }
 
 impl QuotaState {
-    /// Whether admission enforces what the spec wants.
+    /// Reads the figures; `told` says which keys are handed out to systems.
     #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.wanted == self.hard
+    pub fn new(wanted: &Amounts, hard: &Amounts, used: &Amounts, epoch: i64, told: impl Fn(&str) -> bool) -> Self {
+        let some = |amounts: &Amounts| -> Amounts {
+            amounts
+                .iter()
+                .filter(|(key, amount)| **amount > Amount::ZERO && told(key))
+                .map(|(key, amount)| (key.clone(), *amount))
+                .collect()
+        };
+        let live = wanted == hard;
+        let kept = Arc::new(some(wanted));
+        Self {
+            hard: if live { kept.clone() } else { Arc::new(some(hard)) },
+            wanted: kept,
+            used: some(used),
+            epoch,
+            live,
+            enforced: wanted.keys().all(|key| hard.contains_key(key)),
+            counted: wanted.keys().all(|key| used.contains_key(key)),
+        }
     }
 
-    /// Whether every key's use is known.
+    /// Whether admission lets no pod in, and there is none.
     #[must_use]
-    pub fn is_counted(&self) -> bool {
-        self.wanted.keys().all(|key| self.used.contains_key(key))
+    pub fn is_drained(&self) -> bool {
+        self.is_closed() && self.counted && of(&self.used, PODS) == Amount::ZERO
     }
 
-    /// Whether admission judges every key, be it by a former amount.
+    /// Whether admission lets no pod in.
     #[must_use]
-    pub fn is_enforced(&self) -> bool {
-        self.wanted.keys().all(|key| self.hard.contains_key(key))
+    pub fn is_closed(&self) -> bool {
+        self.enforced && of(&self.hard, PODS) == Amount::ZERO
     }
 }
 
+const PODS: &str = "pods";
+
 /// Children by place.
 pub type Observed = BTreeMap<ChildKey, Entry>;
+
+/// The children of one namespace, itself among them.
+pub fn inside<'a>(observed: &'a Observed, namespace: &NamespaceName) -> impl Iterator<Item = (&'a ChildKey, &'a Entry)> {
+    let namespace = namespace.clone();
+    let first = ChildKey { namespace: namespace.clone(), kind: 0, name: Arc::default() };
+    observed.range(first..).take_while(move |(key, _)| key.namespace == namespace)
+}
 
 /// One tenant at one moment.
 #[derive(Clone, Debug)]
@@ -124,18 +163,29 @@ pub struct Snapshot {
     pub observed: Observed,
     /// Kinds that the operator cannot see, and why. Nothing is changed as long as there is one.
     pub blind: Vec<String>,
-    /// Whether one of the two kinds is being removed from the cluster: then nothing but finalizers is touched.
-    pub uninstalling: bool,
+    /// What is known of the definitions of the two kinds; asked for only where something is about to end.
+    pub definitions: Definitions,
+    /// Systems that the caches do not know and the API server does.
+    pub unlisted: BTreeSet<SystemName>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,
+}
+
+/// The definitions of the two kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Definitions {
+    /// Whether one of them is being removed from the cluster, or is gone: then nothing but finalizers is touched.
+    pub ending: bool,
+    /// When the younger one was created, in seconds since 1970. Systems of older namespaces may not have been declared again yet.
+    pub created: i64,
 }
 
 impl Snapshot {
     /// Whether there is a quota in this namespace and admission enforces it as it is written.
     #[must_use]
     pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
-        let mut here = self.observed.iter().filter(|(key, _)| key.namespace == *namespace && key.name == QUOTA);
-        here.any(|(_, entry)| entry.quota.as_ref().is_some_and(|quota| quota.is_live()))
+        let mut here = inside(&self.observed, namespace).filter(|(key, _)| &*key.name == QUOTA);
+        here.any(|(_, entry)| entry.quota.as_ref().is_some_and(|quota| quota.live))
     }
 }

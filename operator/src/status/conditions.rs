@@ -60,6 +60,8 @@ pub mod reason {
     pub const UNINSTALLING: &str = "Uninstalling";
     /// A namespace or child belongs to somebody else.
     pub const CONFLICT: &str = "Conflict";
+    /// The namespaces of this name were made for a deleted tenant, whose UID the message names.
+    pub const ORPHAN_OF: &str = "OrphanOf";
     /// The operator may not do something; the message names verb and resource.
     pub const FORBIDDEN: &str = "Forbidden";
     /// The API server refused an object.

@@ -6,7 +6,7 @@ pub mod tenant;
 
 use crate::{
     names::NamespaceName,
-    plan::{Plan, diff::namespace_entry, intent::Intent, outcome::Outcome, snapshot::Snapshot},
+    plan::{Plan, intent::Intent, outcome::Outcome, owner::namespace_entry, snapshot::Snapshot},
     status::conditions::{Judgement, kind, reason},
 };
 
@@ -28,7 +28,7 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// Why nothing at all is done for this tenant, if so.
     fn held_up(&self) -> Option<Judgement> {
-        if self.snapshot.uninstalling {
+        if self.snapshot.definitions.ending {
             return Some(Judgement::unknown(
                 kind::PROVISIONED,
                 reason::UNINSTALLING,

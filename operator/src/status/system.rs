@@ -6,8 +6,8 @@ use crate::{
     plan::{
         SpacePlan,
         amount::{Amount, resources},
-        diff::namespace_entry,
         intent::{Problem, System},
+        owner::Owner,
         quota::Grant,
         snapshot::SystemRoot,
     },
@@ -20,7 +20,7 @@ use crate::{
 /// Judges one hosted system of the tenant.
 #[must_use]
 pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
-    let name = SystemName::new(&root.name);
+    let name = SystemName::new(root.name.as_str());
     let system = facts.intent.systems.iter().find(|(other, _)| *other == name).map(|(_, system)| system);
     let view = View { facts, root, system, namespace: facts.snapshot.name.workload(&name), name };
     let stage = view.stage();
@@ -28,10 +28,10 @@ pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
         observed_generation: root.generation,
         stage,
         namespace: view.space().map(|space| space.namespace.to_string()).or_else(|| root.status.namespace.clone()),
-        granted: match (view.grant(), view.space()) {
-            (Some(grant), _) => Some(resources(&held(grant))),
-            (None, Some(_)) if matches!(system, Some(Ok(_))) => None,
-            (None, _) => root.status.granted.clone(), // not served in this state; it keeps what it has
+        granted: match view.grant() {
+            Some(_) if view.is_retiring() => None,
+            Some(grant) => Some(resources(&held(grant))),
+            None => root.status.granted.clone(), // not served in this state; it keeps what it has
         },
         conditions: conditions(&root.status.conditions, view.judge(), root.generation, facts.now),
     }
@@ -72,13 +72,12 @@ impl View<'_> {
 
     /// Whether the namespace that the system is declared in is its tenant's.
     fn has_home(&self) -> bool {
-        let entry = namespace_entry(&self.facts.snapshot.observed, &self.facts.snapshot.name.home());
-        let uid = self.facts.snapshot.tenant.as_ref().map(|root| &root.uid);
-        entry.map(|entry| &entry.tenant_uid) == uid
+        let home = self.facts.snapshot.name.home();
+        self.facts.plan.identity.owner(&self.facts.snapshot.observed, &home) == Owner::Own
     }
 
     fn homeless(&self) -> String {
-        let namespace = NamespaceName::new(&self.root.namespace);
+        let namespace = NamespaceName::new(self.root.namespace.as_str());
         let cure = match namespace.system() {
             Some(_) => format!("create the system in '{}'", namespace.tenant()),
             None => "create the system in its agency's home namespace, or the agency first".to_owned(),
@@ -88,8 +87,8 @@ impl View<'_> {
 
     fn quota_granted(&self) -> Judgement {
         let waiting = self.grant().and_then(|grant| grant.waiting.as_ref());
-        match (self.grant(), waiting, self.space()) {
-            (_, Some(numbers), _) => Judgement::no(
+        match (self.grant(), waiting) {
+            (_, Some(numbers)) => Judgement::no(
                 kind::QUOTA_GRANTED,
                 reason::QUOTA_WAITING,
                 format!(
@@ -97,11 +96,11 @@ impl View<'_> {
                     self.facts.snapshot.name
                 ),
             ),
-            (Some(_), None, _) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is held whole"),
-            (None, _, Some(_)) => {
+            (Some(_), None) if self.is_retiring() => {
                 Judgement::yes(kind::QUOTA_GRANTED, reason::RETIRED, "a retired system holds no share but the storage of its volumes")
             }
-            (None, _, _) => self.not_served(kind::QUOTA_GRANTED),
+            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is held whole"),
+            (None, None) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
 

@@ -5,10 +5,13 @@ use crate::{
         AgencyTenantStatus, HostedSystemStatus, Stage,
         agency_tenant::{QuotaFigures, Summary, SystemCounts},
     },
-    names::QUOTA,
+    names::{NamespaceName, QUOTA},
     plan::{
-        amount::{self, Amounts, resources},
-        snapshot::TenantRoot,
+        Plan,
+        amount::{self, Amount, Amounts, resources},
+        ledger,
+        ledger::{entries, rises},
+        snapshot::{Snapshot, TenantRoot},
     },
     status::{
         Facts,
@@ -26,9 +29,26 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
         observed_generation: root.generation,
         summary: Some(short(quota.as_ref(), systems)),
         quota,
+        grants: if served { Some(entries(&facts.plan.allocation.ledger)) } else { root.status.grants.clone() },
         systems: Some(counts(facts)),
         conditions: conditions(&root.status.conditions, judge(facts, root, systems), root.generation, facts.now),
     }
+}
+
+/// What must be told before any of it is handed out: a ledger in which something rises, and the total that covers it.
+#[must_use]
+pub fn beforehand(snapshot: &Snapshot, plan: &Plan) -> Option<AgencyTenantStatus> {
+    let root = snapshot.tenant.as_ref().filter(|_| !plan.spaces.is_empty())?;
+    if !rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger) {
+        return None;
+    }
+    let mut status = root.status.clone();
+    let some = plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO);
+    let mut figures = status.quota.take().unwrap_or_default();
+    figures.total = resources(&some.map(|(key, amount)| (key.clone(), *amount)).collect());
+    status.quota = Some(figures);
+    status.grants = Some(entries(&plan.allocation.ledger));
+    Some(status)
 }
 
 /// Whether two statuses differ in nothing but figures of use, which may be written late.
@@ -61,7 +81,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) => Judgement::unknown(kind::PROVISIONED, reason::INVALID, "the spec cannot be served; everything is kept as it is"),
-        _ => facts.provisioned(&home),
+        _ => with_untouched(facts.provisioned(&home), &facts.plan.untouched),
     };
     let mut judged = vec![accepted, provisioned, within_budget(facts)];
     let ready = systems.iter().filter(|status| is_ready(status)).count();
@@ -71,6 +91,19 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
         summary(&judged, reason::READY, format!("the home namespace is there; {ready} of {} hosted systems are ready", systems.len()))
     });
     judged.push(stalled(cause));
+    judged
+}
+
+/// Namespaces of which nothing is planned are told, or nobody would know why they are as they are.
+fn with_untouched(mut judged: Judgement, untouched: &[NamespaceName]) -> Judgement {
+    if !untouched.is_empty() {
+        let names: Vec<&str> = untouched.iter().map(NamespaceName::as_str).collect();
+        judged.message = format!(
+            "{}; kept as they are until their systems are declared again, which also closes them as Retired: {}",
+            judged.message,
+            names.join(", ")
+        );
+    }
     judged
 }
 
@@ -105,12 +138,12 @@ fn is_ready(status: &HostedSystemStatus) -> bool {
 fn figures(facts: &Facts) -> QuotaFigures {
     let mut used = Amounts::new();
     for (key, entry) in &facts.snapshot.observed {
-        if let (QUOTA, Some(quota)) = (key.name.as_str(), &entry.quota) {
+        if let (QUOTA, Some(quota)) = (&*key.name, &entry.quota) {
             amount::add(&mut used, &quota.used);
         }
     }
     let allocation = &facts.plan.allocation;
-    let named = |key: &String| allocation.total.get(key).is_some_and(|total| *total > amount::Amount::ZERO);
+    let named = |key: &String| allocation.total.get(key).is_some_and(|total| *total > Amount::ZERO);
     let shown =
         |amounts: &Amounts| resources(&amounts.iter().filter(|(key, _)| named(key)).map(|(key, amount)| (key.clone(), *amount)).collect());
     QuotaFigures { total: shown(&allocation.total), allocated: shown(&allocation.allocated), used: shown(&used) }

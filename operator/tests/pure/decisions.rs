@@ -183,7 +183,7 @@ fn a_terminating_definition_destroys_nothing() {
     let mut seen = world();
     settle(&mut seen);
     seen.systems[0].deleting = true;
-    seen.uninstalling = true;
+    seen.definitions.ending = true;
     let (plan, changes) = decide(&seen);
     assert!(changes.is_empty());
     let go = release(&seen, &intent(&seen, &settings()), &plan, &Outcome::default());
@@ -266,7 +266,7 @@ fn a_quota_that_is_not_in_force_is_told() {
     assert_eq!(conditions(&seen).1["Ready"], "True Ready");
     let workload = seen.observed.iter_mut().filter(|(key, _)| key.namespace.as_str() == "health--appointments");
     for quota in workload.filter_map(|(_, entry)| entry.quota.as_mut()) {
-        quota.hard.clear();
+        quota.live = false;
     }
     assert_eq!(conditions(&seen).1["Ready"], "False QuotaNotLive");
     assert_eq!(conditions(&seen).0["Ready"], "True Ready", "the home namespace has its own");
@@ -296,7 +296,7 @@ fn a_system_that_cannot_be_served_stays_within_its_tenants_contract() {
 fn what_is_remembered_of_a_namespace_that_is_gone_counts_for_nothing() {
     let mut seen = world();
     settle(&mut seen);
-    seen.observed.retain(|key, _| key.name != "health--appointments");
+    seen.observed.retain(|key, _| &*key.name != "health--appointments");
     let (_, changes) = decide(&seen);
     let workload = changes.iter().find(|space| space.namespace.as_str() == "health--appointments").unwrap();
     assert_eq!(workload.changes.len(), kinds(workload, |change| matches!(change, Change::Create(_))));
@@ -315,7 +315,7 @@ fn systems_in_a_namespace_that_is_not_the_tenants_home_are_not_its_own() {
 fn a_lost_quota_raises_nobodys_share() {
     let mut seen = world();
     settle(&mut seen);
-    seen.observed.retain(|key, _| key.name != "govcloud-quota" || key.namespace.as_str() != "health--appointments");
+    seen.observed.retain(|key, _| &*key.name != "govcloud-quota" || key.namespace.as_str() != "health--appointments");
     seen.systems.push(system(&APPOINTMENTS.replace("name: appointments", "name: second")));
     let (plan, _) = decide(&seen);
     let grant = &plan.allocation.grants[&SystemName::new("second")];

@@ -54,6 +54,7 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
             limits: ContainerDefaults::default(),
             network,
             pod_security,
+            adopt: None,
             deletion,
         },
     )

@@ -5,14 +5,15 @@ use govcloud::{
     names::{FINALIZER, NamespaceName, TenantName},
     plan::{
         Plan,
-        amount::{Amount, Amounts},
+        amount::Amount,
         desired::Desired,
         diff::{Change, SpaceChanges, diff},
         intent::intent,
         plan,
         settings::Settings,
-        snapshot::{Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
+        snapshot::{Definitions, Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
     },
+    status::tenant::beforehand,
 };
 use serde_json::json;
 
@@ -50,14 +51,15 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
 }
 
 pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
-    let name = TenantName::new(&tenant.name);
+    let name = TenantName::new(tenant.name.as_str());
     Snapshot {
         name,
         tenant: Some(tenant),
         systems,
         observed: Default::default(),
         blind: Vec::new(),
-        uninstalling: false,
+        definitions: Definitions::default(),
+        unlisted: Default::default(),
         refused: Default::default(),
     }
 }
@@ -73,8 +75,7 @@ pub fn with_home(yaml: &str, systems: Vec<SystemRoot>) -> Snapshot {
 /// The plan of a snapshot and the changes that it asks for.
 pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<SpaceChanges>) {
     let plan = plan(snapshot, &intent(snapshot, &settings()), &settings());
-    let uid = snapshot.tenant.as_ref().map_or("", |root| &root.uid).to_owned();
-    let changes = diff(&plan, &uid, &snapshot.observed);
+    let changes = diff(&plan, &snapshot.observed);
     (plan, changes)
 }
 
@@ -96,13 +97,13 @@ pub fn carry_out(snapshot: &mut Snapshot, changes: &[SpaceChanges]) {
 fn write(snapshot: &mut Snapshot, desired: &Desired) {
     let mut object = desired.object.clone();
     let old = snapshot.observed.get(&desired.key());
-    object["metadata"]["uid"] = json!(old.map_or_else(|| format!("uid-{}-{}", desired.namespace, desired.name), |entry| entry.uid.clone()));
+    object["metadata"]["uid"] =
+        json!(old.map_or_else(|| format!("uid-{}-{}", desired.namespace, desired.name), |entry| entry.uid.to_string()));
     let mut entry = desired.kind.entry(&object);
     if let Some(quota) = &mut entry.quota {
-        let used = old.and_then(|entry| entry.quota.as_ref()).map(|quota| quota.used.clone()).unwrap_or_default();
-        let zero = |key: &String| (key.clone(), used.get(key).copied().unwrap_or_default());
-        quota.used = quota.wanted.keys().map(zero).collect::<Amounts>();
+        quota.used = old.and_then(|entry| entry.quota.as_ref()).map(|quota| quota.used.clone()).unwrap_or_default();
         quota.hard = quota.wanted.clone();
+        (quota.live, quota.enforced, quota.counted) = (true, true, true);
     }
     snapshot.observed.insert(desired.key(), entry);
 }
@@ -111,15 +112,22 @@ fn write(snapshot: &mut Snapshot, desired: &Desired) {
 pub fn set_pods(snapshot: &mut Snapshot, namespace: &NamespaceName, pods: u32) {
     for (_, entry) in snapshot.observed.iter_mut().filter(|(key, _)| key.namespace == *namespace) {
         if let Some(quota) = &mut entry.quota {
-            quota.used.insert("pods".into(), Amount::whole(pods));
+            match pods {
+                0 => drop(quota.used.remove("pods")),
+                _ => drop(quota.used.insert("pods".into(), Amount::whole(pods))),
+            }
         }
     }
 }
 
 /// Decides and carries out until nothing is left to write; returns the last plan.
 pub fn settle(snapshot: &mut Snapshot) -> Plan {
-    for _ in 0..6 {
+    for _ in 0..12 {
         let (plan, changes) = decide(snapshot);
+        if let Some(status) = beforehand(snapshot, &plan) {
+            snapshot.tenant.as_mut().unwrap().status = status;
+            continue;
+        }
         if !changes.iter().flat_map(|space| &space.changes).any(Change::writes) {
             return plan;
         }

@@ -1,0 +1,100 @@
+//! Repairs of the same object in a row: the first are free, later ones wait ever longer, so that a program that writes against
+//! us is not answered at its own pace.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{error::Error, plan::snapshot::ChildKey};
+
+/// Repairs that come at once.
+const FREE: u32 = 5;
+/// First and longest wait before a further one.
+const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// An object that stayed as it was so long is at peace.
+const PEACE: Duration = Duration::from_mins(1);
+/// Records beyond which those at peace are thrown away.
+const TIDY_ABOVE: usize = 256;
+
+/// The last repairs.
+#[derive(Default)]
+pub struct Repairs(Mutex<HashMap<ChildKey, Record>>);
+
+struct Record {
+    purpose: u64,
+    count: u32,
+    last: Instant,
+}
+
+impl Repairs {
+    /// Says whether the object may be written now. What it is written for counts: another purpose is no repair.
+    ///
+    /// # Errors
+    /// `Fought`, as long as it must wait.
+    pub fn allow(&self, key: &ChildKey, purpose: u64, now: Instant) -> Result<(), Error> {
+        let records = self.records();
+        let Some(record) = records.get(key).filter(|record| record.purpose == purpose && record.count > FREE) else { return Ok(()) };
+        let wait = WAITS.0.saturating_mul(2_u32.saturating_pow((record.count - FREE - 1).min(16))).min(WAITS.1);
+        match wait.checked_sub(now.saturating_duration_since(record.last)).filter(|left| !left.is_zero()) {
+            Some(again) => Err(Error::Fought { repairs: record.count, again }),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that the object was written.
+    pub fn note(&self, key: ChildKey, purpose: u64, now: Instant) {
+        let mut records = self.records();
+        if records.len() > TIDY_ABOVE {
+            records.retain(|_, record| now.saturating_duration_since(record.last) < PEACE);
+        }
+        let record = records.entry(key).or_insert(Record { purpose, count: 0, last: now });
+        if record.purpose != purpose || now.saturating_duration_since(record.last) >= PEACE {
+            *record = Record { purpose, count: 0, last: now };
+        }
+        record.count += 1;
+        record.last = now;
+    }
+
+    fn records(&self) -> MutexGuard<'_, HashMap<ChildKey, Record>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::NamespaceName;
+
+    fn key() -> ChildKey {
+        ChildKey { namespace: NamespaceName::new("health--web"), kind: 1, name: "govcloud-isolation".into() }
+    }
+
+    /// Repairs at once for as long as that is allowed; how many there were within so many seconds.
+    fn fight(seconds: u64) -> u32 {
+        let (repairs, begin) = (Repairs::default(), Instant::now());
+        let tries = (0..seconds * 100).map(|hundredths| begin + Duration::from_millis(hundredths * 10));
+        let allowed = |now: &Instant| repairs.allow(&key(), 7, *now).inspect(|()| repairs.note(key(), 7, *now)).is_ok();
+        u32::try_from(tries.filter(allowed).count()).unwrap()
+    }
+
+    #[test]
+    fn a_fight_is_answered_ever_less_often() {
+        assert_eq!(fight(1), FREE + 2);
+        assert_eq!(fight(60), FREE + 10, "0.5 + 1 + 2 + 4 + 8 s, then every 10 s");
+    }
+
+    #[test]
+    fn another_purpose_and_a_long_peace_begin_anew() {
+        let (repairs, now) = (Repairs::default(), Instant::now());
+        for _ in 0..9 {
+            repairs.note(key(), 7, now);
+        }
+        assert!(matches!(repairs.allow(&key(), 7, now), Err(Error::Fought { repairs: 9, .. })));
+        assert!(repairs.allow(&key(), 8, now).is_ok());
+        assert!(repairs.allow(&key(), 7, now + WAITS.1).is_ok());
+        repairs.note(key(), 7, now + PEACE);
+        assert!(repairs.allow(&key(), 7, now + PEACE).is_ok());
+    }
+}

@@ -1,0 +1,69 @@
+//! Whose a namespace is: as its mark says and, where that was taken off, as the quota in it says.
+
+use crate::{
+    children::namespace_index,
+    names::{NamespaceName, QUOTA},
+    plan::snapshot::{Entry, Observed, QuotaState, inside},
+};
+
+/// Whom a tenant speaks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// UID of the tenant itself.
+    pub uid: String,
+    /// UID of the former tenant whose namespaces it takes over, empty for none.
+    pub adopts: String,
+}
+
+/// Whose a namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// There is no such namespace, as far as is known.
+    Nobody,
+    /// The tenant's, or one that it takes over.
+    Own,
+    /// It was made for the tenant with this UID.
+    Orphan(&'a str),
+    /// It carries no tenant's mark.
+    Stranger,
+}
+
+impl Identity {
+    /// Whether a mark is the tenant's or that of the one whose namespaces it takes over.
+    #[must_use]
+    pub fn claims(&self, tenant_uid: &str) -> bool {
+        !tenant_uid.is_empty() && (tenant_uid == self.uid || tenant_uid == self.adopts)
+    }
+
+    /// Whose a namespace is.
+    #[must_use]
+    pub fn owner<'a>(&self, observed: &'a Observed, namespace: &NamespaceName) -> Owner<'a> {
+        let Some(entry) = namespace_entry(observed, namespace) else { return Owner::Nobody };
+        if self.claims(&entry.tenant_uid) || self.has_quota_in(observed, namespace) {
+            Owner::Own
+        } else if entry.tenant_uid.is_empty() {
+            Owner::Stranger
+        } else {
+            Owner::Orphan(&entry.tenant_uid)
+        }
+    }
+
+    /// The quotas in the tenant's namespaces. One is there for a moment without its namespace, whose mark was taken off.
+    pub fn quotas<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a NamespaceName, &'a QuotaState)> {
+        let quotas = observed.iter().filter(|(key, entry)| {
+            &*key.name == QUOTA && (self.claims(&entry.tenant_uid) || self.owner(observed, &key.namespace) == Owner::Own)
+        });
+        quotas.filter_map(|(key, entry)| Some((&key.namespace, &**entry.quota.as_ref()?)))
+    }
+
+    fn has_quota_in(&self, observed: &Observed, namespace: &NamespaceName) -> bool {
+        let mut here = inside(observed, namespace);
+        here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.is_some() && self.claims(&entry.tenant_uid))
+    }
+}
+
+/// What is known of a namespace itself.
+#[must_use]
+pub fn namespace_entry<'a>(observed: &'a Observed, namespace: &NamespaceName) -> Option<&'a Entry> {
+    inside(observed, namespace).find(|(key, _)| key.kind == namespace_index()).map(|(_, entry)| entry)
+}
