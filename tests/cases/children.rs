@@ -9,6 +9,10 @@ async fn content(kind: &str, namespace: &str, name: &str) -> Value {
     let mut object = admin().await.get(kind, namespace, name).await;
     let metadata = json!({ "labels": object["metadata"]["labels"], "annotations": object["metadata"]["annotations"] });
     object["metadata"] = metadata;
+    // How often the quota was raised is history, not content.
+    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        annotations.remove("govcloud.io/epoch");
+    }
     object
 }
 

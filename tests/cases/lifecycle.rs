@@ -142,8 +142,8 @@ async fn a_namesake_of_a_deleted_tenant_does_not_inherit() {
     admin.delete("AgencyTenant", "", "namesake").await;
     admin.gone("AgencyTenant", "", "namesake").await;
     admin.apply(&tenant_yaml("namesake")).await;
-    let message = admin.until_condition("AgencyTenant", "", "namesake", "Ready", "False", "Conflict").await;
-    assert!(message.contains("belongs to the tenant with UID"), "{message}");
+    let message = admin.until_condition("AgencyTenant", "", "namesake", "Ready", "False", "OrphanOf").await;
+    assert!(message.contains("it belongs to the tenant with that UID") && message.contains("set spec.adopt"), "{message}");
     assert!(admin.names("RoleBinding", "namesake").await.is_empty());
 }
 

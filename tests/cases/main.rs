@@ -11,6 +11,8 @@ mod cluster;
 mod alone;
 mod children;
 mod contract;
+mod drift;
 mod lifecycle;
 mod quota;
+mod strangers;
 mod uninstall;

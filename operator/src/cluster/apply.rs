@@ -314,12 +314,12 @@ fn owner_of(object: &Value) -> String {
 fn not_ours(namespace: &NamespaceName, owner: &str) -> Error {
     if owner.is_empty() {
         return Error::Stranger(format!(
-            "namespace {namespace} exists and carries no tenant's mark; it is left alone. Save what is in it and delete it, or choose another name"
+            "namespace {namespace} exists and is not this tenant's: it carries no tenant's mark; it is left alone. Save what is in it and delete it, or choose another name"
         ));
     }
     Error::Orphan(format!(
-        "namespace {namespace} exists and belongs to a tenant with another UID, OrphanOf({owner}); it is left alone. To take it over with all that \
-         is in it, set spec.adopt of agencytenant/{} to {owner}",
+        "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
+         To take it over with all that is in it, set spec.adopt of agencytenant/{} to {owner}",
         namespace.tenant()
     ))
 }

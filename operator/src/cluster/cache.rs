@@ -11,7 +11,10 @@ use std::{
 
 use kube::{ResourceExt, api::DynamicObject};
 
-use super::decode::{child_key, is_newer, json, root, system_key, tenant_of};
+use super::{
+    decode::{child_key, is_newer, json, root, system_key, tenant_of},
+    shared_names::Names,
+};
 
 use crate::{
     children::TABLE,
@@ -56,6 +59,7 @@ struct Contents {
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
     streams: BTreeMap<Source, Stream>,
+    names: Names,
     unreachable: Option<String>,
     /// UIDs of objects that are gone, at which version and since when: an older answer does not bring them back.
     gone: BTreeMap<String, (String, Instant)>,
@@ -81,8 +85,9 @@ impl Cache {
             Source::Tenants => replace(&mut contents.tenants, TenantName::new(object.name_any()), root(object)),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
             Source::Children(index) => {
-                let entry = TABLE[index].entry(&json(object));
-                replace(&mut contents.children, child_key(index, object), entry)
+                let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(&json(object)));
+                contents.names.share(&mut key, &mut entry);
+                replace(&mut contents.children, key, entry)
             }
         };
         news.then(|| tenant_of(source, object))

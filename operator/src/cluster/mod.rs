@@ -12,6 +12,7 @@ mod reconcile;
 mod repairs;
 mod report;
 mod run;
+mod shared_names;
 mod watch;
 
 pub use run::{Options, run};

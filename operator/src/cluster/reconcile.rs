@@ -7,7 +7,7 @@ use std::{
 };
 
 use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
-use kube::Api;
+use kube::{Api, ResourceExt};
 
 use super::{
     apply::Writer,
@@ -19,10 +19,12 @@ use super::{
 use crate::{
     children::namespace_index,
     error::Error,
-    names::{NamespaceName, SystemName, TenantName},
+    names::{LABEL_TENANT, NamespaceName, SystemName, TenantName},
     plan::{
+        self,
         diff::diff,
         intent::intent,
+        owner::namespace_entry,
         plan,
         release::{Release, release},
         settings::Settings,
@@ -118,6 +120,9 @@ impl Context {
             for system in undeclared {
                 self.ask_for_system(&mut snapshot, system).await?;
             }
+            for namespace in vanished(&snapshot) {
+                self.ask_for_namespace(&namespace).await?;
+            }
         }
         Ok(snapshot)
     }
@@ -153,6 +158,19 @@ impl Context {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// The ledger gives an entry up with its namespace, and that may only not have come through yet.
+    async fn ask_for_namespace(&self, namespace: &NamespaceName) -> Result<(), Error> {
+        let source = Source::Children(namespace_index());
+        let namespaces = self.connection.api(&resource(source), "");
+        match self.connection.request("get", "namespaces", namespaces.get_opt(namespace.as_str())).await? {
+            Some(found) if found.labels().contains_key(LABEL_TENANT) => {
+                self.cache.take(source, &found);
+                Err(Error::Stale)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes in the tenant as the API server has it: another wrote it, and its watch has not said so yet.
@@ -198,6 +216,14 @@ fn next(facts: &Facts, due: Option<Duration>) -> Next {
         Some(due) => Next::After(due),
         None => Next::News,
     }
+}
+
+/// Namespaces of systems that are not declared, which the ledger has an entry for and the caches do not know.
+fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
+    let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
+    let ledger = plan::ledger(snapshot).unwrap_or_default();
+    let namespaces = ledger.into_keys().filter(|system| !declared(system)).map(|system| snapshot.name.workload(&system));
+    namespaces.filter(|namespace| namespace_entry(&snapshot.observed, namespace).is_none()).collect()
 }
 
 /// Systems that are not declared and whose namespaces are not closed yet.

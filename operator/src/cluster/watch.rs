@@ -27,6 +27,8 @@ use crate::{
     names::{LABEL_TENANT, TenantName},
 };
 
+/// Seconds after which the API server ends a watch, and it goes on anew: a connection that fell silent blinds no longer.
+const LASTS: u32 = 60;
 /// First and longest wait before a failing watch is tried again; the cache's notion of failing is a little longer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 /// A watch that lived so long begins at the first wait again.
@@ -52,9 +54,10 @@ async fn follow_until_forbidden(
     news: &UnboundedSender<TenantName>,
     metrics: &Metrics,
 ) -> bool {
+    let config = Config::default().timeout(LASTS);
     let config = match source {
-        Source::Tenants | Source::Systems => Config::default(),
-        Source::Children(_) => Config::default().labels(LABEL_TENANT),
+        Source::Tenants | Source::Systems => config,
+        Source::Children(_) => config.labels(LABEL_TENANT),
     };
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(source));
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
