@@ -26,6 +26,9 @@ pub enum Error {
     /// No answer in time.
     #[error("the API server did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// Another replica leads, or may lead by now.
+    #[error("not sent: this replica does not hold the lease")]
+    NotLeading,
     /// A namespace of this name exists and is no tenant's.
     #[error("{0}")]
     Stranger(String),
@@ -70,7 +73,7 @@ impl Error {
             Self::Refused { .. } => reason::REFUSED,
             Self::Stranger(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
-            Self::Stale | Self::Abnormal(_) => reason::UNAVAILABLE,
+            Self::Stale | Self::Abnormal(_) | Self::NotLeading => reason::UNAVAILABLE,
             Self::Contested | Self::Fought { .. } => reason::CONTESTED,
             Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }

@@ -37,8 +37,13 @@ pub const LIMIT_RANGE: &str = "govcloud-defaults";
 pub const NETWORK_POLICY: &str = "govcloud-isolation";
 /// `ServiceAccount` of a system's delivery pipeline.
 pub const DEPLOYER: &str = "deployer";
-/// Namespace of the operator itself.
+/// The operator's `ClusterRole`.
 pub const OPERATOR: &str = "govcloud-operator";
+
+/// The lease that one replica of the operator holds, in the operator's namespace.
+pub const LEASE: &str = "govcloud-operator";
+/// `ClusterRole` that lets the operator hold it.
+pub const LEASE_ROLE: &str = "govcloud-operator-lease";
 
 /// Joins tenant and system in the name of a workload namespace; in neither of the two names.
 pub const SEPARATOR: &str = "--";

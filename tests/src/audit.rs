@@ -43,6 +43,9 @@ pub struct User {
     /// Name, for example `system:serviceaccount:govcloud-system:govcloud-operator`.
     #[serde(default)]
     pub username: String,
+    /// What else is known of it, such as `authentication.kubernetes.io/credential-id`.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 /// The object of a request.
@@ -68,6 +71,13 @@ pub struct ResponseStatus {
 }
 
 impl Request {
+    /// Whether it was sent with this credential, as [`crate::Operator::credential`] has it.
+    #[must_use]
+    pub fn is_by(&self, credential: &str) -> bool {
+        let ids = self.user.extra.get("authentication.kubernetes.io/credential-id");
+        ids.is_some_and(|ids| ids.iter().any(|id| id == credential))
+    }
+
     /// Whether it changes something: dry runs and reviews of access rights do not.
     #[must_use]
     pub fn is_write(&self) -> bool {

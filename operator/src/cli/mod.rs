@@ -17,7 +17,7 @@ pub struct Cli {
 enum Command {
     /// Write the custom resource definitions, one YAML file each.
     Crds(crds::Arguments),
-    /// Print the operator's own `ClusterRole`.
+    /// Print the operator's own `ClusterRole`s.
     Role,
     /// Run the operator against the cluster of KUBECONFIG, or of the pod that it is in.
     Run(run::Arguments),

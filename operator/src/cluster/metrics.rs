@@ -42,6 +42,11 @@ struct ByStage {
     stage: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByLease {
+    name: &'static str,
+}
+
 /// The metrics, shared by all who count.
 #[derive(Clone)]
 pub struct Metrics(Arc<Families>);
@@ -56,6 +61,7 @@ struct Families {
     watch_failures: Family<ByResource, Counter>,
     objects: Family<ByResource, Gauge>,
     systems: Family<ByStage, Gauge>,
+    leads: Family<ByLease, Gauge>,
 }
 
 impl Default for Metrics {
@@ -70,6 +76,7 @@ impl Default for Metrics {
             watch_failures: Family::default(),
             objects: Family::default(),
             systems: Family::default(),
+            leads: Family::default(),
             registry: Registry::default(),
         };
         registry.register("controller_runtime_reconcile", "Reconciles by result", families.reconciles.clone());
@@ -80,6 +87,7 @@ impl Default for Metrics {
         registry.register("govcloud_watch_failures", "Watches that failed and were tried again", families.watch_failures.clone());
         registry.register("govcloud_objects", "Objects in the caches", families.objects.clone());
         registry.register("govcloud_hosted_systems", "Hosted systems by the stage that holds", families.systems.clone());
+        registry.register("leader_election_master_status", "1 where this replica leads, 0 where it stands by", families.leads.clone());
         families.registry = registry;
         Self(Arc::new(families))
     }
@@ -97,6 +105,11 @@ impl Metrics {
         let controller = ByController { controller: CONTROLLER };
         self.0.active.get_or_create(&controller).set(gauge(active));
         self.0.depth.get_or_create(&controller).set(gauge(waiting));
+    }
+
+    /// Whether this replica leads.
+    pub fn leads(&self, lease: &'static str, leads: bool) {
+        self.0.leads.get_or_create(&ByLease { name: lease }).set(i64::from(leads));
     }
 
     /// A request was answered.
