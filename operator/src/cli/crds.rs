@@ -35,8 +35,12 @@ pub(super) fn print_role() -> anyhow::Result<()> {
 }
 
 fn role() -> anyhow::Result<String> {
-    let text = serde_yaml::to_string(&permissions::cluster_role())?;
-    Ok(format!("# Written by `govcloud role`: the table of children and a short fixed list.\n{text}"))
+    let everywhere = serde_yaml::to_string(&permissions::cluster_role())?;
+    let at_home = serde_yaml::to_string(&permissions::lease_role())?;
+    Ok(format!(
+        "# Written by `govcloud role`: the table of children and a short fixed list.\n{everywhere}---\n\
+        # Bound by a RoleBinding, in the operator's own namespace only: one replica leads, others stand by.\n{at_home}"
+    ))
 }
 
 #[cfg(test)]

@@ -63,5 +63,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         cluster_ranges: arguments.cluster_ranges,
     };
     let options = cluster::Options { listen: arguments.listen, workers: usize::from(arguments.workers), settings };
-    tokio::runtime::Runtime::new().context("no threads to run on")?.block_on(cluster::run(options))
+    let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
+    let result = runtime.block_on(cluster::run(options));
+    runtime.shutdown_background(); // whoever has lost the lease ends at once, whatever still waits for an answer
+    result
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
-use super::{cache::Cache, metrics::Metrics, report::Report};
+use super::{cache::Cache, leader::Fence, metrics::Metrics, report::Report};
 
 /// What the pages tell of.
 #[derive(Clone)]
 pub struct Health {
     /// The caches, whose watches must live.
     pub cache: Arc<Cache>,
+    /// What keeps this replica from leading or standing by.
+    pub fence: Fence,
     /// What the API server last refused.
     pub report: Report,
     /// The metrics.
@@ -23,7 +25,8 @@ pub fn pages(health: Health) -> Router {
 }
 
 async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    let complaints: Vec<String> = health.cache.complaints().into_iter().chain(health.report.forbidden()).collect();
+    let complaints: Vec<String> =
+        health.cache.complaints().into_iter().chain(health.fence.complaint()).chain(health.report.forbidden()).collect();
     if complaints.is_empty() { (StatusCode::OK, "ok".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, complaints.join("\n")) }
 }
 

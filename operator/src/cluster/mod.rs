@@ -5,6 +5,8 @@ mod cache;
 mod connection;
 mod decode;
 mod http;
+mod leader;
+mod lease;
 mod metrics;
 pub mod permissions;
 mod queue;

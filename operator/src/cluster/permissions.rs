@@ -1,4 +1,4 @@
-//! The operator's own `ClusterRole`: what the table of children needs, and a short fixed list. Never `*`, secrets, `escalate`
+//! The operator's own `ClusterRole`s: what the table of children needs, and a short fixed list. Never `*`, secrets, `escalate`
 //! or `impersonate`.
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
@@ -7,7 +7,7 @@ use kube::api::ObjectMeta;
 use crate::{
     api::agency_tenant::Role,
     children::{TABLE, Write, cluster_role as tenant_role},
-    names::{GROUP, OPERATOR},
+    names::{GROUP, LEASE, LEASE_ROLE, OPERATOR},
 };
 
 /// The role, as the chart ships it.
@@ -26,11 +26,19 @@ pub fn cluster_role() -> ClusterRole {
         rule("events.k8s.io", &["events"], &["create", "patch"], &[]),
         rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"], &tenant_roles),
     ]);
-    ClusterRole {
-        metadata: ObjectMeta { name: Some(OPERATOR.into()), ..ObjectMeta::default() },
-        rules: Some(rules),
-        aggregation_rule: None,
-    }
+    role(OPERATOR, rules)
+}
+
+/// What the operator may do in its own namespace, where alone this role is bound: hold the lease. Creating one cannot be
+/// limited to a name.
+#[must_use]
+pub fn lease_role() -> ClusterRole {
+    let group = "coordination.k8s.io";
+    role(LEASE_ROLE, vec![rule(group, &["leases"], &["create"], &[]), rule(group, &["leases"], &["get", "update"], &[LEASE])])
+}
+
+fn role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
+    ClusterRole { metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() }, rules: Some(rules), aggregation_rule: None }
 }
 
 fn verbs(write: Write) -> &'static [&'static str] {

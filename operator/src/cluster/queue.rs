@@ -73,6 +73,11 @@ impl Queue {
             let _ = tokio::time::timeout(Duration::from_millis(20), waiting.as_mut().hold().next()).await;
         }
         info!("caches are synced");
+        // A replica that stands by keeps what it hears, once for each tenant.
+        tokio::select! {
+            () = self.context.connection.fence.led() => {}
+            _ = async { waiting.as_mut().hold().next().await } => {}
+        }
         loop {
             let (busy, full) = (&self.busy, self.running.len() >= self.workers);
             tokio::select! {

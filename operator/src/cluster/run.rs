@@ -17,6 +17,7 @@ use super::{
     cache::{Cache, Source},
     connection::{Connection, probe},
     http::{Health, pages},
+    leader::{Election, Fence},
     metrics::Metrics,
     queue::Queue,
     reconcile::Context,
@@ -39,14 +40,16 @@ pub struct Options {
     pub settings: Settings,
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT: stands by, with warm caches, and leads when the lease is free.
 ///
 /// # Errors
-/// What kept it from starting, no cluster configuration or no free port, or from going on.
+/// What kept it from starting, no cluster configuration or no free port, or from going on: a lost lease.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client().await?;
     let (cache, metrics) = (Arc::new(Cache::default()), Metrics::default());
-    let connection = Connection { client: client.clone(), metrics: metrics.clone() };
+    let (standing, fence) = Fence::new();
+    let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
+    let mut election = Election::new(connection.clone(), standing);
     let report = Report::new(connection.clone(), cache.clone());
     let writer = Writer { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
@@ -61,7 +64,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let health = Health { cache: cache.clone(), report, metrics: metrics.clone() };
+    let health = Health { cache: cache.clone(), fence, report, metrics: metrics.clone() };
     let (news, heard) = mpsc::unbounded_channel();
     let mut background = JoinSet::new();
     background.spawn(async move {
@@ -78,14 +81,28 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tokio::select! {
         () = queue.work(heard) => {}
         () = &mut stop => {}
+        lost = election.campaign() => return Err(told(lost)),
         // Blind in one eye it would decide wrongly; whoever started it starts it again.
-        _ = background.join_next() => bail!("a watch or the health pages ended abnormally"),
+        _ = background.join_next() => {
+            election.release().await; // from here on nothing is written
+            bail!("a watch or the health pages ended abnormally");
+        }
     }
     info!("stopping: finishing what is at work");
-    if tokio::time::timeout(GRACE, queue.finish_all()).await.is_err() {
-        warn!("some tenants were left in the middle; the next start finishes them");
+    tokio::select! {
+        finished = tokio::time::timeout(GRACE, queue.finish_all()) => if finished.is_err() {
+            warn!("some tenants were left in the middle; the next leader finishes them");
+        },
+        lost = election.campaign() => return Err(told(lost)),
     }
+    election.release().await;
     Ok(())
+}
+
+/// The last line of the log says why, in the form of the log.
+fn told(lost: anyhow::Error) -> anyhow::Error {
+    error!(error = %lost, "the lease is lost");
+    lost
 }
 
 async fn client() -> anyhow::Result<Client> {

@@ -1,0 +1,254 @@
+//! Holding the lease: reads and writes its record as `lease.rs` decides, and tells the rest of the operator whether it may
+//! write. Whoever loses the lease ends; there is no way back to standing by.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
+};
+use kube::{Api, api::ObjectMeta};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    connection::{Connection, post},
+    lease::{Candidate, Lost, Moment, RENEW_WITHIN},
+};
+use crate::{error::Error, names::LEASE};
+
+/// Time between two renewals.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// Time between two looks of whoever stands by.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time after which a leader tries again what failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// Longest wait for an answer: a renewal can fail twice and still be in time.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether this process may write, for all who do.
+#[derive(Clone)]
+pub struct Fence(watch::Receiver<Standing>);
+
+/// How this process stands.
+#[derive(Default)]
+pub struct Standing {
+    until: Option<Instant>,
+    /// Whether the record has been read at all.
+    looked: bool,
+    failure: Option<String>,
+}
+
+impl Fence {
+    /// Shut as yet; the other end is for the [`Election`].
+    pub fn new() -> (watch::Sender<Standing>, Self) {
+        let (standing, fence) = watch::channel(Standing::default());
+        (standing, Self(fence))
+    }
+
+    /// Whether the lease is held at this moment, for certain.
+    pub fn may_write(&self) -> bool {
+        self.0.borrow().until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Resolves once this process leads.
+    pub async fn led(&self) {
+        // The election lives as long as the process.
+        let _ = self.0.clone().wait_for(|standing| standing.until.is_some()).await;
+    }
+
+    /// What keeps this process from leading as well as from standing by.
+    pub fn complaint(&self) -> Option<String> {
+        let standing = self.0.borrow();
+        let failure = standing.failure.as_deref().or((!standing.looked).then_some("not looked at yet"));
+        failure.map(|failure| format!("leases: {failure}"))
+    }
+}
+
+/// This process among those that would lead.
+pub struct Election {
+    connection: Connection,
+    leases: Api<Lease>,
+    candidate: Candidate,
+    began: Instant,
+    /// Metadata of the record, with the version that the next write is conditional on.
+    metadata: ObjectMeta,
+    /// Whether the record is known as it is, but for what others may write. Not after a write whose answer is missing.
+    known: bool,
+    standing: watch::Sender<Standing>,
+}
+
+impl Election {
+    /// A new candidate for the lease in the operator's own namespace.
+    pub fn new(connection: Connection, standing: watch::Sender<Standing>) -> Self {
+        let leases = Api::default_namespaced(connection.client.clone());
+        let me = identity();
+        info!(lease = LEASE, namespace = connection.client.default_namespace(), identity = me, "may lead");
+        connection.metrics.leads(LEASE, false);
+        let candidate = Candidate::new(me);
+        Self { connection, leases, candidate, began: Instant::now(), metadata: ObjectMeta::default(), known: false, standing }
+    }
+
+    /// Stands by, then leads, and returns only when the lease is lost: then the process has to end. May be dropped at any time
+    /// and called again.
+    pub async fn campaign(&mut self) -> anyhow::Error {
+        loop {
+            if let Some(why) = self.candidate.lost(self.now()) {
+                return self.fall(&why);
+            }
+            let began = self.now();
+            let result = timeout(self.left(ANSWERS_WITHIN), self.attempt()).await;
+            let result = result.unwrap_or(Err(Error::TimedOut(ANSWERS_WITHIN)));
+            let pause = match (&result, self.candidate.leads()) {
+                (_, false) => LOOK_EVERY,
+                (Ok(()), true) => (began + RENEW_EVERY).saturating_sub(self.now()),
+                (Err(_), true) => RETRY,
+            };
+            self.note(result);
+            if self.candidate.lost(self.now()).is_none() {
+                sleep(self.left(pause)).await;
+            }
+        }
+    }
+
+    /// Gives the lease back, if it is held, so that another need not wait for its end. Nothing more is written from here on.
+    pub async fn release(&mut self) {
+        self.shut();
+        match timeout(ANSWERS_WITHIN, self.say_farewell()).await {
+            Ok(Ok(true)) => info!("the lease is released"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => warn!(%error, "the lease is not released; another replica waits for its end"),
+            Err(_) => warn!("the lease is not released in time; another replica waits for its end"),
+        }
+    }
+
+    /// Reads the record unless it is known, and writes it where it may.
+    async fn attempt(&mut self) -> Result<(), Error> {
+        if !self.known {
+            self.look().await?;
+        }
+        let sent = self.now();
+        let Some(spec) = self.candidate.bid(sent, &time()) else {
+            self.known = false;
+            return Ok(());
+        };
+        let led = self.candidate.leads();
+        let written = self.write(spec).await?;
+        self.candidate.wrote(written, sent, self.now());
+        let until = self.candidate.until().map(|until| self.began + until);
+        self.standing.send_modify(|standing| standing.until = until);
+        if !led {
+            info!(identity = self.candidate.me(), "leads");
+            self.connection.metrics.leads(LEASE, true);
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<(), Error> {
+        let found = self.connection.about_lease("get", ANSWERS_WITHIN, self.leases.get_opt(LEASE)).await?;
+        let before = self.candidate.holder().to_owned();
+        self.metadata = found.as_ref().map(|lease| lease.metadata.clone()).unwrap_or_default();
+        self.candidate.saw(found.map(|lease| lease.spec.unwrap_or_default()), self.now());
+        self.known = true;
+        let holder = self.candidate.holder();
+        if holder != before && holder != self.candidate.me() && !holder.is_empty() {
+            info!(leader = holder, "stands by");
+        }
+        Ok(())
+    }
+
+    /// Creates or replaces the record, on condition that it is still as it was read.
+    async fn write(&mut self, spec: LeaseSpec) -> Result<LeaseSpec, Error> {
+        self.known = false; // whatever becomes of this, until its answer is here
+        let mut lease = Lease { metadata: self.metadata.clone(), spec: Some(spec) };
+        let written = if lease.metadata.resource_version.is_some() {
+            self.connection.about_lease("update", ANSWERS_WITHIN, self.leases.replace(LEASE, &post(), &lease)).await?
+        } else {
+            lease.metadata.name = Some(LEASE.into());
+            self.connection.about_lease("create", ANSWERS_WITHIN, self.leases.create(&post(), &lease)).await?
+        };
+        self.metadata = written.metadata;
+        self.known = true;
+        Ok(written.spec.unwrap_or_default())
+    }
+
+    /// Empties the holder, if it is this process; it may be without having been told so.
+    async fn say_farewell(&mut self) -> Result<bool, Error> {
+        loop {
+            if !self.known {
+                self.look().await?;
+            }
+            let Some(spec) = self.candidate.farewell(&time()) else { return Ok(false) };
+            match self.write(spec).await {
+                Err(error) if error.is_code(409) => {} // a renewal whose answer was not waited for
+                other => return other.map(|_| true),
+            }
+        }
+    }
+
+    /// Tells of a failure once, and that it is over.
+    fn note(&self, result: Result<(), Error>) {
+        let failure = result.err().map(|error| error.to_string());
+        let before = self.standing.borrow().failure.clone();
+        match &failure {
+            Some(message) if before.as_ref() != Some(message) => warn!(error = message, "the lease cannot be read or written"),
+            Some(message) => debug!(error = message, "the lease cannot be read or written"),
+            None if before.is_some() => info!("the lease can be read and written again"),
+            None => {}
+        }
+        self.standing.send_modify(|standing| {
+            standing.looked |= failure.is_none();
+            standing.failure = failure;
+        });
+    }
+
+    fn fall(&self, why: &Lost) -> anyhow::Error {
+        self.shut();
+        let place = format!("lease {}/{LEASE}", self.connection.client.default_namespace());
+        match why {
+            Lost::Taken(holder) if holder.is_empty() => anyhow!("{place} was taken from this replica and nobody holds it; it ends"),
+            Lost::Taken(holder) => anyhow!("{place} is held by {holder} now; this replica leads no longer and ends"),
+            Lost::NotRenewed => {
+                let last = self.standing.borrow().failure.clone().unwrap_or_else(|| "the process stood still".to_owned());
+                anyhow!("{place} was not renewed within {} s: {last}; this replica leads no longer and ends", RENEW_WITHIN.as_secs())
+            }
+        }
+    }
+
+    fn shut(&self) {
+        self.standing.send_modify(|standing| standing.until = None);
+        self.connection.metrics.leads(LEASE, false);
+    }
+
+    /// So long, but not beyond the moment at which a lease that is not renewed ends.
+    fn left(&self, wanted: Duration) -> Duration {
+        self.candidate.until().map_or(wanted, |until| until.saturating_sub(self.now()).min(wanted))
+    }
+
+    fn now(&self) -> Moment {
+        self.began.elapsed()
+    }
+}
+
+/// For the eyes of people; nothing is decided by it.
+fn time() -> MicroTime {
+    MicroTime(Timestamp::now())
+}
+
+/// The pod's or the machine's name, and something that no other process has: a restarted one must not take the record of its
+/// predecessor for its own.
+fn identity() -> String {
+    let machine = || hostname::get().ok().and_then(|name| name.into_string().ok());
+    let name = std::env::var("POD_NAME").ok().filter(|name| !name.is_empty()).or_else(machine);
+    // Its keys come from the operating system's source of randomness.
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{}_{random:016x}", name.as_deref().unwrap_or("govcloud"))
+}
