@@ -5,6 +5,7 @@ mod gate;
 mod outage;
 mod permissions;
 mod process;
+mod replicas;
 mod restart;
 mod telemetry;
 mod unguarded;
@@ -50,6 +51,7 @@ impl Alone {
         let start = || (ControlPlane::start().unwrap_or_else(|error| panic!("{error:#}")), Operator::build().unwrap());
         let (plane, program) = spawn_blocking(move || STARTED.get_or_init(start)).await.expect("a control plane and an operator");
         Operator::install(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
+        Operator::clear_lease(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
         Self { plane, program, _turn: turn }
     }
 
@@ -62,15 +64,22 @@ impl Alone {
         start_on(self.plane, self.program).await
     }
 
+    /// Starts one after another was killed, whose lease nobody holds any more.
+    async fn start_after_kill(&self) -> Operator {
+        Operator::clear_lease(self.plane).await.unwrap();
+        self.start().await
+    }
+
     /// Where the audit log ends now.
     fn position(&self) -> u64 {
         audit::position(self.plane.audit_log().unwrap()).unwrap()
     }
 
-    /// What operators asked the API server since then.
+    /// What operators asked the API server since then, but for the lease that one of them holds.
     fn requests_since(&self, position: u64) -> Vec<Request> {
         let mut requests = audit::requests_since(self.plane.audit_log().unwrap(), position).unwrap();
-        requests.retain(|request| request.user.username == ACCOUNT);
+        let about_lease = |request: &Request| request.object_ref.as_ref().is_some_and(|object| object.resource == "leases");
+        requests.retain(|request| request.user.username == ACCOUNT && !about_lease(request));
         requests
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::ByteString;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::json;
@@ -36,8 +37,8 @@ pub async fn client(kubeconfig: &Path, as_user: Option<Impersonated<'_>>) -> Res
     Client::try_from(config).with_context(failed)
 }
 
-/// Writes a kubeconfig for the same cluster with nothing but a token, readable for the owner alone.
-pub fn write_with_token(base: &Path, token: &str, path: &Path) -> Result<()> {
+/// Writes a kubeconfig for the same cluster with nothing but a token and a namespace, readable for the owner alone.
+pub fn write_with_token(base: &Path, token: &str, namespace: &str, path: &Path) -> Result<()> {
     let base_config = Kubeconfig::read_from(base).with_context(|| format!("reading the kubeconfig {}", base.display()))?;
     let Some(cluster) = current_cluster(&base_config) else {
         bail!("the current context of {} names no cluster: set it with `kubectl config use-context`", base.display());
@@ -47,10 +48,20 @@ pub fn write_with_token(base: &Path, token: &str, path: &Path) -> Result<()> {
         "kind": "Config",
         "clusters": [{"name": "cluster", "cluster": cluster}],
         "users": [{"name": "operator", "user": {"token": token}}],
-        "contexts": [{"name": "operator", "context": {"cluster": "cluster", "user": "operator"}}],
+        "contexts": [{"name": "operator", "context": {"cluster": "cluster", "user": "operator", "namespace": namespace}}],
         "current-context": "operator",
     });
     write_private(path, content.to_string().as_bytes())
+}
+
+/// How the API server's audit log calls a token: by the ID in it.
+pub fn credential_of(token: &str) -> Result<String> {
+    let claims = token.split('.').nth(1).context("the token is no JWT")?;
+    let mut padded = claims.replace('-', "+").replace('_', "/");
+    padded.extend(std::iter::repeat_n('=', (4 - claims.len() % 4) % 4));
+    let ByteString(claims) = serde_json::from_value(json!(padded)).context("the token's claims are not base64")?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).context("the token's claims are not JSON")?;
+    Ok(format!("JTI={}", claims["jti"].as_str().context("the token has no ID")?))
 }
 
 fn current_cluster(config: &Kubeconfig) -> Option<&kube::config::Cluster> {

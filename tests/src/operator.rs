@@ -1,16 +1,18 @@
 //! The operator as a real process: installed from the files that ship, running with its own
-//! `ServiceAccount`'s token and exactly the shipped `ClusterRole`.
+//! `ServiceAccount`'s token and exactly the shipped `ClusterRole`s.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use kube::core::ApiResource;
 use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt};
@@ -24,6 +26,7 @@ use crate::{ControlPlane, access, build_layout};
 
 const NAMESPACE: &str = "govcloud-system";
 const NAME: &str = "govcloud-operator";
+const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -32,8 +35,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(15);
 /// A running operator. It ends when this is dropped, and when this process ends without dropping it.
 pub struct Operator {
     process: Bound,
+    command: Command,
     address: SocketAddr,
     log: PathBuf,
+    credential: String,
 }
 
 impl Operator {
@@ -67,26 +72,69 @@ impl Operator {
         Self::start_program(plane, &program).await
     }
 
-    /// Starts a given operator program, and waits until it is ready. Several may run at once.
+    /// Starts a given operator program, and waits until it is ready. Several may run at once: one leads.
     ///
     /// # Errors
     /// When it does not become ready; with the end of its log.
     pub async fn start_program(plane: &ControlPlane, program: &Path) -> Result<Self> {
-        let address = free_address()?;
-        let file = |suffix| plane.directory().join(format!("operator-{}.{suffix}", address.port()));
-        let kubeconfig = file("kubeconfig");
-        access::write_with_token(plane.kubeconfig(), &token(&plane.client().await?).await?, &kubeconfig)?;
-        let log = file("log");
-        let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-        let mut command = bound::with_parent(plane.program(), program);
-        command
-            .args(["run", "--listen", &address.to_string()])
-            .env("KUBECONFIG", &kubeconfig)
-            .stdout(output.try_clone().context("sharing the operator's log")?)
-            .stderr(output);
-        let mut operator = Self { process: Bound::start(&mut command)?, address, log };
+        let mut operator = Self::launch(plane, program).await?;
         operator.wait_until_ready().await?;
         Ok(operator)
+    }
+
+    /// Starts a given operator program and waits for nothing.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn launch(plane: &ControlPlane, program: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let name = format!("operator-{}", address.port());
+        let file = |suffix| plane.directory().join(format!("{name}.{suffix}"));
+        let (kubeconfig, log) = (file("kubeconfig"), file("log"));
+        let token = token(&plane.client().await?).await?;
+        access::write_with_token(plane.kubeconfig(), &token, NAMESPACE, &kubeconfig)?;
+        let mut command = bound::with_parent(plane.program(), program);
+        command.args(["run", "--listen", &address.to_string()]).env("KUBECONFIG", &kubeconfig).env("POD_NAME", &name);
+        File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let process = spawn(&mut command, &log)?;
+        Ok(Self { process, command, address, log, credential: access::credential_of(&token)? })
+    }
+
+    /// Starts it again after it has ended, as whatever supervises it would, and waits for nothing.
+    ///
+    /// # Errors
+    /// When it still runs, or does not start.
+    pub fn again(&mut self) -> Result<()> {
+        if self.is_running() {
+            bail!("the operator still runs");
+        }
+        self.process = spawn(&mut self.command, &self.log)?;
+        Ok(())
+    }
+
+    /// Deletes the lease that a leader holds which was killed, so that the next one need not wait for its end. Only for when
+    /// no operator runs.
+    ///
+    /// # Errors
+    /// When the API server does not let it.
+    pub async fn clear_lease(plane: &ControlPlane) -> Result<()> {
+        let leases: Api<Lease> = Api::namespaced(plane.client().await?, NAMESPACE);
+        match leases.delete(NAME, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            other => other.map(drop).context("deleting the operator's lease"),
+        }
+    }
+
+    /// What the holder of the lease is called while it leads begins with this.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("operator-{}", self.address.port())
+    }
+
+    /// Tells its requests apart in the audit log from those of others that run under the same account.
+    #[must_use]
+    pub fn credential(&self) -> &str {
+        &self.credential
     }
 
     /// Where it answers /livez, /readyz and /metrics.
@@ -113,6 +161,23 @@ impl Operator {
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.process.ended().is_none()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it still runs after this time.
+    pub async fn ended(&mut self, within: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.process.ended() {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                bail!("the operator still runs after {} s; {}", within.as_secs(), self.end_of_log());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Sends SIGTERM and waits; fails when it does not end by itself, or not with 0.
@@ -164,6 +229,13 @@ impl Operator {
     }
 }
 
+/// Starts it with its output appended to the log.
+fn spawn(command: &mut Command, log: &Path) -> Result<Bound> {
+    let output = File::options().append(true).open(log).with_context(|| format!("opening {}", log.display()))?;
+    command.stdout(output.try_clone().context("sharing the operator's log")?).stderr(output);
+    Bound::start(command)
+}
+
 async fn install_crds(client: &Client, folder: &Path) -> Result<()> {
     let definitions = manifests::read(folder)?;
     if definitions.is_empty() {
@@ -198,6 +270,13 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {{name: {NAME}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {NAME}}}
+subjects:
+- {{kind: ServiceAccount, name: {NAME}, namespace: {NAMESPACE}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: {LEASE_ROLE}, namespace: {NAMESPACE}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {LEASE_ROLE}}}
 subjects:
 - {{kind: ServiceAccount, name: {NAME}, namespace: {NAMESPACE}}}
 "

@@ -1,6 +1,10 @@
-//! The API server is gone, or there and silent, and comes back.
+//! The API server is gone, or there and silent, and comes back. Whoever leads cannot keep its lease then: it ends, and is started
+//! again, as whatever supervises it would do.
 
-use std::time::Duration;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use acceptance::Operator;
 use serde_json::json;
@@ -10,6 +14,8 @@ use super::{Alone, PATIENCE, gate::Gate, lines_of_log, process::Process, start_o
 use crate::cluster::Person;
 
 const UNREADY_WITHIN: Duration = Duration::from_secs(30);
+/// The deadline of a renewal, and a little more.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 async fn hand_out(admin: &Person, tenant: &str, pods: u32) {
     admin.patch("HostedSystem", tenant, "web", json!({"spec": {"resources": {"guaranteed": {"pods": pods}}}})).await;
@@ -23,6 +29,25 @@ async fn until_handed_out(admin: &Person, tenant: &str, pods: &str) {
         })
         .await;
     admin.system_ready(tenant, "web").await;
+}
+
+/// The leader ends, not with 0, and its log says why; then it is started again.
+async fn ends_and_is_started_again(operator: &mut Operator) {
+    let status = operator.ended(ENDS_WITHIN).await.unwrap();
+    assert_eq!(status.code(), Some(1));
+    let log = fs::read_to_string(operator.log()).unwrap();
+    assert!(log.contains("lease govcloud-system/govcloud-operator was not renewed within 7 s: the API server did not answer"), "{log}");
+    operator.again().unwrap();
+    until_alive(operator).await;
+    until_readyz(operator, 503, UNREADY_WITHIN).await;
+}
+
+async fn until_alive(operator: &Operator) {
+    let begin = Instant::now();
+    while operator.get("/livez").await.is_err() {
+        assert!(begin.elapsed() < PATIENCE, "it does not start");
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Alive, not ready and calm for ten seconds.
@@ -53,6 +78,7 @@ async fn an_api_server_that_is_gone_is_waited_for() {
     let complaint = until_readyz(&operator, 503, UNREADY_WITHIN).await;
     assert!(complaint.contains(": ") && complaint.to_lowercase().contains("connect"), "{complaint}");
     hand_out(&admin, "gone", 61).await;
+    ends_and_is_started_again(&mut operator).await;
     bears_it(&mut operator).await;
     let quota = admin.get("ResourceQuota", "gone--web", "govcloud-quota").await;
     assert_eq!(quota["spec"]["hard"]["pods"], "60", "the operator has another way to the API server");
@@ -74,6 +100,7 @@ async fn an_api_server_that_does_not_answer_is_waited_for() {
     let complaint = until_readyz(&operator, 503, UNREADY_WITHIN).await;
     let silence = ["answer", "timed out", "deadline"];
     assert!(silence.iter().any(|word| complaint.contains(word)), "{complaint}");
+    ends_and_is_started_again(&mut operator).await;
     bears_it(&mut operator).await;
 
     drop(halted);

@@ -108,7 +108,7 @@ async fn killed_in_the_middle_of_its_work_it_takes_up_where_it_was() {
             until_namespace(&admin, namespace).await;
             operator.kill().unwrap();
             assert!(ready_systems(&admin, "crashed-").await < 20, "everything was there before {namespace} was seen");
-            operator = alone.start().await;
+            operator = alone.start_after_kill().await;
         }
         operator
     };
