@@ -5,6 +5,7 @@ mod gate;
 mod outage;
 mod permissions;
 mod process;
+mod quiet;
 mod replicas;
 mod restart;
 mod telemetry;

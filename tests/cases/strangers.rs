@@ -2,7 +2,7 @@
 //! ours is given up.
 
 use kube::api::PostParams;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cluster::{Person, admin, pod_yaml, system_yaml, tenant_yaml};
 

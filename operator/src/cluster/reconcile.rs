@@ -37,6 +37,8 @@ use crate::{
 const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
 /// Holding, publishing and each rank take a round; many more mean that somebody writes against us.
 const ROUNDS: usize = 12;
+/// What others change faster than this is looked at again later.
+const STALE_ROUNDS: usize = 3;
 
 /// The controller manager puts a changed quota into force within moments; a status that told of them would flap.
 const ENFORCED_WITHIN: Duration = Duration::from_secs(5);
@@ -74,7 +76,7 @@ pub enum Next {
 /// # Errors
 /// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
 pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Error> {
-    let mut written = false;
+    let (mut written, mut stale) = (false, 0);
     for _ in 0..ROUNDS {
         let mut snapshot = context.snapshot(name).await?;
         let held = context.report.hold(&snapshot).await?;
@@ -93,7 +95,14 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         }
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         written |= outcome.written() > 0;
-        if outcome.is_stale() || (outcome.written() > 0 && !outcome.failed()) {
+        if outcome.is_stale() {
+            stale += 1;
+            if stale == STALE_ROUNDS {
+                break;
+            }
+            continue;
+        }
+        if outcome.written() > 0 && !outcome.failed() {
             continue; // the status is judged when there is nothing left to write
         }
         let in_force = plan.spaces.iter().all(|space| snapshot.quota_is_live(&space.namespace));

@@ -97,8 +97,8 @@ pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
     for claim in claims {
         let own = reserved.entry(&claim.namespace).or_default();
         let mut grant = grant(books, claim, own, &sum);
-        let share = enter(books, ledger, claim, &grant, &every_key);
-        grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
+        let share;
+        (share, grant.epoch) = enter(books, ledger, claim, &grant, &every_key);
         if !share.hard.is_empty() {
             allocation.ledger.insert(claim.system.clone(), share);
         }
@@ -151,7 +151,8 @@ fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     }
 }
 
-fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> Share {
+/// The ledger's next entry, and the epoch for which the quota is written: the entry's where something is to change.
+fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> (Share, i64) {
     let quota = books.quotas.get(&claim.namespace);
     let held = quota.map(|quota| holding(quota, keys)).unwrap_or_default();
     let target: Amounts = grant.hard.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, amount)| (key.clone(), *amount)).collect();
@@ -160,7 +161,17 @@ fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BT
         written.remove("pods");
     }
     let before = ledger.get(&claim.system).cloned().unwrap_or_default();
-    before.next(&target, &written, quota, &held)
+    let share = before.next(&target, &written, quota, &held);
+    let reclaimed = share.hard.iter().any(|(key, amount)| *amount > amount::of(&target, key));
+    match quota {
+        Some(quota) if !reclaimed && keys.iter().all(|key| amount::of(&written, key) == amount::of(&quota.wanted, key)) => {
+            (share, quota.epoch)
+        }
+        quota => {
+            let epoch = share.epoch.max(quota.map_or(0, |quota| quota.epoch));
+            (share, epoch)
+        }
+    }
 }
 
 /// Entries of namespaces that nothing is planned for stay.

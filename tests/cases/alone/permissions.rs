@@ -22,7 +22,7 @@ const ROLE: &str = "govcloud-operator";
 
 impl Alone {
     /// Takes verbs on a resource from the operator.
-    async fn take_away(&self, admin: &Person, group: &str, resource: &str, verbs: &[&str]) {
+    pub(super) async fn take_away(&self, admin: &Person, group: &str, resource: &str, verbs: &[&str]) {
         let mut rules = admin.get("ClusterRole", "", ROLE).await["rules"].clone();
         for rule in rules.as_array_mut().unwrap().iter_mut().filter(|rule| rule["resources"] == json!([resource])) {
             rule["verbs"].as_array_mut().unwrap().retain(|verb| !verbs.contains(&verb.as_str().unwrap()));
@@ -32,7 +32,7 @@ impl Alone {
     }
 
     /// Gives the operator the role that ships.
-    async fn give_back(&self) {
+    pub(super) async fn give_back(&self) {
         Operator::install(self.plane).await.unwrap();
     }
 
