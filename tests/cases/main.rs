@@ -7,10 +7,12 @@
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
 mod cluster;
+mod history;
 
 mod alone;
 mod children;
 mod contract;
+mod faults;
 mod lifecycle;
 mod quota;
 mod uninstall;

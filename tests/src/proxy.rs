@@ -54,6 +54,16 @@ struct Book {
     dead: bool,
     writes: Vec<(Instant, Asked)>,
     lists: BTreeMap<String, Bytes>,
+    last_fault: Option<Instant>,
+}
+
+/// A request that gets no answer, as long as somebody waits for one.
+struct Unanswered<'a>(&'a Shared);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.book().last_fault = Some(Instant::now());
+    }
 }
 
 impl Proxy {
@@ -108,6 +118,12 @@ impl Proxy {
         self.shared.book().writes.iter().rev().find(|(_, asked)| of(&asked.tenant)).map(|(time, _)| *time)
     }
 
+    /// When a fault last hit, or the wait for an answer that does not come was last given up.
+    #[must_use]
+    pub fn last_fault(&self) -> Option<Instant> {
+        self.shared.book().last_fault
+    }
+
     /// The last list of each resource that went through.
     #[must_use]
     pub fn lists(&self) -> BTreeMap<String, Bytes> {
@@ -117,11 +133,13 @@ impl Proxy {
     /// Stalls all watches, those to come too, or lets them flow again.
     pub fn stall_watches(&self, stalled: bool) {
         self.shared.watches.send_modify(|watches| watches.stalled = stalled);
+        self.shared.book().last_fault = Some(Instant::now());
     }
 
     /// Ends all watches that are there.
     pub fn end_watches(&self, how: End) {
         self.shared.watches.send_modify(|watches| watches.ended = (watches.ended.0 + 1, how));
+        self.shared.book().last_fault = Some(Instant::now());
     }
 }
 
@@ -144,6 +162,9 @@ impl Shared {
             return Some(Fault::Silence);
         }
         let fault = book.rules.iter_mut().find_map(|rule| rule.judge(asked));
+        if fault.is_some() {
+            book.last_fault = Some(Instant::now());
+        }
         if matches!(fault, Some(Fault::KillBefore)) {
             book.killed.insert(asked.tenant.clone());
         }
@@ -155,7 +176,10 @@ impl Shared {
 
     async fn operators(&self, asked: Asked, parts: Parts, body: Bytes) -> Response {
         match self.judge(&asked) {
-            Some(Fault::KillBefore | Fault::Silence) => pending().await,
+            Some(Fault::KillBefore | Fault::Silence) => {
+                let _unanswered = Unanswered(self);
+                pending().await
+            }
             Some(Fault::Answer(code)) => fault::answer(code, &asked),
             Some(Fault::Stale(list)) => ([(header::CONTENT_TYPE, "application/json")], list).into_response(),
             Some(Fault::KillAfter) => {
