@@ -2,8 +2,10 @@
 //! times. Between the two stands a proxy; nothing else in the operator or the control plane knows of it.
 
 mod crash;
-mod injected;
+mod refused;
+mod stale;
 mod steps;
+mod watches;
 mod world;
 
 use std::{
@@ -31,6 +33,7 @@ const RECOVERS_WITHIN: Duration = Duration::from_secs(30);
 /// An operator that reaches the API server through a proxy.
 struct Faulty {
     operator: Operator,
+    started: Instant,
     // Dropped after the operator, whose files it keeps.
     proxy: Proxy,
 }
@@ -50,7 +53,7 @@ impl Faulty {
         let proxy = Proxy::before(alone.plane).await.unwrap();
         prepare(&proxy);
         let operator = Operator::start_program(proxy.plane(), program).await.unwrap_or_else(|error| panic!("{error:#}"));
-        Self { operator, proxy }
+        Self { operator, started: Instant::now(), proxy }
     }
 
     /// Kills it.
@@ -62,15 +65,14 @@ impl Faulty {
     async fn settled(&self, admin: &Person, tenants: &[String]) -> Worlds {
         let begin = Instant::now();
         loop {
-            let waits_for = match self.quiet_for(tenants) {
-                Some(quiet) if quiet >= QUIET => {
-                    let worlds = worlds(admin, tenants).await;
-                    match worlds.values().find_map(world::World::unfinished) {
-                        None => return worlds,
-                        Some(object) => object,
-                    }
+            let waits_for = if self.quiet_for(tenants) < QUIET {
+                "the operator writes on".to_owned()
+            } else {
+                let worlds = worlds(admin, tenants).await;
+                match worlds.iter().find_map(|(tenant, world)| Some((tenant, world.unfinished()?))) {
+                    None => return worlds,
+                    Some((tenant, object)) => format!("{tenant}: {object}"),
                 }
-                _ => "the operator writes on".to_owned(),
             };
             let since = self.proxy.last_fault().map_or(begin, |fault| fault.max(begin));
             assert!(since.elapsed() < RECOVERS_WITHIN, "{} s after the last fault: {waits_for}", RECOVERS_WITHIN.as_secs());
@@ -78,9 +80,10 @@ impl Faulty {
         }
     }
 
-    /// How long nothing has been written in these tenants' names; none before the first time.
-    fn quiet_for(&self, tenants: &[String]) -> Option<Duration> {
-        self.proxy.last_write(|tenant| tenants.iter().any(|ours| ours == tenant)).map(|time| time.elapsed())
+    /// How long nothing has been written in these tenants' names.
+    fn quiet_for(&self, tenants: &[String]) -> Duration {
+        let last = self.proxy.last_write(|tenant| tenants.iter().any(|ours| ours == tenant));
+        last.unwrap_or(self.started).elapsed()
     }
 }
 

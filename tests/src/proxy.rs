@@ -93,7 +93,7 @@ impl Proxy {
     }
 
     /// Lets `skip` of the operator's requests that are meant pass, and deals so with the next `count`.
-    pub fn arm(&self, fault: Fault, skip: usize, count: usize, wanted: impl Fn(&Asked) -> bool + Send + 'static) -> Met {
+    pub fn arm(&self, fault: Fault, skip: usize, count: usize, wanted: impl FnMut(&Asked) -> bool + Send + 'static) -> Met {
         let met = watch::Sender::new(0);
         let told = Met(met.subscribe());
         self.shared.book().rules.push(Rule { wanted: Box::new(wanted), skip, left: count, fault, met });

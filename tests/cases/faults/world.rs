@@ -120,3 +120,24 @@ fn remove(object: &mut Value, place: &str, field: &str) {
         fields.remove(field);
     }
 }
+
+/// In what the other worlds differ from this tenant's.
+pub fn unlike(worlds: &Worlds, tenant: &str) -> Vec<String> {
+    let model = &worlds[tenant];
+    worlds.iter().flat_map(|(other, world)| world.differences(model).into_iter().map(move |line| format!("{other}: {line}"))).collect()
+}
+
+/// The version of each of a tenant's objects.
+pub async fn versions(admin: &Person, tenant: &str) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::new();
+    for kind in KINDS {
+        for object in admin.api(kind, "").list(&Default::default()).await.unwrap().items {
+            let name = object.metadata.name.unwrap();
+            let place = object.metadata.namespace.unwrap_or_else(|| name.clone());
+            if place.split("--").next() == Some(tenant) {
+                versions.insert(format!("{kind} {place}/{name}"), object.metadata.resource_version.unwrap());
+            }
+        }
+    }
+    versions
+}

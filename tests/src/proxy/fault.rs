@@ -26,7 +26,7 @@ pub enum Fault {
 
 /// A fault for some requests: the first `skip` that are meant pass, the next `left` do not.
 pub(super) struct Rule {
-    pub wanted: Box<dyn Fn(&Asked) -> bool + Send>,
+    pub wanted: Box<dyn FnMut(&Asked) -> bool + Send>,
     pub skip: usize,
     pub left: usize,
     pub fault: Fault,
