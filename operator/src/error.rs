@@ -24,6 +24,9 @@ pub enum Error {
     /// A namespace of this name exists and is not this tenant's.
     #[error("{0}")]
     Stranger(String),
+    /// The caches do not hold what there is.
+    #[error("{0} exists and no watch has told of it yet; nothing is closed on the word of a list of former times")]
+    Behind(String),
     /// Written, and yet not as planned.
     #[error("it was written and came back otherwise: an admission rule or another program changes it; find and stop that one")]
     Contested,
@@ -41,7 +44,9 @@ impl Error {
             // Admission answers 403 too: a quota that is used up, a namespace that is ending.
             Self::Refused { code: 403, message } if message.contains(" cannot ") => reason::FORBIDDEN,
             Self::Refused { code: 403, message } if message.contains("is being terminated") => reason::UNAVAILABLE,
-            Self::Refused { code: 409 | 429 | 500.., .. } | Self::Unreachable(_) | Self::TimedOut(_) => reason::UNAVAILABLE,
+            Self::Refused { code: 409 | 429 | 500.., .. } | Self::Unreachable(_) | Self::TimedOut(_) | Self::Behind(_) => {
+                reason::UNAVAILABLE
+            }
             Self::Refused { .. } => reason::REFUSED,
             Self::Stranger(_) => reason::CONFLICT,
             Self::Contested => reason::CONTESTED,

@@ -7,14 +7,14 @@ use std::{
 };
 
 use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
-use kube::Api;
+use kube::{Api, CustomResourceExt};
 
 use super::{apply::Writer, cache::Cache, connection::Connection, report::Report};
 use crate::{
-    api::AgencyTenantStatus,
+    api::{AgencyTenant, AgencyTenantStatus, HostedSystem},
     children::namespace_index,
     error::Error,
-    names::TenantName,
+    names::{SystemName, TenantName},
     plan::{
         Plan,
         amount::{Amount, amounts, of, resources},
@@ -113,8 +113,28 @@ impl Context {
                     Err(error) => return Err(error),
                 }
             }
+            self.confirm_missing(&snapshot).await?;
         }
         Ok(snapshot)
+    }
+
+    /// What follows from an object's absence cannot be undone, and a list may be older than what it leaves out: the API server
+    /// is asked for that object itself.
+    async fn confirm_missing(&self, snapshot: &Snapshot) -> Result<(), Error> {
+        let home = snapshot.name.home();
+        let systems = self.connection.api(&HostedSystem::api_resource(), home.as_str());
+        for system in without_system(snapshot) {
+            if self.connection.request("get", "hostedsystems", systems.get_opt(system.as_str())).await?.is_some() {
+                return Err(Error::Behind(format!("hostedsystem {home}/{}", system.as_str())));
+            }
+        }
+        if snapshot.tenant.is_none() && snapshot.systems.iter().any(|root| root.deleting) {
+            let tenants = self.connection.api(&AgencyTenant::api_resource(), "");
+            if self.connection.request("get", "agencytenants", tenants.get_opt(snapshot.name.as_str())).await?.is_some() {
+                return Err(Error::Behind(format!("agencytenant {}", snapshot.name.as_str())));
+            }
+        }
+        Ok(())
     }
 
     /// How long to wait yet for the controller manager, none when it is done or has had its time.
@@ -155,9 +175,14 @@ fn next(facts: &Facts, due: Option<Duration>) -> Next {
 /// definition that is being removed.
 fn something_ends(snapshot: &Snapshot) -> bool {
     let deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
-    let declared = |system: &str| snapshot.systems.iter().any(|root| root.name == system);
+    deleting || without_system(snapshot).next().is_some()
+}
+
+/// Systems that have a namespace and are not declared.
+fn without_system(snapshot: &Snapshot) -> impl Iterator<Item = SystemName> {
+    let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
     let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index());
-    deleting || namespaces.filter_map(|key| key.namespace.system()).any(|system| !declared(system.as_str()))
+    namespaces.filter_map(|key| key.namespace.system()).filter(move |system| !declared(system))
 }
 
 /// The status with the total that is about to be served, where that is more than the status says.
