@@ -63,7 +63,6 @@ async fn a_list_of_former_times_closes_nothing() {
         let deleted = writes.iter().filter(|line| line.starts_with("delete")).cloned();
         let complaints = closed(&history, "former--web").into_iter().chain(deleted).chain(unlike(&worlds, "before"));
         wrong.extend(complaints.map(|complaint| format!("without {resource}: {complaint}")));
-        println!("without {resource}: {writes:#?}");
     }
     assert_eq!(wrong, [""; 0]);
     assert_eq!(pod(&admin).await, running);

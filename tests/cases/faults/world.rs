@@ -102,7 +102,10 @@ fn strip(kind: &str, mut object: Value) -> Value {
     match kind {
         "AgencyTenant" | "HostedSystem" => {
             remove(&mut object, "/status", "grants");
+            // Figures of use may be a minute old.
             remove(&mut object, "/status/quota", "used");
+            remove(&mut object, "/status/summary", "cpu");
+            remove(&mut object, "/status/summary", "memory");
             for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
                 remove(condition, "", "lastTransitionTime");
             }
