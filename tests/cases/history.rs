@@ -45,7 +45,7 @@ impl History {
             let api = admin.api(kind, "");
             let version = api.list(&Default::default()).await.unwrap().metadata.resource_version.unwrap();
             begun = begun.max(version.parse().unwrap());
-            let mut events = api.watch(&WatchParams::default(), &version).await.unwrap().boxed();
+            let mut events = api.watch(&WatchParams::default().disable_bookmarks(), &version).await.unwrap().boxed();
             let sender: UnboundedSender<Revision> = sender.clone();
             tokio::spawn(async move {
                 while let Some(event) = events.next().await {

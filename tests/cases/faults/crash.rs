@@ -21,8 +21,6 @@ use crate::{alone::Alone, cluster::Person, history::History};
 
 /// Tenants that die at the same time.
 const AT_ONCE: usize = 32;
-/// A write of a step that has not come by then does not come.
-const COMES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything is as in peace within this time. Most of it goes to Kubernetes, which empties some thirty namespaces at once here.
 const PEACE_WITHIN: Duration = Duration::from_mins(2);
@@ -107,15 +105,11 @@ async fn die_at(faulty: Faulty, alone: &Alone, admin: &Person, plains: &[Plain],
 
     let met: Vec<Met> = tenants.iter().zip(points).map(|((tenant, _), point)| arm(&faulty, tenant, point)).collect();
     join_all(tenants.iter().map(|(tenant, step)| step.act.perform(admin, tenant))).await;
-    let begun = Instant::now();
-    while met.iter().any(|met| met.times() == 0) && begun.elapsed() < COMES_WITHIN {
-        sleep(Duration::from_millis(20)).await;
-    }
-    let missed = points.iter().zip(&met).filter(|(_, met)| met.times() == 0).map(|(point, _)| point.clone()).collect();
+    let ends: Vec<(String, &Point)> = tenants.into_iter().map(|(tenant, _)| tenant).zip(points).collect();
+    let missed = until_dead(&faulty, admin, plains, &ends, &met).await;
     faulty.end();
     let faulty = restart(alone).await;
 
-    let ends: Vec<(String, &Point)> = tenants.into_iter().map(|(tenant, _)| tenant).zip(points).collect();
     until_as_in_peace(admin, plains, &ends).await;
     sleep(QUIET).await;
     until_as_in_peace(admin, plains, &ends).await; // and stays so
@@ -123,6 +117,27 @@ async fn die_at(faulty: Faulty, alone: &Alone, admin: &Person, plains: &[Plain],
     let unguarded = history.unguarded(ours);
     assert!(unguarded.is_empty(), "{unguarded:#?}");
     (faulty, missed)
+}
+
+/// Waits until each tenant is stopped at its point, or has come to its end without coming by it. Returns those points.
+async fn until_dead(faulty: &Faulty, admin: &Person, plains: &[Plain], ends: &[(String, &Point)], met: &[Met]) -> Vec<Point> {
+    let begun = Instant::now();
+    loop {
+        sleep(Duration::from_millis(50)).await;
+        let alive: Vec<&(String, &Point)> = ends.iter().zip(met).filter(|(_, met)| met.times() == 0).map(|(end, _)| end).collect();
+        let names: Vec<String> = alive.iter().map(|(tenant, _)| tenant.clone()).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        if begun.elapsed() < QUIET || faulty.quiet_for(&names) < QUIET {
+            continue;
+        }
+        let worlds = worlds(admin, &names).await;
+        if alive.iter().all(|(tenant, point)| worlds[tenant] == plains[point.plain].end) {
+            return alive.into_iter().map(|(_, point)| (*point).clone()).collect();
+        }
+        assert!(begun.elapsed() < PEACE_WITHIN, "neither dead nor at their end: {names:?}");
+    }
 }
 
 async fn until_as_in_peace(admin: &Person, plains: &[Plain], ends: &[(String, &Point)]) {

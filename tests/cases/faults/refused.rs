@@ -64,13 +64,13 @@ async fn serves(admin: &Person, neighbour: &str, pods: usize) {
 }
 
 /// Tenants that have each a fault of their own, one that has none, and a neighbour that is there before.
-async fn outlive(prefix: &str, faults: Vec<(String, Fault)>, meant: fn(&str) -> bool) {
+async fn outlive(prefix: &str, kinds: Vec<(String, Fault)>, meant: fn(&str) -> bool) {
     let alone = Alone::turn().await;
     let admin = alone.admin().await;
     let faulty = Faulty::start_many(&alone).await;
     let (neighbour, twin) = (format!("{prefix}-neighbour"), format!("{prefix}-healthy"));
     admin.tenant_with_systems(&neighbour, &["web"]).await;
-    let ill: Vec<(String, Fault)> = faults.into_iter().map(|(name, fault)| (format!("{prefix}-{name}z"), fault)).collect();
+    let ill: Vec<(String, Fault)> = kinds.into_iter().map(|(name, fault)| (format!("{prefix}-{name}z"), fault)).collect();
     let all: Vec<String> = ill.iter().map(|(tenant, _)| tenant).chain([&twin]).cloned().collect();
     for (round, act) in LIFE.into_iter().enumerate() {
         for (tenant, fault) in &ill {
