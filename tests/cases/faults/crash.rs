@@ -186,8 +186,9 @@ async fn sweep(choose: impl Fn(usize) -> bool) {
     let told: Vec<_> =
         missed.iter().map(|point| format!("{}: {} ({})", plains[point.plain].step.name, point.line, point.occurrence)).collect();
     println!("{} of {all} deaths in {:.0?}; not come by: {told:#?}", points.len() - missed.len(), begun.elapsed());
-    // How often a status is told on the way, and an event with it, depends on how fast the controller manager is.
-    let may_miss = |point: &Point| point.line.contains("/status") && point.occurrence > 0 || point.line.contains(" events ");
+    // How often something is written again, and told, depends on how fast the controller manager is; that it is written does not.
+    let may_miss = |point: &Point| point.occurrence > 0 || point.line.contains(" events ");
+    assert!(missed.len() * 20 <= points.len(), "so many writes did not come that this proves little: {told:#?}");
     assert!(missed.iter().all(may_miss), "{told:#?}");
 }
 
