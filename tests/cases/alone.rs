@@ -4,7 +4,7 @@
 mod gate;
 mod outage;
 mod permissions;
-mod process;
+pub mod process;
 mod quiet;
 mod replicas;
 mod restart;
@@ -36,15 +36,15 @@ const ACCOUNT: &str = "system:serviceaccount:govcloud-system:govcloud-operator";
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The control plane, for one case at a time. No operator runs on it until the case starts one.
-struct Alone {
-    plane: &'static ControlPlane,
-    program: &'static Path,
+pub struct Alone {
+    pub plane: &'static ControlPlane,
+    pub program: &'static Path,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Alone {
     /// Waits for its turn; puts back what a case that failed has taken away.
-    async fn turn() -> Self {
+    pub async fn turn() -> Self {
         static TURN: Mutex<()> = Mutex::const_new(());
         static STARTED: OnceLock<(ControlPlane, PathBuf)> = OnceLock::new();
         let turn = TURN.lock().await;
@@ -56,7 +56,8 @@ impl Alone {
         Self { plane, program, _turn: turn }
     }
 
-    async fn admin(&self) -> Person {
+    /// The administrator.
+    pub async fn admin(&self) -> Person {
         Person { client: self.plane.client().await.unwrap() }
     }
 

@@ -19,7 +19,7 @@ use kube::{
 use serde_json::{Value, json};
 
 /// Longest wait for anything; what takes a fraction of a second on an idle machine takes a few on a busy one.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The control plane with the operator running on it.
 pub struct Cluster {

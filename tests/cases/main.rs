@@ -7,11 +7,13 @@
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
 mod cluster;
+mod history;
 
 mod alone;
 mod children;
 mod contract;
 mod drift;
+mod faults;
 mod lifecycle;
 mod quota;
 mod strangers;

@@ -12,9 +12,11 @@ mod go_program;
 pub mod manifests;
 pub mod operator;
 pub mod progress;
+pub mod proxy;
 pub mod rollout;
 pub mod tables;
 
 pub use build_layout::workspace;
 pub use control_plane::ControlPlane;
 pub use operator::Operator;
+pub use proxy::Proxy;

@@ -88,7 +88,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         let plan = plan(&snapshot, &intent, &context.settings);
         if let Some(status) = tenant::beforehand(&snapshot, &plan) {
             match context.report.publish(&snapshot, &status).await {
-                Err(error) if error.is_stale() => context.refresh(&snapshot).await?,
+                Err(error) if error.is_stale() => drop(context.refresh(name).await?),
                 other => other?,
             }
             continue;
@@ -126,6 +126,9 @@ impl Context {
             self.ask_for_definitions(&mut snapshot).await?;
         }
         if !snapshot.definitions.ending {
+            if is_deleting && snapshot.tenant.is_none() {
+                self.ask_for_tenant(name).await?;
+            }
             for system in undeclared {
                 self.ask_for_system(&mut snapshot, system).await?;
             }
@@ -169,6 +172,11 @@ impl Context {
         Ok(())
     }
 
+    /// Systems of a tenant that is gone are let go at once, as nobody's.
+    async fn ask_for_tenant(&self, name: &TenantName) -> Result<(), Error> {
+        if self.refresh(name).await? { Err(Error::Stale) } else { Ok(()) }
+    }
+
     /// The ledger gives an entry up with its namespace, and that may only not have come through yet.
     async fn ask_for_namespace(&self, namespace: &NamespaceName) -> Result<(), Error> {
         let source = Source::Children(namespace_index());
@@ -182,13 +190,14 @@ impl Context {
         }
     }
 
-    /// Takes in the tenant as the API server has it: another wrote it, and its watch has not said so yet.
-    async fn refresh(&self, snapshot: &Snapshot) -> Result<(), Error> {
+    /// Takes in the tenant as the API server has it, which its watch may not have said yet. Whether there is one.
+    async fn refresh(&self, name: &TenantName) -> Result<bool, Error> {
         let tenants = self.connection.api(&resource(Source::Tenants), "");
-        if let Some(found) = self.connection.request("get", "agencytenants", tenants.get_opt(snapshot.name.as_str())).await? {
-            self.cache.take(Source::Tenants, &found);
+        let found = self.connection.request("get", "agencytenants", tenants.get_opt(name.as_str())).await?;
+        if let Some(found) = &found {
+            self.cache.take(Source::Tenants, found);
         }
-        Ok(())
+        Ok(found.is_some())
     }
 
     /// How long to wait yet for the controller manager, none when it is done or has had its time.

@@ -29,6 +29,9 @@ use crate::plan::settings::Settings;
 /// Longest wait for the running reconciles at the end.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// Longest silence of a connection. The API server ends each watch earlier.
+const SILENCE: Duration = Duration::from_secs(75);
+
 /// How the operator runs.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -108,6 +111,7 @@ fn told(lost: anyhow::Error) -> anyhow::Error {
 async fn client() -> anyhow::Result<Client> {
     let mut config = Config::infer().await.context("no cluster: set KUBECONFIG, or run inside of a pod")?;
     config.default_retry = false; // the queue backs off by itself, for each tenant
+    config.read_timeout = Some(SILENCE); // a watch whose connection died without a word
     let agent = format!("govcloud/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((axum::http::header::USER_AGENT, agent.parse()?));
     Client::try_from(config).context("the cluster's configuration cannot be used")

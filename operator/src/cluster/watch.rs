@@ -23,7 +23,7 @@ use super::{
 use crate::{
     api::{AgencyTenant, HostedSystem},
     children::TABLE,
-    error::with_causes,
+    error::{Error, with_causes},
     names::{LABEL_TENANT, TenantName},
 };
 
@@ -31,6 +31,8 @@ use crate::{
 const LASTS: u32 = 60;
 /// First and longest wait before a failing watch is tried again; the cache's notion of failing is a little longer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+/// Longest wait for a part of a list. A watch may be silent; a list is not.
+const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 /// A watch that lived so long begins at the first wait again.
 const RESET: Duration = Duration::from_secs(30);
 
@@ -38,7 +40,7 @@ const RESET: Duration = Duration::from_secs(30);
 pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: UnboundedSender<TenantName>, metrics: Metrics) {
     let mut patience = Patience::new();
     loop {
-        if !follow_until_forbidden(&client, source, &cache, &news, &metrics).await {
+        if !follow_once(&client, source, &cache, &news, &metrics).await {
             return; // the operator is stopping
         }
         // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
@@ -46,14 +48,8 @@ pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: Unb
     }
 }
 
-/// Follows one stream until the API server forbids it; false when nobody listens any more.
-async fn follow_until_forbidden(
-    client: &Client,
-    source: Source,
-    cache: &Cache,
-    news: &UnboundedSender<TenantName>,
-    metrics: &Metrics,
-) -> bool {
+/// Follows one stream until the API server forbids it or does not answer; false when nobody listens any more.
+async fn follow_once(client: &Client, source: Source, cache: &Cache, news: &UnboundedSender<TenantName>, metrics: &Metrics) -> bool {
     let config = Config::default().timeout(LASTS);
     let config = match source {
         Source::Tenants | Source::Systems => config,
@@ -62,8 +58,24 @@ async fn follow_until_forbidden(
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(source));
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
     pin_mut!(events);
-    let mut listing = BTreeSet::new();
-    while let Some(event) = events.next().await {
+    let (mut listing, mut listed) = (BTreeSet::new(), false);
+    loop {
+        let event = match tokio::time::timeout(LIST_TIMEOUT, events.next()).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return true,
+            Err(_) if listed => continue, // nothing happens
+            Err(_) => {
+                warn!(resource = plural(source), "no list came, trying again");
+                metrics.watch_failed(plural(source));
+                cache.failed(source, false, Error::TimedOut(LIST_TIMEOUT).to_string());
+                return true;
+            }
+        };
+        listed = match &event {
+            Ok(Event::Init | Event::InitApply(_)) => false,
+            Ok(Event::InitDone) => true,
+            _ => listed,
+        };
         let mut forbidden = false;
         let tenants = match event {
             Ok(event) => take(cache, source, event, &mut listing),
@@ -84,7 +96,6 @@ async fn follow_until_forbidden(
             return true;
         }
     }
-    true
 }
 
 /// Waits that grow from failure to failure. The watcher says `Init` before each attempt to list, and takes that for a success

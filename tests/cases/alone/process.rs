@@ -34,6 +34,11 @@ impl Process {
         Halted(self)
     }
 
+    /// Ends it at once, as a crash does.
+    pub fn kill(self) {
+        self.signal("-KILL");
+    }
+
     fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.0.to_string()]).status().unwrap();
         assert!(sent.success(), "kill {signal} {}: {sent}", self.0);
