@@ -27,6 +27,7 @@ const NAME: &str = "govcloud-operator";
 const MANAGER: &str = "govcloud-install";
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
+const READY_ASKED_EVERY: Duration = Duration::from_millis(10);
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// A running operator. It ends when this is dropped, and when this process ends without dropping it.
@@ -34,6 +35,7 @@ pub struct Operator {
     process: Bound,
     address: SocketAddr,
     log: PathBuf,
+    ready_after: Duration,
 }
 
 impl Operator {
@@ -84,8 +86,10 @@ impl Operator {
             .env("KUBECONFIG", &kubeconfig)
             .stdout(output.try_clone().context("sharing the operator's log")?)
             .stderr(output);
-        let mut operator = Self { process: Bound::start(&mut command)?, address, log };
+        let started = Instant::now();
+        let mut operator = Self { process: Bound::start(&mut command)?, address, log, ready_after: Duration::ZERO };
         operator.wait_until_ready().await?;
+        operator.ready_after = started.elapsed();
         Ok(operator)
     }
 
@@ -93,6 +97,12 @@ impl Operator {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Time from its start until `/readyz` said that it is ready.
+    #[must_use]
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     /// Its log.
@@ -152,7 +162,7 @@ impl Operator {
             if Instant::now() > deadline {
                 bail!("the operator is not ready after {} s ({last}); {}", READY_WITHIN.as_secs(), self.end_of_log());
             }
-            sleep(Duration::from_millis(25)).await;
+            sleep(READY_ASKED_EVERY).await;
         }
     }
 
