@@ -148,8 +148,10 @@ async fn restart(plane: &ControlPlane, program: &Path, operator: Operator) -> Re
     let log = Log::from_now(audit_log(plane)?)?;
     let operator = Operator::start_program(plane, program).await?;
     sleep(AFTER_RESTART.saturating_sub(operator.ready_after())).await;
-    let restart = Restart { synced: operator.ready_after(), requests: log.requests(requests::Client::Operator)? };
-    Ok((operator, restart))
+    let (rss_mib, _) = processes::operator_memory()?;
+    let requests = log.requests(requests::Client::Operator)?;
+    let synced = operator.ready_after();
+    Ok((operator, Restart { synced, rss_mib, requests }))
 }
 
 fn audit_log(plane: &ControlPlane) -> Result<&Path> {

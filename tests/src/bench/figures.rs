@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use comfy_table::Cell;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -46,6 +47,7 @@ pub struct Run {
 /// The operator after it was stopped and started.
 pub struct Restart {
     pub synced: Duration,
+    pub rss_mib: f64,
     pub requests: Requests,
 }
 
@@ -111,6 +113,7 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
             "rss_peak_mib": rounded(self.rss_peak_mib, 1),
             "idle_writes": self.idle.writes().len(),
             "restart_writes": self.restart.requests.writes().len(),
+            "restart_rss_mib": rounded(self.restart.rss_mib, 1),
             "restart_synced_s": rounded(self.restart.synced.as_secs_f64(), 3),
             "drift_p50_ms": rounded(milliseconds(percentile(&all, 50)), 1),
             "drift_p99_ms": rounded(milliseconds(percentile(&all, 99)), 1),
@@ -136,8 +139,8 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
 
     fn request_rows(&self, rows: &mut Rows) {
         let roots: usize = self.size.tenants as usize + self.size.all_systems() as usize;
-        rows.both("agencies and systems, created by this program", roots, roots);
-        rows.both("writes of the setup", self.raw_writes(), self.operator.requests.writes().len());
+        rows.add("agencies and systems, created by this program", roots, roots);
+        rows.add("writes of the setup", self.raw_writes(), self.operator.requests.writes().len());
         let writes = |requests: &Requests| {
             let writes = requests.writes().into_iter().cloned().collect();
             Requests { work: writes, leases: 0 }.by_verb_and_resource()
@@ -151,9 +154,10 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
         let others = |requests: &Requests| requests.work.len() - requests.writes().len();
         // Those of the bare client's run are the observer's.
         rows.add("requests that write nothing", "-", others(&self.operator.requests));
-        rows.both("requests refused", self.raw.requests.refused(), self.operator.requests.refused());
+        rows.add("requests refused", self.raw.requests.refused(), self.operator.requests.refused());
         let each = |writes: usize| format!("{:.2}", self.each_system(writes));
-        let of_systems = |run: &Run| each(run.requests.for_systems() - self.roots_of_systems(run));
+        let roots = |run: &Run| run.requests.by_verb_and_resource().get(ROOTS[1]).copied().unwrap_or_default();
+        let of_systems = |run: &Run| each(run.requests.for_systems() - roots(run));
         rows.add("writes for each system", of_systems(&self.raw), of_systems(&self.operator));
         rows.add("all writes / systems", each(self.raw_writes()), each(self.operator.requests.writes().len()));
         rows.add("requests about leases, counted nowhere else", "-", self.operator.requests.leases);
@@ -163,6 +167,7 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
         rows.add("resident memory, MiB (highest)", "-", format!("{:.1} ({:.1})", self.rss_mib, self.rss_peak_mib));
         rows.add("writes in 60 idle seconds", "-", self.idle.writes().len());
         rows.add("other requests in 60 idle seconds", "-", self.idle.work.len() - self.idle.writes().len());
+        rows.add("restart: resident memory, MiB", "-", format!("{:.1}", self.restart.rss_mib));
         rows.add("restart: seconds until synced", "-", format!("{:.2}", self.restart.synced.as_secs_f64()));
         let writes = self.restart.requests.writes().len();
         rows.add("restart: writes in 15 s", "-", writes);
@@ -188,10 +193,6 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
         self.raw.requests.writes().len() - ROOTS.iter().filter_map(|name| counts.get(*name)).sum::<usize>()
     }
 
-    fn roots_of_systems(&self, run: &Run) -> usize {
-        run.requests.by_verb_and_resource().get(ROOTS[1]).copied().unwrap_or_default()
-    }
-
     #[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
     fn each_system(&self, writes: usize) -> f64 {
         writes as f64 / f64::from(self.size.all_systems())
@@ -200,15 +201,11 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
 
 /// Rows of the table.
 #[derive(Default)]
-struct Rows(Vec<[String; 3]>);
+struct Rows(Vec<[Cell; 3]>);
 
 impl Rows {
-    fn add(&mut self, name: impl Into<String>, raw: impl ToString, operator: impl ToString) {
-        self.0.push([name.into(), raw.to_string(), operator.to_string()]);
-    }
-
-    fn both(&mut self, name: &str, raw: usize, operator: usize) {
-        self.add(name, raw, operator);
+    fn add(&mut self, name: impl Into<String>, raw: impl Into<Cell>, operator: impl Into<Cell>) {
+        self.0.push([Cell::new(name.into()), raw.into(), operator.into()]);
     }
 }
 

@@ -30,7 +30,7 @@ const NAMED: usize = 20;
 type Key = (String, String);
 
 enum News {
-    Object(DynamicObject),
+    Object(Box<DynamicObject>),
     Home(String),
     Listed,
 }
@@ -67,7 +67,7 @@ impl Observer {
                 bail!("not all is Ready after {} s:\n{}", limit.as_secs(), self.reasons());
             };
             match news.context("a watch of the harness ended")? {
-                Ok(News::Object(object)) => self.see(object),
+                Ok(News::Object(object)) => self.see(*object),
                 Ok(News::Home(name)) => home(name),
                 Ok(News::Listed) | Err(_) => {} // a watch that breaks begins anew
             }
@@ -105,7 +105,7 @@ fn key(object: &DynamicObject) -> Key {
 fn watch(client: &Client) -> BoxStream<'static, watcher::Result<News>> {
     let of_kind = |kind: &ApiResource| {
         let objects = watcher::watcher(Api::<DynamicObject>::all_with(client.clone(), kind), Config::default()).default_backoff();
-        objects.filter_map(|event| async { told(event, News::Object) }).boxed()
+        objects.filter_map(|event| async { told(event, |object| News::Object(Box::new(object))) }).boxed()
     };
     let homes = watcher::watcher(Api::<PartialObjectMeta<Namespace>>::all(client.clone()), Config::default().labels(LABEL_TENANT))
         .default_backoff();

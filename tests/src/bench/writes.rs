@@ -10,7 +10,7 @@ use govcloud::names::{FINALIZER, NamespaceName, TenantName};
 use govcloud::plan::desired::Desired;
 use govcloud::plan::diff::{Change, diff};
 use govcloud::plan::intent::intent;
-use govcloud::plan::outcome::Outcome;
+use govcloud::plan::outcome::{Outcome, SpaceOutcome};
 use govcloud::plan::plan;
 use govcloud::plan::settings::Settings;
 use govcloud::plan::snapshot::{Root, Snapshot};
@@ -89,7 +89,7 @@ impl Paper {
             let mut outcome = Outcome::default();
             let mut writes = false;
             for space in changes {
-                outcome.spaces.insert(space.namespace.clone(), Default::default());
+                outcome.spaces.insert(space.namespace.clone(), SpaceOutcome::default());
                 for change in space.changes {
                     match change {
                         Change::Create(desired) => self.create(desired),
