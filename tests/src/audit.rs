@@ -122,6 +122,12 @@ pub fn by_user_agent_and_verb(requests: &[Request]) -> BTreeMap<(String, String)
     count(requests, |request| (request.user_agent.clone(), request.verb.clone()))
 }
 
+/// Number of requests for each verb.
+#[must_use]
+pub fn by_verb(requests: &[Request]) -> BTreeMap<String, usize> {
+    count(requests, |request| request.verb.clone())
+}
+
 /// Number of requests for each user name, the impersonated one where there is one.
 #[must_use]
 pub fn by_user(requests: &[Request]) -> BTreeMap<String, usize> {

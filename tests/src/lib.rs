@@ -1,10 +1,11 @@
-//! The harness of the acceptance tests and of `cargo demo`: a real Kubernetes control plane, the
+//! The harness of the acceptance tests, of `cargo demo` and of `cargo bench-cloud`: a real Kubernetes control plane, the
 //! operator as a real process with no more rights than it ships with, and what both leave behind.
 //!
-//! Nothing here knows how the operator works; it is started, fed with YAML and watched.
+//! Nothing here but the benchmark knows how the operator works; it is started, fed with YAML and watched.
 
 mod access;
 pub mod audit;
+pub mod bench;
 mod bound;
 mod build_layout;
 pub mod control_plane;

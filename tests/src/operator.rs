@@ -30,6 +30,7 @@ const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
+const READY_ASKED_EVERY: Duration = Duration::from_millis(10);
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// A running operator. It ends when this is dropped, and when this process ends without dropping it.
@@ -39,6 +40,8 @@ pub struct Operator {
     address: SocketAddr,
     log: PathBuf,
     credential: String,
+    started: Instant,
+    ready_after: Duration,
 }
 
 impl Operator {
@@ -79,6 +82,7 @@ impl Operator {
     pub async fn start_program(plane: &ControlPlane, program: &Path) -> Result<Self> {
         let mut operator = Self::launch(plane, program).await?;
         operator.wait_until_ready().await?;
+        operator.ready_after = operator.started.elapsed();
         Ok(operator)
     }
 
@@ -96,8 +100,10 @@ impl Operator {
         let mut command = bound::with_parent(plane.program(), program);
         command.args(["run", "--listen", &address.to_string()]).env("KUBECONFIG", &kubeconfig).env("POD_NAME", &name);
         File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let started = Instant::now();
         let process = spawn(&mut command, &log)?;
-        Ok(Self { process, command, address, log, credential: access::credential_of(&token)? })
+        let credential = access::credential_of(&token)?;
+        Ok(Self { process, command, address, log, credential, started, ready_after: Duration::ZERO })
     }
 
     /// Starts it again after it has ended, as whatever supervises it would, and waits for nothing.
@@ -141,6 +147,12 @@ impl Operator {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Time from its start until `/readyz` said that it is ready.
+    #[must_use]
+    pub fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     /// Its log.
@@ -217,7 +229,7 @@ impl Operator {
             if Instant::now() > deadline {
                 bail!("the operator is not ready after {} s ({last}); {}", READY_WITHIN.as_secs(), self.end_of_log());
             }
-            sleep(Duration::from_millis(25)).await;
+            sleep(READY_ASKED_EVERY).await;
         }
     }
 

@@ -33,7 +33,7 @@ pub enum State {
 }
 
 impl Item {
-    pub(super) fn new(wanted: DynamicObject) -> Self {
+    pub(crate) fn new(wanted: DynamicObject) -> Self {
         Self { wanted, seen: None, refused: None, passing: None, sent: false }
     }
 
@@ -74,8 +74,9 @@ impl Item {
 
     /// The answer to the write may come after the watch has shown something newer, so an older
     /// generation, or the same one without a status, never replaces what was seen.
-    pub(super) fn see(&mut self, object: DynamicObject) {
+    pub(crate) fn see(&mut self, object: DynamicObject) {
         let rank = |object: &DynamicObject| (object.metadata.generation, object.data.pointer("/status/conditions").is_some());
+        self.sent = true;
         if self.seen.as_ref().is_none_or(|seen| rank(seen) <= rank(&object)) {
             self.seen = Some(object);
         }
