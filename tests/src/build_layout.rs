@@ -62,6 +62,10 @@ pub fn build_operator() -> Result<PathBuf> {
     Ok(folder.join(format!("govcloud{}", env::consts::EXE_SUFFIX)))
 }
 
+fn is_about_this_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
+}
+
 fn cargo_build(cargo: &OsString, build: &Build) -> Command {
     let mut command = Command::new(cargo);
     command
@@ -74,6 +78,11 @@ fn cargo_build(cargo: &OsString, build: &Build) -> Command {
     if let Some(triple) = &build.triple {
         command.arg("--target").arg(triple);
     }
+    // Cargo tells a program that it runs about that program's own package. Passed on, this makes build scripts that look
+    // at it run again, and half of the dependencies compile anew at every change between a nested build and a direct one.
+    for (name, _) in env::vars_os().filter(|(name, _)| is_about_this_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     if build.profile != "debug" {
         command.arg("--profile").arg(&build.profile);
     }
@@ -83,6 +92,16 @@ fn cargo_build(cargo: &OsString, build: &Build) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cargo_says_of_one_package_is_not_passed_on_and_settings_are() {
+        for variable in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_LINKS"] {
+            assert!(is_about_this_package(variable), "{variable}");
+        }
+        for variable in ["CARGO", "CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_NET_OFFLINE", "PATH"] {
+            assert!(!is_about_this_package(variable), "{variable}");
+        }
+    }
 
     #[test]
     fn the_path_of_an_executable_tells_target_triple_and_profile() {
