@@ -130,10 +130,8 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
         rows.add("processor seconds in that time", format!("{:.1}", sum(&self.raw)), format!("{:.1}", sum(&self.operator)));
         let parts: BTreeSet<&String> = self.raw.cpu_seconds.keys().chain(self.operator.cpu_seconds.keys()).collect();
         for part in parts {
-            let of = |run: &Run| run.cpu_seconds.get(part).copied().unwrap_or_default();
-            if of(&self.raw) + of(&self.operator) > 0.0 {
-                rows.add(format!("  {part}"), format!("{:.1}", of(&self.raw)), format!("{:.1}", of(&self.operator)));
-            }
+            let of = |run: &Run| run.cpu_seconds.get(part).map_or("-".into(), |seconds| format!("{seconds:.1}"));
+            rows.add(format!("  {part}"), of(&self.raw), of(&self.operator));
         }
     }
 
