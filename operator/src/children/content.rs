@@ -6,23 +6,32 @@ use serde_json::{Map, Value, json};
 
 use crate::names::is_ours;
 
-/// Hash of a value in canonical form; the same in every run of the same program.
+/// Hash of a value; the same in every run of the same program. Fields that are null or an empty list count as absent, as the
+/// API server leaves them out. Empty objects count: `podSelector: {}` and no `podSelector` are two different rules.
 pub(super) fn hash(value: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
-    normalised(value).to_string().hash(&mut hasher);
+    feed(value, &mut hasher);
     hasher.finish()
 }
 
-/// Canonical form: fields that are null or an empty list are left out, as the API server leaves them out. Empty objects
-/// stay: `podSelector: {}` and no `podSelector` are two different rules.
-fn normalised(value: &Value) -> Value {
+fn feed(value: &Value, hasher: &mut DefaultHasher) {
     match value {
+        Value::Null => hasher.write_u8(0),
+        Value::Bool(yes) => (1_u8, yes).hash(hasher),
+        Value::Number(number) => (2_u8, number).hash(hasher),
+        Value::String(text) => (3_u8, text).hash(hasher),
+        Value::Array(items) => {
+            (4_u8, items.len()).hash(hasher);
+            items.iter().for_each(|item| feed(item, hasher));
+        }
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(_, field)| !field.is_null() && field.as_array().is_none_or(|list| !list.is_empty()));
-            Value::Object(kept.map(|(name, field)| (name.clone(), normalised(field))).collect())
+            for (name, field) in kept {
+                (5_u8, name).hash(hasher);
+                feed(field, hasher);
+            }
+            hasher.write_u8(6);
         }
-        Value::Array(items) => Value::Array(items.iter().map(normalised).collect()),
-        other => other.clone(),
     }
 }
 

@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Instant};
 use futures::{StreamExt, future::join_all, stream};
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
-    Api,
-    api::{DeleteParams, DynamicObject, ListParams, Patch, Preconditions},
+    Api, Resource,
+    api::{DeleteParams, ListParams, Patch, Preconditions},
 };
 use serde_json::Value;
 
 use super::{
     cache::{Cache, Source},
-    connection::{Connection, dynamic, patch as patch_by_us, post},
-    decode::json,
+    connection::{Connection, patch as patch_by_us, post},
+    object::Object,
     repairs::Repairs,
 };
 use crate::{
@@ -138,14 +138,15 @@ impl Writer {
 
     async fn create(&self, desired: &Desired, fresh: bool) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
-        let object = dynamic(desired.object.clone())?;
+        let object = Object::new(desired.object.clone())?;
         let created = match self.connection.request("create", desired.kind.plural, api.create(&post(), &object)).await {
             Err(error) if error.is_code(409) => return self.take_over(desired).await,
             other => other?,
         };
         let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, Done::Created(1)) };
-        let mut live = created.clone();
-        live.data["status"] = prime(&json(&created), fresh);
+        let mut live = created.json().clone();
+        live["status"] = prime(created.json(), fresh);
+        let live = Object::new(live)?;
         let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post(), &live)).await;
         let live = match primed {
             // The controller manager was faster; what it wrote is in force.
@@ -159,12 +160,12 @@ impl Writer {
     async fn take_over(&self, desired: &Desired) -> Result<Done, Error> {
         let live = self.get(desired).await?;
         if desired.kind.is_namespace() {
-            let owner = owner_of(&json(&live));
+            let owner = owner_of(live.json());
             if owner != owner_of(&desired.object) && !(owner.is_empty() && self.is_proven(desired).await?) {
                 return Err(not_ours(&desired.namespace, &owner));
             }
         }
-        if desired.kind.hash(&json(&live)) == desired.hash {
+        if desired.kind.hash(live.json()) == desired.hash {
             return self.settle(desired, &live, Done::Nothing);
         }
         self.replace(desired, live).await
@@ -183,26 +184,26 @@ impl Writer {
             Err(error) if error.is_code(404) => return Err(Error::Stale), // its watch is about to say so
             other => other?,
         };
-        let content = json(&live);
-        if live.metadata.uid.as_deref() != Some(&seen.uid) || desired.kind.hash(&content) != seen.hash {
+        let content = live.json();
+        if live.meta().uid.as_deref() != Some(&seen.uid) || desired.kind.hash(content) != seen.hash {
             // Decided upon something else, above all a raise of a quota.
             self.cache.take(Source::Children(desired.index), &live);
             return Err(Error::Stale);
         }
         if seen.doubtful && !self.is_proven(desired).await? {
-            return Err(not_ours(&desired.namespace, &owner_of(&content)));
+            return Err(not_ours(&desired.namespace, &owner_of(content)));
         }
         if let Some(narrow) = desired.kind.narrow.filter(|_| !guarded) {
-            let object = narrow(&desired.object, &content);
+            let object = narrow(&desired.object, content);
             let narrowed = Desired { hash: desired.kind.hash(&object), object, ..desired.clone() };
-            let is_so = desired.kind.hash(&content) == narrowed.hash;
+            let is_so = desired.kind.hash(content) == narrowed.hash;
             return if is_so { Ok(Done::Nothing) } else { self.replace(&narrowed, live).await };
         }
         self.replace(desired, live).await
     }
 
     /// Makes a live object as it should be, on condition that it is still the one that was read.
-    async fn replace(&self, desired: &Desired, live: DynamicObject) -> Result<Done, Error> {
+    async fn replace(&self, desired: &Desired, live: Object) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let plural = desired.kind.plural;
         if desired.kind.write != Write::Guard {
@@ -210,19 +211,21 @@ impl Writer {
             let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_by_us(), &patch)).await?;
             return self.settle(desired, &patched, Done::Changed);
         }
-        let merged = dynamic(with_foreign_labels(desired, &live))?;
+        let merged = Object::new(with_foreign_labels(desired, &live))?;
         match self.connection.request("update", plural, api.replace(&desired.name, &post(), &merged)).await {
             // The role of a binding cannot be changed: only a new binding helps. A guard is never taken away for that.
-            Err(error) if error.is_code(422) && desired.kind.rank == Rank::Access => {
-                self.delete(desired.kind, &desired.namespace, &desired.name, live.metadata.uid.as_deref().unwrap_or_default()).await?;
-                let created = self.connection.request("create", plural, api.create(&post(), &dynamic(desired.object.clone())?)).await?;
+            Err(error)
+                if error.is_code(422) && desired.kind.rank == Rank::Access && live.json()["roleRef"] != desired.object["roleRef"] =>
+            {
+                self.delete(desired.kind, &desired.namespace, &desired.name, live.meta().uid.as_deref().unwrap_or_default()).await?;
+                let created = self.connection.request("create", plural, api.create(&post(), &Object::new(desired.object.clone())?)).await?;
                 self.settle(desired, &created, Done::Created(2))
             }
             other => self.settle(desired, &other?, Done::Changed),
         }
     }
 
-    async fn get(&self, desired: &Desired) -> Result<DynamicObject, Error> {
+    async fn get(&self, desired: &Desired) -> Result<Object, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await
     }
@@ -245,12 +248,12 @@ impl Writer {
     }
 
     /// Takes the answer in, and sees whether the object is now as it should be.
-    fn settle(&self, desired: &Desired, answer: &DynamicObject, done: Done) -> Result<Done, Error> {
+    fn settle(&self, desired: &Desired, answer: &Object, done: Done) -> Result<Done, Error> {
         self.cache.take(Source::Children(desired.index), answer);
-        if desired.kind.hash(&json(answer)) == desired.hash { Ok(done) } else { Err(Error::Contested) }
+        if desired.kind.hash(answer.json()) == desired.hash { Ok(done) } else { Err(Error::Contested) }
     }
 
-    fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<DynamicObject> {
+    fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<Object> {
         self.connection.api(&kind.resource(), if kind.is_namespace() { "" } else { namespace.as_str() })
     }
 }
@@ -325,9 +328,9 @@ fn not_ours(namespace: &NamespaceName, owner: &str) -> Error {
 }
 
 /// The planned object with the version that was read, and with labels and annotations that mean nothing to us.
-fn with_foreign_labels(desired: &Desired, live: &DynamicObject) -> Value {
+fn with_foreign_labels(desired: &Desired, live: &Object) -> Value {
     let mut object = desired.object.clone();
-    let live = json(live);
+    let live = live.json();
     for field in ["labels", "annotations"] {
         let foreign = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| !is_ours(key));
         for (key, value) in foreign {
@@ -342,8 +345,8 @@ fn with_foreign_labels(desired: &Desired, live: &DynamicObject) -> Value {
 
 /// Our own content, labels and annotations; null for those of ours that are not planned, and for whatever else decides over the
 /// object's life.
-fn own_part(desired: &Desired, live: &DynamicObject) -> Patch<Value> {
-    let live = json(live);
+fn own_part(desired: &Desired, live: &Object) -> Patch<Value> {
+    let live = live.json();
     let mut patch = desired.object.clone();
     for field in ["uid", "resourceVersion"] {
         patch["metadata"][field] = live["metadata"][field].clone();

@@ -9,10 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{ResourceExt, api::DynamicObject};
+use kube::ResourceExt;
 
 use super::{
-    decode::{child_key, is_newer, json, root, system_key, tenant_of},
+    decode::{child_key, is_newer, root, system_key, tenant_of},
+    object::Object,
     shared_names::Names,
 };
 
@@ -75,7 +76,7 @@ impl Cache {
     }
 
     /// Takes an object in, and names the tenant to look at if that is news.
-    pub fn take(&self, source: Source, object: &DynamicObject) -> Option<TenantName> {
+    pub fn take(&self, source: Source, object: &Object) -> Option<TenantName> {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         if contents.gone.get(&uid).is_some_and(|(last, _)| !is_newer(&version, last)) {
@@ -85,7 +86,7 @@ impl Cache {
             Source::Tenants => replace(&mut contents.tenants, TenantName::new(object.name_any()), root(object)),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
             Source::Children(index) => {
-                let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(&json(object)));
+                let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(object.json()));
                 contents.names.share(&mut key, &mut entry);
                 replace(&mut contents.children, key, entry)
             }
@@ -94,7 +95,7 @@ impl Cache {
     }
 
     /// Forgets an object, unless one of the same name has taken its place meanwhile.
-    pub fn forget(&self, source: Source, object: &DynamicObject) -> TenantName {
+    pub fn forget(&self, source: Source, object: &Object) -> TenantName {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         contents.gone.retain(|_, (_, since)| since.elapsed() < REMEMBERED);

@@ -5,12 +5,11 @@ use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use kube::{
     Api, Client,
-    api::{DynamicObject, PatchParams, PostParams},
+    api::{PatchParams, PostParams},
     core::ApiResource,
 };
-use serde_json::Value;
 
-use super::{cache::Cache, leader::Fence, metrics::Metrics};
+use super::{cache::Cache, leader::Fence, metrics::Metrics, object::Object};
 use crate::{error::Error, names::FIELD_MANAGER};
 
 /// Longest wait for one request.
@@ -56,7 +55,7 @@ impl Connection {
     }
 
     /// Objects of a resource; an empty namespace stands for cluster scope.
-    pub fn api(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
+    pub fn api(&self, resource: &ApiResource, namespace: &str) -> Api<Object> {
         if namespace.is_empty() {
             Api::all_with(self.client.clone(), resource)
         } else {
@@ -100,11 +99,6 @@ pub fn post() -> PostParams {
 /// A merge patch in our name.
 pub fn patch() -> PatchParams {
     PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }
-}
-
-/// An object in the form that the client sends.
-pub fn dynamic(object: Value) -> Result<DynamicObject, Error> {
-    serde_json::from_value(object).map_err(|error| Error::Unreachable(error.to_string()))
 }
 
 #[cfg(test)]

@@ -1,22 +1,16 @@
 //! Objects as the API server sends them, read for the caches.
 
-use kube::{ResourceExt, api::DynamicObject};
+use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::cache::Source;
+use super::{cache::Source, object::Object};
 use crate::{
     names::{NamespaceName, TenantName},
     plan::snapshot::{ChildKey, Root, Unreadable},
 };
 
-/// The whole object as JSON, as the pure part reads it.
-pub(super) fn json(object: &DynamicObject) -> Value {
-    serde_json::to_value(object).unwrap_or_default()
-}
-
 /// The tenant in whose name an object stands.
-pub(super) fn tenant_of(source: Source, object: &DynamicObject) -> TenantName {
+pub(super) fn tenant_of(source: Source, object: &Object) -> TenantName {
     match source {
         Source::Tenants => TenantName::new(object.name_any()),
         // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
@@ -25,11 +19,11 @@ pub(super) fn tenant_of(source: Source, object: &DynamicObject) -> TenantName {
     }
 }
 
-pub(super) fn system_key(object: &DynamicObject) -> (NamespaceName, String) {
+pub(super) fn system_key(object: &Object) -> (NamespaceName, String) {
     (NamespaceName::new(object.namespace().unwrap_or_default()), object.name_any())
 }
 
-pub(super) fn child_key(index: usize, object: &DynamicObject) -> ChildKey {
+pub(super) fn child_key(index: usize, object: &Object) -> ChildKey {
     let name = object.name_any();
     ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name: name.into() }
 }
@@ -42,8 +36,8 @@ pub(super) fn is_newer(version: &str, than: &str) -> bool {
     }
 }
 
-pub(super) fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(object: &DynamicObject) -> Root<Spec, Status> {
-    let metadata = &object.metadata;
+pub(super) fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(object: &Object) -> Root<Spec, Status> {
+    let metadata = object.meta();
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     Root {
         name: text(&metadata.name),
@@ -54,8 +48,8 @@ pub(super) fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(o
         created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         finalizers: metadata.finalizers.clone().unwrap_or_default(),
-        spec: serde_path_to_error::deserialize(&object.data["spec"]).map_err(|error| unreadable(&error)),
-        status: serde_json::from_value(object.data["status"].clone()).unwrap_or_default(),
+        spec: serde_path_to_error::deserialize(&object.json()["spec"]).map_err(|error| unreadable(&error)),
+        status: Status::deserialize(&object.json()["status"]).unwrap_or_default(),
     }
 }
 

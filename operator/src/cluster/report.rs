@@ -7,18 +7,15 @@ use std::{
 };
 
 use futures::future::join_all;
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, Patch},
-    runtime::events::{Event, EventType, Recorder, Reporter},
-};
+use kube::{Api, Resource, ResourceExt, api::Patch};
 use serde::Serialize;
 use serde_json::json;
-use tracing::{debug, info};
 
 use super::{
     cache::{Cache, Source, plural},
-    connection::{Connection, dynamic, patch as patch_by_us, post},
+    connection::{Connection, patch as patch_by_us, post},
+    events::Events,
+    object::Object,
     watch::resource,
 };
 use crate::{
@@ -30,10 +27,7 @@ use crate::{
         release::{Release, wants_hold},
         snapshot::{Root, Snapshot},
     },
-    status::{
-        conditions::{kind, reason},
-        tenant::differ_in_use_only,
-    },
+    status::{conditions::reason, tenant::differ_in_use_only},
 };
 
 /// Figures of use are written at most so often.
@@ -44,7 +38,7 @@ const USE_INTERVAL: Duration = Duration::from_mins(1);
 pub struct Report {
     connection: Connection,
     cache: Arc<Cache>,
-    recorder: Recorder,
+    events: Events,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -76,9 +70,8 @@ impl Held {
 
 impl Report {
     /// A reporter in the operator's name.
-    pub fn new(connection: Connection, cache: Arc<Cache>) -> Self {
-        let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
-        Self { recorder: Recorder::new(connection.client.clone(), reporter), connection, cache, memory: Arc::default() }
+    pub fn new(connection: Connection, cache: Arc<Cache>, events: Events) -> Self {
+        Self { connection, cache, events, memory: Arc::default() }
     }
 
     /// Puts our finalizer on what will get children.
@@ -118,7 +111,7 @@ impl Report {
         let writes =
             snapshot.systems.iter().zip(&systems).filter(|(root, status)| root.status != **status).map(|(root, status)| async move {
                 self.status(Source::Systems, root, status).await?;
-                self.announce(Source::Systems, root, &root.status.conditions, &status.conditions).await;
+                self.announce(Source::Systems, root, &root.status.conditions, &status.conditions);
                 Ok::<_, Error>(())
             });
         let mut first_error = None;
@@ -130,7 +123,7 @@ impl Report {
             due = self.use_due(&snapshot.name, &root.status, &status);
             if due.is_none() && root.status != status {
                 self.status(Source::Tenants, root, &status).await?;
-                self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions).await;
+                self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions);
                 self.memory().use_written.insert(snapshot.name.clone(), Instant::now());
             }
         }
@@ -195,7 +188,7 @@ impl Report {
         let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_by_us(), &Patch::Merge(patch))).await;
         match written {
             // Without its last finalizer it is gone already, and its watch may have said so before this answer came.
-            Ok(written) if written.metadata.deletion_timestamp.is_some() && written.finalizers().is_empty() => Ok(()),
+            Ok(written) if written.meta().deletion_timestamp.is_some() && written.finalizers().is_empty() => Ok(()),
             Ok(written) => {
                 self.cache.take(source, &written);
                 Ok(())
@@ -205,44 +198,19 @@ impl Report {
         }
     }
 
-    /// An event when `Ready` turns or changes its cause. Losing one is no failure of the reconcile.
-    async fn announce<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, old: &[Condition], new: &[Condition]) {
-        let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.kind == kind::READY).cloned();
-        let Some(now) = ready(new) else { return };
-        if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
-            return;
-        }
-        info!(
-            kind = plural(source),
-            namespace = root.namespace,
-            name = root.name,
-            ready = now.status,
-            reason = now.reason,
-            "{}",
-            now.message
-        );
-        let event = Event {
-            type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
-            reason: now.reason,
-            note: Some(now.message.chars().take(1000).collect()),
-            action: "Reconcile".into(),
-            secondary: None,
-        };
-        let Ok(object) = reference(source, root, json!({})) else { return };
-        let reference = kube::Resource::object_ref(&object, &resource(source));
-        let told = self.connection.request("create", "events", self.recorder.publish(&event, &reference)).await;
-        if let Err(error) = told {
-            debug!(name = root.name, %error, "an event was not taken");
+    fn announce<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, old: &[Condition], new: &[Condition]) {
+        if let Ok(object) = reference(source, root, json!({})) {
+            self.events.announce(object.object_ref(&resource(source)), old, new);
         }
     }
 
-    fn api(&self, source: Source, namespace: &str) -> Api<DynamicObject> {
+    fn api(&self, source: Source, namespace: &str) -> Api<Object> {
         self.connection.api(&resource(source), namespace)
     }
 }
 
 /// The object's type and place, with the version that was read, and what is to be said of it.
-fn reference<Spec, Status>(source: Source, root: &Root<Spec, Status>, mut object: serde_json::Value) -> Result<DynamicObject, Error> {
+fn reference<Spec, Status>(source: Source, root: &Root<Spec, Status>, mut object: serde_json::Value) -> Result<Object, Error> {
     let resource = resource(source);
     object["apiVersion"] = json!(resource.api_version);
     object["kind"] = json!(resource.kind);
@@ -250,5 +218,5 @@ fn reference<Spec, Status>(source: Source, root: &Root<Spec, Status>, mut object
     if !root.namespace.is_empty() {
         object["metadata"]["namespace"] = json!(root.namespace);
     }
-    dynamic(object)
+    Object::new(object)
 }

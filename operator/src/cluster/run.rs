@@ -16,6 +16,7 @@ use super::{
     apply::Writer,
     cache::{Cache, Source},
     connection::{Connection, probe},
+    events::{events, tell},
     http::{Health, pages},
     leader::{Election, Fence},
     metrics::Metrics,
@@ -53,7 +54,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let (standing, fence) = Fence::new();
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
     let mut election = Election::new(connection.clone(), standing);
-    let report = Report::new(connection.clone(), cache.clone());
+    let (events, to_tell) = events();
+    let report = Report::new(connection.clone(), cache.clone(), events);
     let writer = Writer { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
     let context = Context {
@@ -76,6 +78,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
     });
     background.spawn(probe(connection.clone(), cache.clone()));
+    background.spawn(tell(connection, to_tell));
     for source in Source::all() {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
-    api::DynamicObject,
     core::ApiResource,
     runtime::{
         WatchStreamExt,
@@ -19,6 +18,7 @@ use tracing::{debug, warn};
 use super::{
     cache::{Cache, Source, plural},
     metrics::Metrics,
+    object::Object,
 };
 use crate::{
     api::{AgencyTenant, HostedSystem},
@@ -29,6 +29,8 @@ use crate::{
 
 /// Seconds after which the API server ends a watch, and it goes on anew: a connection that fell silent blinds no longer.
 const LASTS: u32 = 60;
+/// Objects in each answer while it lists: all streams begin at once, and each answer is held whole.
+const PAGE: u32 = 100;
 /// First and longest wait before a failing watch is tried again; the cache's notion of failing is a little longer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 /// Longest wait for a part of a list. A watch may be silent; a list is not.
@@ -50,12 +52,12 @@ pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: Unb
 
 /// Follows one stream until the API server forbids it or does not answer; false when nobody listens any more.
 async fn follow_once(client: &Client, source: Source, cache: &Cache, news: &UnboundedSender<TenantName>, metrics: &Metrics) -> bool {
-    let config = Config::default().timeout(LASTS);
+    let config = Config::default().timeout(LASTS).page_size(PAGE);
     let config = match source {
         Source::Tenants | Source::Systems => config,
         Source::Children(_) => config.labels(LABEL_TENANT),
     };
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource(source));
+    let api: Api<Object> = Api::all_with(client.clone(), &resource(source));
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
     pin_mut!(events);
     let (mut listing, mut listed) = (BTreeSet::new(), false);
@@ -122,7 +124,7 @@ impl Backoff for Patience {
     fn reset(&mut self) {}
 }
 
-fn take(cache: &Cache, source: Source, event: Event<DynamicObject>, listing: &mut BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
+fn take(cache: &Cache, source: Source, event: Event<Object>, listing: &mut BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
     if !matches!(event, Event::Init) {
         cache.alive(source); // Init only says that it tries
     }

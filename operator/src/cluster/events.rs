@@ -1,0 +1,63 @@
+//! Events, told in the background and one after the other: they hold up nothing, and losing one is no failure.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tracing::{debug, info};
+
+use super::connection::Connection;
+use crate::{api::Condition, status::conditions::kind};
+
+/// Events that may wait; more are lost.
+const WAITING: usize = 4096;
+
+/// One event, and the object that it is about.
+pub struct Told {
+    event: Event,
+    about: ObjectReference,
+}
+
+/// Takes events in, and the other end for [`tell`].
+pub fn events() -> (Events, Receiver<Told>) {
+    let (sender, receiver) = channel(WAITING);
+    (Events(sender), receiver)
+}
+
+/// Takes events in.
+#[derive(Clone)]
+pub struct Events(Sender<Told>);
+
+impl Events {
+    /// Announces that `Ready` turned or changed its cause.
+    pub fn announce(&self, about: ObjectReference, old: &[Condition], new: &[Condition]) {
+        let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.kind == kind::READY).cloned();
+        let Some(now) = ready(new) else { return };
+        if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+            return;
+        }
+        let (namespace, name) = (about.namespace.as_deref().unwrap_or_default(), about.name.as_deref().unwrap_or_default());
+        info!(kind = about.kind, namespace, name, ready = now.status, reason = now.reason, "{}", now.message);
+        let event = Event {
+            type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
+            reason: now.reason,
+            note: Some(now.message.chars().take(1000).collect()),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        if let Err(lost) = self.0.try_send(Told { event, about }) {
+            debug!(%lost, "an event is not told");
+        }
+    }
+}
+
+/// Tells the events to the API server, for ever.
+pub async fn tell(connection: Connection, mut events: Receiver<Told>) {
+    let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
+    let recorder = Recorder::new(connection.client.clone(), reporter);
+    while let Some(Told { event, about }) = events.recv().await {
+        let told = connection.request("create", "events", recorder.publish(&event, &about)).await;
+        if let Err(error) = told {
+            debug!(name = about.name, %error, "an event was not taken");
+        }
+    }
+}
