@@ -69,11 +69,15 @@ impl Error {
             // Admission answers 403 too: a quota that is used up, a namespace that is ending.
             Self::Refused { code: 403, message, .. } if message.contains(" cannot ") => reason::FORBIDDEN,
             Self::Refused { code: 403, message, .. } if message.contains("is being terminated") => reason::UNAVAILABLE,
-            Self::Refused { code: 409 | 429 | 500.., .. } | Self::Unreachable(_) | Self::TimedOut(_) => reason::UNAVAILABLE,
+            Self::Refused { code: 409 | 429 | 500.., .. }
+            | Self::Unreachable(_)
+            | Self::TimedOut(_)
+            | Self::NotLeading
+            | Self::Stale
+            | Self::Abnormal(_) => reason::UNAVAILABLE,
             Self::Refused { .. } => reason::REFUSED,
             Self::Stranger(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
-            Self::Stale | Self::Abnormal(_) | Self::NotLeading => reason::UNAVAILABLE,
             Self::Contested | Self::Fought { .. } => reason::CONTESTED,
             Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }

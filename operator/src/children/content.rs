@@ -22,7 +22,9 @@ fn feed(value: &Value, hasher: &mut DefaultHasher) {
         Value::String(text) => (3_u8, text).hash(hasher),
         Value::Array(items) => {
             (4_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| feed(item, hasher));
+            for item in items {
+                feed(item, hasher);
+            }
         }
         Value::Object(fields) => {
             let kept = fields.iter().filter(|(_, field)| !field.is_null() && field.as_array().is_none_or(|list| !list.is_empty()));

@@ -6,20 +6,20 @@ use futures::{StreamExt, future::join_all, stream};
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
     Api, Resource,
-    api::{DeleteParams, ListParams, Patch, Preconditions},
+    api::{DeleteParams, ListParams, Preconditions},
 };
-use serde_json::Value;
 
 use super::{
     cache::{Cache, Source},
     connection::{Connection, patch as patch_by_us, post},
+    merge::{not_ours, own_part, owner_of, with_foreign_labels},
     object::Object,
     repairs::Repairs,
 };
 use crate::{
     children::{Kind, Rank, TABLE, Write},
     error::Error,
-    names::{LABEL_TENANT_UID, NamespaceName, QUOTA, is_ours},
+    names::{LABEL_TENANT_UID, NamespaceName, QUOTA},
     plan::{
         desired::Desired,
         diff::{Change, Seen, SpaceChanges},
@@ -307,60 +307,4 @@ fn failure(kind: &'static str, name: &str, error: &Error) -> Failure {
         stale: error.is_stale(),
         again: error.again(),
     }
-}
-
-/// The tenant that a namespace's mark names, empty where it names none.
-fn owner_of(object: &Value) -> String {
-    object["metadata"]["labels"][LABEL_TENANT_UID].as_str().unwrap_or_default().to_owned()
-}
-
-fn not_ours(namespace: &NamespaceName, owner: &str) -> Error {
-    if owner.is_empty() {
-        return Error::Stranger(format!(
-            "namespace {namespace} exists and is not this tenant's: it carries no tenant's mark; it is left alone. Save what is in it and delete it, or choose another name"
-        ));
-    }
-    Error::Orphan(format!(
-        "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
-         To take it over with all that is in it, set spec.adopt of agencytenant/{} to {owner}",
-        namespace.tenant()
-    ))
-}
-
-/// The planned object with the version that was read, and with labels and annotations that mean nothing to us.
-fn with_foreign_labels(desired: &Desired, live: &Object) -> Value {
-    let mut object = desired.object.clone();
-    let live = live.json();
-    for field in ["labels", "annotations"] {
-        let foreign = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| !is_ours(key));
-        for (key, value) in foreign {
-            object["metadata"][field][key] = value.clone();
-        }
-    }
-    for field in ["uid", "resourceVersion"] {
-        object["metadata"][field] = live["metadata"][field].clone();
-    }
-    object
-}
-
-/// Our own content, labels and annotations; null for those of ours that are not planned, and for whatever else decides over the
-/// object's life.
-fn own_part(desired: &Desired, live: &Object) -> Patch<Value> {
-    let live = live.json();
-    let mut patch = desired.object.clone();
-    for field in ["uid", "resourceVersion"] {
-        patch["metadata"][field] = live["metadata"][field].clone();
-    }
-    for field in ["ownerReferences", "finalizers"] {
-        patch["metadata"][field] = Value::Null;
-    }
-    for field in ["labels", "annotations"] {
-        let surplus = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| is_ours(key));
-        for (key, _) in surplus {
-            if desired.object["metadata"][field].get(key).is_none() {
-                patch["metadata"][field][key] = Value::Null;
-            }
-        }
-    }
-    Patch::Merge(patch)
 }

@@ -1,8 +1,16 @@
-//! Events, told in the background and one after the other: they hold up nothing, and losing one is no failure.
+//! Events, told one after the other when no tenant is at work: they hold up nothing, and losing one is no failure.
+
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::{
+    sync::{
+        mpsc::{Receiver, Sender, channel},
+        watch,
+    },
+    time::{Instant, timeout_at},
+};
 use tracing::{debug, info};
 
 use super::connection::Connection;
@@ -11,8 +19,12 @@ use crate::{api::Condition, status::conditions::kind};
 /// Events that may wait; more are lost.
 const WAITING: usize = 4096;
 
+/// However much there is to do, an event is told after this time.
+const LATEST: Duration = Duration::from_mins(1);
+
 /// One event, and the object that it is about.
 pub struct Told {
+    since: Instant,
     event: Event,
     about: ObjectReference,
 }
@@ -44,17 +56,18 @@ impl Events {
             action: "Reconcile".into(),
             secondary: None,
         };
-        if let Err(lost) = self.0.try_send(Told { event, about }) {
+        if let Err(lost) = self.0.try_send(Told { since: Instant::now(), event, about }) {
             debug!(%lost, "an event is not told");
         }
     }
 }
 
-/// Tells the events to the API server, for ever.
-pub async fn tell(connection: Connection, mut events: Receiver<Told>) {
+/// Tells the events to the API server, for ever; `busy` says how many tenants are at work.
+pub async fn tell(connection: Connection, mut events: Receiver<Told>, mut busy: watch::Receiver<usize>) {
     let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
     let recorder = Recorder::new(connection.client.clone(), reporter);
-    while let Some(Told { event, about }) = events.recv().await {
+    while let Some(Told { since, event, about }) = events.recv().await {
+        let _ = timeout_at(since + LATEST, busy.wait_for(|busy| *busy == 0)).await;
         let told = connection.request("create", "events", recorder.publish(&event, &about)).await;
         if let Err(error) = told {
             debug!(name = about.name, %error, "an event was not taken");

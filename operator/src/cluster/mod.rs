@@ -8,6 +8,7 @@ mod events;
 mod http;
 mod leader;
 mod lease;
+mod merge;
 mod metrics;
 mod object;
 pub mod permissions;

@@ -10,7 +10,7 @@ use std::{
 use futures::StreamExt;
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{self, JoinSet},
     time::Instant,
 };
@@ -38,6 +38,8 @@ pub struct Queue {
     failing: Arc<Mutex<HashMap<TenantName, Failing>>>,
     /// Tenants with news that wait for a worker; for the metric alone.
     due: Arc<Mutex<HashSet<TenantName>>>,
+    /// How many are at work, for those who wait until there are none.
+    active: watch::Sender<usize>,
 }
 
 /// A tenant that failed.
@@ -54,7 +56,13 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Queue {
     /// A queue with so many workers.
     pub fn new(context: Context, metrics: Metrics, workers: usize) -> Self {
-        Self { context, metrics, workers, running: JoinSet::new(), busy: HashMap::new(), failing: Arc::default(), due: Arc::default() }
+        let (running, busy, active) = (JoinSet::new(), HashMap::new(), watch::Sender::new(0));
+        Self { context, metrics, workers, running, busy, failing: Arc::default(), due: Arc::default(), active }
+    }
+
+    /// How many tenants are at work, from now on.
+    pub fn active(&self) -> watch::Receiver<usize> {
+        self.active.subscribe()
     }
 
     /// Works for ever; may be dropped at any time, and then [`Queue::finish_all`] ends what is running.
@@ -88,6 +96,7 @@ impl Queue {
                     }
                 }
             }
+            self.active.send_replace(self.running.len());
             self.metrics.queue(self.running.len(), lock(&self.due).len());
         }
     }

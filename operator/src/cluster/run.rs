@@ -78,12 +78,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
     });
     background.spawn(probe(connection.clone(), cache.clone()));
-    background.spawn(tell(connection, to_tell));
     for source in Source::all() {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }
     let mut stop = pin!(stopped()?);
     let mut queue = Queue::new(context, metrics, options.workers);
+    background.spawn(tell(connection, to_tell, queue.active()));
     tokio::select! {
         () = queue.work(heard) => {}
         () = &mut stop => {}
