@@ -191,7 +191,6 @@ impl Cache {
             observed: own.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
             blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
             definitions: Definitions::default(),
-            unlisted: BTreeSet::new(),
             refused: BTreeMap::new(),
         }
     }

@@ -129,8 +129,8 @@ impl Context {
             if is_deleting && snapshot.tenant.is_none() {
                 self.ask_for_tenant(name).await?;
             }
-            for system in undeclared {
-                self.ask_for_system(&mut snapshot, system).await?;
+            for system in &undeclared {
+                self.ask_for_system(&snapshot, system).await?;
             }
             for namespace in vanished(&snapshot) {
                 self.ask_for_namespace(&namespace).await?;
@@ -158,18 +158,15 @@ impl Context {
     }
 
     /// What a cache says that does not exist may only not have come through yet, and its namespace must not be closed.
-    async fn ask_for_system(&self, snapshot: &mut Snapshot, system: SystemName) -> Result<(), Error> {
+    async fn ask_for_system(&self, snapshot: &Snapshot, system: &SystemName) -> Result<(), Error> {
         let systems = self.connection.api(&resource(Source::Systems), snapshot.name.as_str());
-        match self.connection.request("get", "hostedsystems", systems.get_opt(system.as_str())).await {
-            Ok(None) => {}
-            Ok(Some(found)) => {
+        match self.connection.request("get", "hostedsystems", systems.get_opt(system.as_str())).await? {
+            Some(found) => {
                 self.cache.take(Source::Systems, &found);
-                snapshot.unlisted.insert(system);
+                Err(Error::Stale)
             }
-            Err(error @ Error::Refused { .. }) => snapshot.blind.push(error.to_string()),
-            Err(error) => return Err(error),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Systems of a tenant that is gone are let go at once, as nobody's.

@@ -65,26 +65,36 @@ impl Share {
         Self { epoch: quota.epoch, hard: some(holding) }
     }
 
+    /// What is left of the entry of a system that wants so much: what its quota holds and, as long as a raise that was decided
+    /// before could still come, all of it.
+    #[must_use]
+    pub fn kept(&self, wanted: &Amounts, shown: Option<&QuotaState>, held: &Amounts) -> Amounts {
+        let settled = shown.is_some_and(|quota| quota.counted && quota.epoch >= self.epoch);
+        let kept = |(key, old): (&String, &Amount)| {
+            let least = if settled { of(wanted, key).max(of(held, key)) } else { *old };
+            (key.clone(), least.min(*old))
+        };
+        self.hard.iter().map(kept).collect()
+    }
+
     /// The next entry of a system that is to hold `target`. `shown` is its quota, which is to be `written` as that, `held` what
     /// the quota holds. One that does not show may still come, so nothing is lowered without it.
     #[must_use]
     pub fn next(&self, target: &Amounts, written: &Amounts, shown: Option<&QuotaState>, held: &Amounts) -> Self {
-        let settled = shown.is_some_and(|quota| quota.counted && quota.epoch >= self.epoch);
-        let amount = |key: &String| {
-            let (old, new) = (of(&self.hard, key), of(target, key));
-            match (new >= old, settled) {
-                (true, _) => new,
-                (false, true) => new.max(of(held, key).min(old)),
-                (false, false) => old,
-            }
-        };
-        let hard: Amounts = self.hard.keys().chain(target.keys()).map(|key| (key.clone(), amount(key))).collect();
+        let mut hard = target.clone();
+        for (key, kept) in self.kept(target, shown, held) {
+            let amount = of(&hard, &key).max(kept);
+            hard.insert(key, amount);
+        }
         let hard = some(hard);
         let above = |amounts: &Amounts, below: &Amounts| amounts.iter().any(|(key, amount)| *amount > of(below, key));
-        let quota_epoch = shown.map_or(0, |quota| quota.epoch);
-        let lacks_token = quota_epoch >= self.epoch && shown.is_some_and(|quota| above(written, &quota.wanted));
-        let raised = above(&hard, &self.hard) || lacks_token;
-        Self { epoch: if raised { self.epoch.max(quota_epoch) + 1 } else { self.epoch }, hard }
+        // Where the quota is not raised it need not know that the entry was.
+        let raised = match shown {
+            None => above(&hard, &self.hard),
+            Some(quota) => above(written, &quota.wanted) && (above(&hard, &self.hard) || quota.epoch >= self.epoch),
+        };
+        let last = self.epoch.max(shown.map_or(0, |quota| quota.epoch));
+        Self { epoch: if raised { last + 1 } else { self.epoch }, hard }
     }
 }
 

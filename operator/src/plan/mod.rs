@@ -92,13 +92,15 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     let ledger = ledger(snapshot);
     let Sites { mut home, workloads, untouched } = site::sites(snapshot, intent, tenant, &quotas, ledger.as_ref());
     let namespaces = namespaces(snapshot, tenant);
+    let declared = intent.systems.iter().map(|(name, _)| name.clone());
+    let standing = namespaces.iter().filter_map(NamespaceName::system).chain(declared).collect();
     let books = Books {
         wanted: &tenant.quota,
         served: &served,
         ledger: ledger.as_ref(),
         quotas: &quotas,
         uncounted: namespaces.iter().find(|namespace| quotas.get(namespace).is_none_or(|quota| !quota.counted)),
-        namespaces: &namespaces,
+        standing: &standing,
     };
     let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
     let allocation = hand_out(&books, &claims);

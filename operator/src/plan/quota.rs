@@ -65,8 +65,8 @@ pub struct Books<'a> {
     pub quotas: &'a BTreeMap<NamespaceName, QuotaState>,
     /// A namespace of which nobody knows what it uses. As long as there is one, nothing is raised.
     pub uncounted: Option<&'a NamespaceName>,
-    /// The tenant's namespaces.
-    pub namespaces: &'a BTreeSet<NamespaceName>,
+    /// Systems that are declared or have a namespace. The ledger's entries of others are given up.
+    pub standing: &'a BTreeSet<SystemName>,
 }
 
 /// A total, handed out.
@@ -97,8 +97,8 @@ pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
     for claim in claims {
         let own = reserved.entry(&claim.namespace).or_default();
         let mut grant = grant(books, claim, own, &sum);
-        let share;
-        (share, grant.epoch) = enter(books, ledger, claim, &grant, &every_key);
+        let share = enter(books, ledger, claim, &grant, &every_key);
+        grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
         if !share.hard.is_empty() {
             allocation.ledger.insert(claim.system.clone(), share);
         }
@@ -128,8 +128,10 @@ fn reserve<'a>(books: &'a Books, ledger: &Ledger, claims: &'a [Claim], keys: &BT
         books.quotas.iter().map(|(namespace, quota)| (namespace, holding(quota, keys))).collect();
     for claim in claims {
         let entry = reserved.entry(&claim.namespace).or_default();
-        for (key, amount) in ledger.get(&claim.system).iter().flat_map(|share| &share.hard) {
-            entry.insert(key.clone(), amount::of(entry, key).max(*amount));
+        let kept = ledger.get(&claim.system).map(|share| share.kept(&claim.wanted, books.quotas.get(&claim.namespace), entry));
+        for (key, amount) in kept.into_iter().flatten() {
+            let more = amount::of(entry, &key).max(amount);
+            entry.insert(key, more);
         }
     }
     reserved
@@ -151,8 +153,8 @@ fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     }
 }
 
-/// The ledger's next entry, and the epoch for which the quota is written: the entry's where something is to change.
-fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> (Share, i64) {
+/// The ledger's next entry.
+fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> Share {
     let quota = books.quotas.get(&claim.namespace);
     let held = quota.map(|quota| holding(quota, keys)).unwrap_or_default();
     let target: Amounts = grant.hard.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, amount)| (key.clone(), *amount)).collect();
@@ -161,24 +163,14 @@ fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BT
         written.remove("pods");
     }
     let before = ledger.get(&claim.system).cloned().unwrap_or_default();
-    let share = before.next(&target, &written, quota, &held);
-    let reclaimed = share.hard.iter().any(|(key, amount)| *amount > amount::of(&target, key));
-    match quota {
-        Some(quota) if !reclaimed && keys.iter().all(|key| amount::of(&written, key) == amount::of(&quota.wanted, key)) => {
-            (share, quota.epoch)
-        }
-        quota => {
-            let epoch = share.epoch.max(quota.map_or(0, |quota| quota.epoch));
-            (share, epoch)
-        }
-    }
+    before.next(&target, &written, quota, &held)
 }
 
-/// Entries of namespaces that nothing is planned for stay.
+/// Entries of systems that nothing is planned for stay.
 fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
-    for system in books.namespaces.iter().filter_map(NamespaceName::system) {
-        if let (false, Some(share)) = (allocation.grants.contains_key(&system), ledger.get(&system)) {
-            allocation.ledger.insert(system, share.clone());
+    for (system, share) in ledger {
+        if books.standing.contains(system) && !allocation.grants.contains_key(system) {
+            allocation.ledger.insert(system.clone(), share.clone());
         }
     }
 }

@@ -138,7 +138,7 @@ impl Survey<'_> {
                 continue;
             }
             let former = !self.tenant.identity.adopts.is_empty() && *entry.tenant_uid == *self.tenant.identity.adopts;
-            let awaited = entry.created < self.snapshot.definitions.created || self.snapshot.unlisted.contains(&system);
+            let awaited = entry.created < self.snapshot.definitions.created;
             if (former || awaited) && !self.tenant.deleting {
                 untouched.push(key.namespace.clone());
                 continue;

@@ -1,13 +1,10 @@
 //! What the operator sees of one tenant at one moment: plain data, gathered from the caches.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus},
-    names::{NamespaceName, QUOTA, SystemName, TenantName},
+    names::{NamespaceName, QUOTA, TenantName},
     plan::amount::{Amount, Amounts, of},
 };
 
@@ -165,8 +162,6 @@ pub struct Snapshot {
     pub blind: Vec<String>,
     /// What is known of the definitions of the two kinds; asked for only where something is about to end.
     pub definitions: Definitions,
-    /// Systems that the caches do not know and the API server does.
-    pub unlisted: BTreeSet<SystemName>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,

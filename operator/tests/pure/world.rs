@@ -59,7 +59,6 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         observed: Default::default(),
         blind: Vec::new(),
         definitions: Definitions::default(),
-        unlisted: Default::default(),
         refused: Default::default(),
     }
 }

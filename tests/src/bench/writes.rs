@@ -1,7 +1,7 @@
 //! The writes of an agency's setup, taken from the operator's own pure part, so that the bare client writes exactly what the
 //! operator does: the plan is carried out on paper until it holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use govcloud::api::{AgencyTenantStatus, HostedSystemStatus};
@@ -160,7 +160,6 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         observed: BTreeMap::new(),
         blind: Vec::new(),
         definitions: Definitions::default(),
-        unlisted: BTreeSet::new(),
         refused: BTreeMap::new(),
     })
 }

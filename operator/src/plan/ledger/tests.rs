@@ -63,7 +63,7 @@ impl World {
             ledger: self.status.ledger.as_ref(),
             quotas: &self.quotas,
             uncounted: self.namespaces.iter().find(|namespace| self.quotas.get(namespace).is_none_or(|quota| !quota.counted)),
-            namespaces: &self.namespaces,
+            standing: &SYSTEMS.map(SystemName::new).into(),
         };
         hand_out(&books, &claims)
     }
