@@ -39,16 +39,8 @@ pub enum Error {
     #[error("it was changed meanwhile and is looked at again")]
     Stale,
     /// Another program undoes each repair.
-    #[error(
-        "another program keeps changing it: it was put right {repairs} times in a row, and the next time is in {} s; find and stop that one",
-        .again.as_secs().max(1)
-    )]
-    Fought {
-        /// Repairs in a row.
-        repairs: u32,
-        /// When it may be repaired again.
-        again: Duration,
-    },
+    #[error("another program keeps changing it: it is put right ever less often, at last every 10 s; find and stop that one")]
+    Fought,
     /// Written, and yet not as planned.
     #[error("it was written and came back otherwise: an admission rule or another program changes it; find and stop that one")]
     Contested,
@@ -78,7 +70,7 @@ impl Error {
             Self::Refused { .. } => reason::REFUSED,
             Self::Stranger(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
-            Self::Contested | Self::Fought { .. } => reason::CONTESTED,
+            Self::Contested | Self::Fought => reason::CONTESTED,
             Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }
     }
@@ -100,7 +92,6 @@ impl Error {
     pub fn again(&self) -> Option<Duration> {
         match self {
             Self::Refused { again, .. } => *again,
-            Self::Fought { again, .. } => Some(*again),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use futures::{StreamExt, future::join_all, stream};
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Preconditions},
 };
 
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     children::{Kind, Rank, TABLE, Write},
     error::Error,
-    names::{LABEL_TENANT_UID, NamespaceName, QUOTA},
+    names::{LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, QUOTA},
     plan::{
         desired::Desired,
         diff::{Change, Seen, SpaceChanges},
@@ -55,11 +55,15 @@ impl Writer {
     async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
         let mut outcome = SpaceOutcome::default();
         let mut found = Found { fresh: false, guarded: true };
+        let absent = space.changes.iter().any(|change| match change {
+            Change::Create(desired) => desired.kind.is_namespace(),
+            other => matches!(other, Change::Conflict { .. }),
+        });
         let mut rest = space.changes;
         for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
             let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| rank_of(change) == Some(rank));
             rest = later;
-            if rank == Rank::Guard && !outcome.failures.is_empty() {
+            if rank == Rank::Guard && absent && !outcome.failures.is_empty() {
                 return outcome; // nothing is created in a namespace that is not ours
             }
             if rank == Rank::Access && !self.is_guarded(&space.namespace, &now, &mut outcome) {
@@ -106,7 +110,7 @@ impl Writer {
             Change::Delete { key, uid } => {
                 let kind = TABLE[key.kind];
                 let done = self.in_turn(key, 0, false, self.delete(kind, &key.namespace, &key.name, uid)).await;
-                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key))
+                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key, uid))
             }
             Change::Evict => self.evict(namespace).await.map_err(|error| failure("Pod", "all", &error)),
             Change::Remove { uid } => {
@@ -165,8 +169,10 @@ impl Writer {
                 return Err(not_ours(&desired.namespace, &owner));
             }
         }
-        if desired.kind.hash(live.json()) == desired.hash {
-            return self.settle(desired, &live, Done::Nothing);
+        if owner_of(live.json()) == owner_of(&desired.object) && live.labels().contains_key(LABEL_TENANT) {
+            // Ours, and its watch has not said so yet: what was decided without knowing of it, is decided anew.
+            self.cache.take(Source::Children(desired.index), &live);
+            return Err(Error::Stale);
         }
         self.replace(desired, live).await
     }

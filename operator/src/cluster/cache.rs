@@ -203,8 +203,8 @@ impl Cache {
     }
 
     /// Marks a child as going, until its watch says that it is gone.
-    pub fn going(&self, key: &ChildKey) {
-        if let Some(entry) = self.contents().children.get_mut(key) {
+    pub fn going(&self, key: &ChildKey, uid: &str) {
+        if let Some(entry) = self.contents().children.get_mut(key).filter(|entry| *entry.uid == *uid) {
             entry.deleting = true;
         }
     }

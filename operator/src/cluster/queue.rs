@@ -89,7 +89,13 @@ impl Queue {
         loop {
             let (busy, full) = (&self.busy, self.running.len() >= self.workers);
             tokio::select! {
-                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|other| other == tenant)).next().await } => self.start(tenant),
+                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|other| other == tenant)).next().await } => match self.rests(&tenant) {
+                    // News that came while it was at work.
+                    Some(run_at) => if again.send(ScheduleRequest { message: tenant, run_at }).is_err() {
+                        return;
+                    },
+                    None => self.start(tenant),
+                },
                 Some(done) = self.running.join_next_with_id(), if !self.running.is_empty() => {
                     if let Some(request) = self.finish(done) && again.send(request).is_err() {
                         return;
@@ -104,6 +110,11 @@ impl Queue {
     /// Waits for the reconciles that are running.
     pub async fn finish_all(&mut self) {
         while self.running.join_next().await.is_some() {}
+    }
+
+    /// Until when a tenant that failed is left alone, if that is yet to come.
+    fn rests(&self, tenant: &TenantName) -> Option<Instant> {
+        lock(&self.failing).get(tenant).map(|failing| failing.rests_until).filter(|until| *until > Instant::now())
     }
 
     fn start(&mut self, tenant: TenantName) {

@@ -17,9 +17,9 @@ use super::{
     watch::resource,
 };
 use crate::{
-    children::namespace_index,
+    children::{Rank, TABLE, namespace_index},
     error::Error,
-    names::{LABEL_TENANT, NamespaceName, SystemName, TenantName},
+    names::{DEPLOYER, LABEL_TENANT, NamespaceName, SystemName, TenantName},
     plan::{
         self,
         diff::diff,
@@ -28,7 +28,7 @@ use crate::{
         plan,
         release::{Release, release},
         settings::Settings,
-        snapshot::{Snapshot, inside},
+        snapshot::{ChildKey, Snapshot, inside},
     },
     status::{Facts, system, tenant},
 };
@@ -37,7 +37,7 @@ use crate::{
 const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
 /// Holding, publishing and each rank take a round; many more mean that somebody writes against us.
 const ROUNDS: usize = 12;
-/// What others change faster than this is looked at again later.
+/// What others change faster than this is told, and looked at again later.
 const STALE_ROUNDS: usize = 3;
 
 /// The controller manager puts a changed quota into force within moments; a status that told of them would flap.
@@ -95,11 +95,8 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         }
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         written |= outcome.written() > 0;
-        if outcome.is_stale() {
+        if outcome.is_stale() && stale < STALE_ROUNDS {
             stale += 1;
-            if stale == STALE_ROUNDS {
-                break;
-            }
             continue;
         }
         if outcome.written() > 0 && !outcome.failed() {
@@ -150,7 +147,7 @@ impl Context {
                     let created = metadata.and_then(|metadata| metadata.creation_timestamp).map_or(0, |time| time.0.as_second());
                     snapshot.definitions.created = snapshot.definitions.created.max(created);
                 }
-                Err(error @ Error::Refused { .. }) => snapshot.blind.push(error.to_string()),
+                Err(error @ Error::Refused { code: 401 | 403, .. }) => snapshot.blind.push(error.to_string()),
                 Err(error) => return Err(error),
             }
         }
@@ -225,6 +222,8 @@ impl Context {
 
 fn next(facts: &Facts, due: Option<Duration>) -> Next {
     match due {
+        // What is uninstalled may be put back, and a right be given, without a word about this tenant.
+        _ if facts.snapshot.definitions.ending || !facts.snapshot.blind.is_empty() => Next::Retry(Duration::ZERO),
         _ if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() => {
             Next::Retry(facts.outcome.again().unwrap_or_default())
         }
@@ -233,11 +232,14 @@ fn next(facts: &Facts, due: Option<Duration>) -> Next {
     }
 }
 
-/// Namespaces of systems that are not declared, which the ledger has an entry for and the caches do not know.
+/// Namespaces that the caches do not know and of which something would follow: those of systems that leave, or that only the
+/// ledger has an entry for, and the home of a tenant that leaves.
 fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
-    let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
-    let ledger = plan::ledger(snapshot).unwrap_or_default();
-    let namespaces = ledger.into_keys().filter(|system| !declared(system)).map(|system| snapshot.name.workload(&system));
+    let stays = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str() && !root.deleting);
+    let leaving = snapshot.systems.iter().filter(|root| root.deleting).map(|root| SystemName::new(root.name.as_str()));
+    let entered = plan::ledger(snapshot).unwrap_or_default().into_keys().filter(|system| !stays(system));
+    let home = snapshot.tenant.iter().filter(|root| root.deleting).map(|_| snapshot.name.home());
+    let namespaces = entered.chain(leaving).map(|system| snapshot.name.workload(&system)).chain(home);
     namespaces.filter(|namespace| namespace_entry(&snapshot.observed, namespace).is_none()).collect()
 }
 
@@ -245,8 +247,9 @@ fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
 fn undeclared(snapshot: &Snapshot) -> Vec<SystemName> {
     let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
     let closed = |namespace| {
+        let open = |(key, _): (&ChildKey, _)| TABLE[key.kind].rank == Rank::Access || &*key.name == DEPLOYER;
         let quota = inside(&snapshot.observed, namespace).find_map(|(_, entry)| entry.quota.as_ref());
-        quota.is_some_and(|quota| quota.is_drained())
+        quota.is_some_and(|quota| quota.is_drained()) && !inside(&snapshot.observed, namespace).any(open)
     };
     let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index()).map(|key| &key.namespace);
     namespaces.filter(|namespace| !closed(namespace)).filter_map(NamespaceName::system).filter(|system| !declared(system)).collect()

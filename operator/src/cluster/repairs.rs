@@ -37,10 +37,7 @@ impl Repairs {
         let records = self.records();
         let Some(record) = records.get(key).filter(|record| record.purpose == purpose && record.count > FREE) else { return Ok(()) };
         let wait = WAITS.0.saturating_mul(2_u32.saturating_pow((record.count - FREE - 1).min(16))).min(WAITS.1);
-        match wait.checked_sub(now.saturating_duration_since(record.last)).filter(|left| !left.is_zero()) {
-            Some(again) => Err(Error::Fought { repairs: record.count, again }),
-            None => Ok(()),
-        }
+        if now.saturating_duration_since(record.last) < wait { Err(Error::Fought) } else { Ok(()) }
     }
 
     /// Notes that the object was written.
@@ -91,7 +88,7 @@ mod tests {
         for _ in 0..9 {
             repairs.note(key(), 7, now);
         }
-        assert!(matches!(repairs.allow(&key(), 7, now), Err(Error::Fought { repairs: 9, .. })));
+        assert!(matches!(repairs.allow(&key(), 7, now), Err(Error::Fought)));
         assert!(repairs.allow(&key(), 8, now).is_ok());
         assert!(repairs.allow(&key(), 7, now + WAITS.1).is_ok());
         repairs.note(key(), 7, now + PEACE);

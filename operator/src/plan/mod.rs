@@ -95,6 +95,7 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     let declared = intent.systems.iter().map(|(name, _)| name.clone());
     let standing = namespaces.iter().filter_map(NamespaceName::system).chain(declared).collect();
     let books = Books {
+        tenant: &tenant.name,
         wanted: &tenant.quota,
         served: &served,
         ledger: ledger.as_ref(),

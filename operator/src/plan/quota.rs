@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    names::{NamespaceName, SystemName},
+    names::{NamespaceName, SystemName, TenantName},
     plan::{
         amount::{self, Amount, Amounts},
         ledger::{Ledger, Share},
@@ -55,6 +55,8 @@ pub struct Grant {
 /// What is known before anything is handed out.
 #[derive(Clone, Copy, Debug)]
 pub struct Books<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantName,
     /// The tenant's quota.
     pub wanted: &'a Amounts,
     /// The total that its status shows.
@@ -95,7 +97,7 @@ pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
     let served = if found.is_some() { &sum.clone() } else { books.served };
     let mut allocation = Allocation::default();
     for claim in claims {
-        let own = reserved.entry(&claim.namespace).or_default();
+        let own = reserved.entry(claim.namespace.clone()).or_default();
         let mut grant = grant(books, claim, own, &sum);
         let share = enter(books, ledger, claim, &grant, &every_key);
         grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
@@ -123,11 +125,20 @@ fn found(books: &Books, keys: &BTreeSet<String>) -> Ledger {
 }
 
 /// What counts as taken in each namespace: what its quota holds or may be raised to.
-fn reserve<'a>(books: &'a Books, ledger: &Ledger, claims: &'a [Claim], keys: &BTreeSet<String>) -> BTreeMap<&'a NamespaceName, Amounts> {
-    let mut reserved: BTreeMap<&NamespaceName, Amounts> =
-        books.quotas.iter().map(|(namespace, quota)| (namespace, holding(quota, keys))).collect();
+fn reserve(books: &Books, ledger: &Ledger, claims: &[Claim], keys: &BTreeSet<String>) -> BTreeMap<NamespaceName, Amounts> {
+    let mut reserved: BTreeMap<NamespaceName, Amounts> =
+        books.quotas.iter().map(|(namespace, quota)| (namespace.clone(), holding(quota, keys))).collect();
+    let unclaimed =
+        ledger.iter().filter(|(system, _)| books.standing.contains(system) && claims.iter().all(|claim| claim.system != **system));
+    for (system, share) in unclaimed {
+        let entry = reserved.entry(books.tenant.workload(system)).or_default();
+        for (key, amount) in &share.hard {
+            let more = amount::of(entry, key).max(*amount);
+            entry.insert(key.clone(), more);
+        }
+    }
     for claim in claims {
-        let entry = reserved.entry(&claim.namespace).or_default();
+        let entry = reserved.entry(claim.namespace.clone()).or_default();
         let kept = ledger.get(&claim.system).map(|share| share.kept(&claim.wanted, books.quotas.get(&claim.namespace), entry));
         for (key, amount) in kept.into_iter().flatten() {
             let more = amount::of(entry, &key).max(amount);

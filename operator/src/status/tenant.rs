@@ -5,7 +5,7 @@ use crate::{
         AgencyTenantStatus, HostedSystemStatus, Stage,
         agency_tenant::{QuotaFigures, Summary, SystemCounts},
     },
-    names::{NamespaceName, QUOTA},
+    names::NamespaceName,
     plan::{
         Plan,
         amount::{self, Amount, Amounts, resources},
@@ -137,10 +137,8 @@ fn is_ready(status: &HostedSystemStatus) -> bool {
 /// Figures of the keys that the tenant's total names, and of others that are not 0.
 fn figures(facts: &Facts) -> QuotaFigures {
     let mut used = Amounts::new();
-    for (key, entry) in &facts.snapshot.observed {
-        if let (QUOTA, Some(quota)) = (&*key.name, &entry.quota) {
-            amount::add(&mut used, &quota.used);
-        }
+    for (_, quota) in facts.plan.identity.quotas(&facts.snapshot.observed) {
+        amount::add(&mut used, &quota.used);
     }
     let allocation = &facts.plan.allocation;
     let named = |key: &String| allocation.total.get(key).is_some_and(|total| *total > Amount::ZERO);

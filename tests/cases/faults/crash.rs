@@ -41,10 +41,9 @@ struct Point {
     done: bool,
 }
 
-/// A write as a line in which the tenant has no name, and an event none of its own.
+/// A write as a line in which the tenant has no name.
 fn line(asked: &Asked) -> String {
-    let line = asked.to_string().replace(&asked.tenant, "TENANT");
-    if asked.resource == "events" { line.split('.').next().unwrap().to_owned() } else { line }
+    asked.to_string().replace(&asked.tenant, "TENANT")
 }
 
 /// Starts an operator after another one's death.
@@ -53,8 +52,9 @@ async fn restart(alone: &Alone) -> Faulty {
 }
 
 /// Does each step to a tenant of its own, without a fault.
-async fn in_peace(faulty: &Faulty, admin: &Person) -> Vec<Plain> {
-    let tenants: Vec<(String, &'static Step)> = STEPS.iter().enumerate().map(|(number, step)| (format!("peace-{number}z"), step)).collect();
+async fn in_peace(faulty: &Faulty, admin: &Person, prefix: &str) -> Vec<Plain> {
+    let tenants: Vec<(String, &'static Step)> =
+        STEPS.iter().enumerate().map(|(number, step)| (format!("{prefix}-{number}z"), step)).collect();
     begin(faulty, admin, &tenants).await;
     let before: Vec<usize> = tenants.iter().map(|(tenant, _)| faulty.proxy.writes_of(tenant).len()).collect();
     join_all(tenants.iter().map(|(tenant, step)| step.act.perform(admin, tenant))).await;
@@ -69,7 +69,8 @@ async fn in_peace(faulty: &Faulty, admin: &Person) -> Vec<Plain> {
             *occurrence += 1;
             (line, *occurrence - 1)
         });
-        let writes: Vec<_> = writes.collect();
+        // Events are told when nobody is at work; losing one is no failure.
+        let writes: Vec<_> = writes.filter(|(line, _)| !line.contains(" events ")).collect();
         assert!(!writes.is_empty(), "{}: nothing was written", step.name);
         Plain { step, writes, end: ends.remove(&tenant).unwrap() }
     };
@@ -96,10 +97,10 @@ fn arm(faulty: &Faulty, tenant: &str, point: &Point) -> Met {
 
 /// Lets the operator die at each of the points, starts it again, and waits until each tenant's world is as in peace. Returns
 /// the points that were not come by.
-async fn die_at(faulty: Faulty, alone: &Alone, admin: &Person, plains: &[Plain], points: &[Point], number: usize) -> (Faulty, Vec<Point>) {
-    let name = |place: usize| format!("death-{number}-{place}z");
+async fn die_at(faulty: Faulty, alone: &Alone, admin: &Person, plains: &[Plain], points: &[Point], batch: &str) -> (Faulty, Vec<Point>) {
+    let name = |place: usize| format!("{batch}-{place}z");
     let tenants: Vec<(String, &Step)> = points.iter().enumerate().map(|(place, point)| (name(place), plains[point.plain].step)).collect();
-    let ours = |tenant: &str| tenant.starts_with(&format!("death-{number}-"));
+    let ours = |tenant: &str| tenant.starts_with(&format!("{batch}-"));
     let mut history = History::begin(admin).await;
     begin(&faulty, admin, &tenants).await;
 
@@ -166,19 +167,19 @@ async fn until_as_in_peace(admin: &Person, plains: &[Plain], ends: &[(String, &P
 }
 
 /// Dies at those points that are chosen.
-async fn sweep(choose: impl Fn(usize) -> bool) {
+async fn sweep(prefix: &str, choose: impl Fn(usize) -> bool) {
     let begun = Instant::now();
     let alone = Alone::turn().await;
     let admin = alone.admin().await;
     let mut faulty = Faulty::start_many(&alone).await;
-    let plains = in_peace(&faulty, &admin).await;
+    let plains = in_peace(&faulty, &admin, prefix).await;
     let mut points = points(&plains);
     let all = points.len();
     let mut place = 0..;
     points.retain(|_| place.next().is_some_and(&choose));
     let mut missed = Vec::new();
     for (number, batch) in points.chunks(AT_ONCE).enumerate() {
-        let (next, more) = die_at(faulty, &alone, &admin, &plains, batch, number).await;
+        let (next, more) = die_at(faulty, &alone, &admin, &plains, batch, &format!("{prefix}-death-{number}")).await;
         faulty = next;
         missed.extend(more);
     }
@@ -187,18 +188,17 @@ async fn sweep(choose: impl Fn(usize) -> bool) {
         missed.iter().map(|point| format!("{}: {} ({})", plains[point.plain].step.name, point.line, point.occurrence)).collect();
     println!("{} of {all} deaths in {:.0?}; not come by: {told:#?}", points.len() - missed.len(), begun.elapsed());
     // How often something is written again, and told, depends on how fast the controller manager is; that it is written does not.
-    let may_miss = |point: &Point| point.occurrence > 0 || point.line.contains(" events ");
     assert!(missed.len() * 20 <= points.len(), "so many writes did not come that this proves little: {told:#?}");
-    assert!(missed.iter().all(may_miss), "{told:#?}");
+    assert!(missed.iter().all(|point| point.occurrence > 0), "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_at_a_write_leaves_no_trace() {
-    sweep(|place| place % 16 == 5).await;
+    sweep("some", |place| place % 16 == 5).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long sweep: run with --ignored"]
 async fn a_death_at_any_write_leaves_no_trace() {
-    sweep(|_| true).await;
+    sweep("all", |_| true).await;
 }

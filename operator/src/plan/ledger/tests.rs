@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    names::NamespaceName,
+    names::{NamespaceName, TenantName},
     plan::quota::{Allocation, Books, Claim, hand_out},
 };
 
@@ -58,6 +58,7 @@ impl World {
         };
         let claims: Vec<Claim> = SYSTEMS.iter().zip(wanted).map(claim).collect();
         let books = Books {
+            tenant: &TenantName::new("t"),
             wanted: total,
             served: &self.status.total,
             ledger: self.status.ledger.as_ref(),

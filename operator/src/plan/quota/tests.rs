@@ -28,7 +28,7 @@ fn held(quotas: &[(&str, QuotaState)]) -> BTreeMap<NamespaceName, QuotaState> {
 /// Hands out while the status shows this total and ledger.
 fn hand(wanted: &Amounts, served: &Amounts, ledger: &Ledger, claims: &[Claim], quotas: &BTreeMap<NamespaceName, QuotaState>) -> Allocation {
     let standing = quotas.keys().filter_map(NamespaceName::system).collect();
-    let books = Books { wanted, served, ledger: Some(ledger), quotas, uncounted: None, standing: &standing };
+    let books = Books { tenant: &TenantName::new("t"), wanted, served, ledger: Some(ledger), quotas, uncounted: None, standing: &standing };
     hand_out(&books, claims)
 }
 
@@ -92,7 +92,15 @@ fn a_lost_ledger_is_found_again_in_the_quotas_and_changes_nothing() {
     let (total, none) = (read(&[("requests.cpu", "10")]), Amounts::new());
     let quotas = held(&[("a", quota("8", "8", "3")), ("left-behind", quota("5", "5", "5"))]);
     let standing = quotas.keys().filter_map(NamespaceName::system).collect();
-    let books = Books { wanted: &total, served: &none, ledger: None, quotas: &quotas, uncounted: None, standing: &standing };
+    let books = Books {
+        tenant: &TenantName::new("t"),
+        wanted: &total,
+        served: &none,
+        ledger: None,
+        quotas: &quotas,
+        uncounted: None,
+        standing: &standing,
+    };
     let allocation = hand_out(&books, &[claim("a", "9")]);
     let grant = &allocation.grants[&SystemName::new("a")];
     assert_eq!((amount::of(&grant.hard, "requests.cpu").to_string().as_str(), grant.waiting.is_some()), ("8", true));
@@ -117,8 +125,15 @@ fn nothing_is_raised_while_use_is_not_counted() {
     let (total, lost) = (read(&[("requests.cpu", "10")]), NamespaceName::new("t--lost"));
     let quotas = held(&[("a", quota("4", "4", "0"))]);
     let (ledger, standing) = (Ledger::new(), BTreeSet::new());
-    let books =
-        Books { wanted: &total, served: &total, ledger: Some(&ledger), quotas: &quotas, uncounted: Some(&lost), standing: &standing };
+    let books = Books {
+        tenant: &TenantName::new("t"),
+        wanted: &total,
+        served: &total,
+        ledger: Some(&ledger),
+        quotas: &quotas,
+        uncounted: Some(&lost),
+        standing: &standing,
+    };
     let allocation = hand_out(&books, &[claim("a", "3"), claim("b", "5")]);
     let grant = |name: &str| &allocation.grants[&SystemName::new(name)];
     assert_eq!(amount::of(&grant("a").hard, "requests.cpu").to_string(), "3", "a lowering needs no knowledge");
