@@ -248,11 +248,10 @@ fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, sam
 }
 
 /// What is read again and again, in versions.
-trait Versioned {
+trait Versioned: PartialEq {
     fn uid(&self) -> &str;
     fn version(&self) -> &str;
-    /// Whether nothing differs but the version.
-    fn is_same(&self, other: &Self) -> bool;
+    fn take_version(&mut self, of: &Self);
 }
 
 impl Versioned for Entry {
@@ -264,12 +263,12 @@ impl Versioned for Entry {
         &self.resource_version
     }
 
-    fn is_same(&self, other: &Self) -> bool {
-        *self == Self { resource_version: self.resource_version.clone(), ..other.clone() }
+    fn take_version(&mut self, of: &Self) {
+        self.resource_version.clone_from(&of.resource_version);
     }
 }
 
-impl<Spec: Clone + PartialEq, Status: Clone + PartialEq> Versioned for Root<Spec, Status> {
+impl<Spec: PartialEq, Status: PartialEq> Versioned for Root<Spec, Status> {
     fn uid(&self) -> &str {
         &self.uid
     }
@@ -278,8 +277,8 @@ impl<Spec: Clone + PartialEq, Status: Clone + PartialEq> Versioned for Root<Spec
         &self.resource_version
     }
 
-    fn is_same(&self, other: &Self) -> bool {
-        *self == Self { resource_version: self.resource_version.clone(), ..other.clone() }
+    fn take_version(&mut self, of: &Self) {
+        self.resource_version.clone_from(&of.resource_version);
     }
 }
 
@@ -292,7 +291,8 @@ fn replace<Key: Ord, Object: Versioned>(objects: &mut BTreeMap<Key, Object>, key
     if known.uid() == read.uid() && !is_newer(read.version(), known.version()) {
         return false;
     }
-    let news = !known.is_same(&read);
+    known.take_version(&read);
+    let news = *known != read;
     *known = read;
     news
 }
