@@ -47,6 +47,9 @@ pub enum Error {
     /// The reconcile itself broke down.
     #[error("it ended abnormally: {0}")]
     Abnormal(String),
+    /// A guard rail is not in force, so nobody is let in.
+    #[error("nobody is let in: {0}")]
+    PolicyNotActive(String),
     /// The quota is not in force, so nobody is let in.
     #[error("the quota is not in force yet, so nobody is let in; if this lasts, look after the controller manager")]
     QuotaNotLive,
@@ -71,6 +74,7 @@ impl Error {
             Self::Stranger(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
             Self::Contested | Self::Fought => reason::CONTESTED,
+            Self::PolicyNotActive(_) => reason::POLICY_NOT_ACTIVE,
             Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }
     }

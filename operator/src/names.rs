@@ -26,8 +26,40 @@ pub const MARK_PREFIX: &str = "govcloud.io/";
 pub const ANNOTATION_EPOCH: &str = "govcloud.io/epoch";
 /// Display name, as people write it; any script, hence an annotation.
 pub const ANNOTATION_DISPLAY_NAME: &str = "govcloud.io/display-name";
+/// The approved spec, on the home namespace: it restores `status.contract` where a status was lost.
+pub const ANNOTATION_CONTRACT: &str = "govcloud.io/contract";
 /// Keeps the two kinds until their namespaces are in the state that `deletion` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
+
+/// What the guard rails read on every namespace of a tenant: lists, separated by commas.
+pub mod rails {
+    /// Registries of images.
+    pub const IMAGE_REGISTRIES: &str = "govcloud.io/image-registries";
+    /// Whether images must be named by digest: Required or Optional.
+    pub const IMAGE_DIGESTS: &str = "govcloud.io/image-digests";
+    /// Domains of hostnames.
+    pub const DOMAINS: &str = "govcloud.io/domains";
+    /// Types of Services.
+    pub const SERVICE_TYPES: &str = "govcloud.io/service-types";
+    /// Storage classes.
+    pub const STORAGE_CLASSES: &str = "govcloud.io/storage-classes";
+    /// Ingress classes.
+    pub const INGRESS_CLASSES: &str = "govcloud.io/ingress-classes";
+    /// Priority classes.
+    pub const PRIORITY_CLASSES: &str = "govcloud.io/priority-classes";
+    /// Runtime classes.
+    pub const RUNTIME_CLASSES: &str = "govcloud.io/runtime-classes";
+    /// Devices that the total names.
+    pub const DEVICES: &str = "govcloud.io/devices";
+    /// Whether the agency's systems reach each other: Allow or Deny.
+    pub const BETWEEN_SYSTEMS: &str = "govcloud.io/between-systems";
+    /// Approved destinations: range, `=`, ports separated by semicolons.
+    pub const EGRESS: &str = "govcloud.io/egress";
+    /// Ranges that no egress reaches.
+    pub const PROTECTED_RANGES: &str = "govcloud.io/protected-ranges";
+    /// Who may be let in: kind, slash, name; one a line.
+    pub const MEMBERS: &str = "govcloud.io/members";
+}
 
 /// The one `ResourceQuota` of a namespace.
 pub const QUOTA: &str = "govcloud-quota";
@@ -37,6 +69,32 @@ pub const LIMIT_RANGE: &str = "govcloud-defaults";
 pub const NETWORK_POLICY: &str = "govcloud-isolation";
 /// `ServiceAccount` of a system's delivery pipeline.
 pub const DEPLOYER: &str = "deployer";
+/// Begins the name of the `ClusterRole`, and of its binding, that lets a tenant's Owners at their own `AgencyTenant`.
+pub const ENTRANCE_PREFIX: &str = "govcloud:tenant:";
+/// The guard rails, each a policy and its binding, in `charts/govcloud/policies/`.
+pub const POLICIES: [&str; 17] = [
+    "govcloud-approvals",
+    "govcloud-bindings",
+    "govcloud-claims",
+    "govcloud-images",
+    "govcloud-ingresses",
+    "govcloud-marks",
+    "govcloud-namespaces",
+    "govcloud-networkpolicies",
+    "govcloud-operator",
+    "govcloud-operator-bindings",
+    "govcloud-operator-outside",
+    "govcloud-resources",
+    "govcloud-scheduling",
+    "govcloud-secrets",
+    "govcloud-services",
+    "govcloud-systems",
+    "govcloud-tenants",
+];
+/// Selects them.
+pub const POLICY_SELECTOR: &str = "app.kubernetes.io/part-of=govcloud";
+/// Begins the name of the `ClusterRole` that each policy refuses always, so that it can be proven to be in force.
+pub const CANARY_PREFIX: &str = "govcloud:canary:";
 /// The operator's `ClusterRole`.
 pub const OPERATOR: &str = "govcloud-operator";
 
@@ -123,6 +181,12 @@ impl TenantName {
         NamespaceName::new(self.as_str())
     }
 
+    /// The `ClusterRole`, and its binding, that lets the tenant's Owners at their own `AgencyTenant`.
+    #[must_use]
+    pub fn entrance(&self) -> String {
+        format!("{ENTRANCE_PREFIX}{self}")
+    }
+
     /// The namespace in which one system runs.
     #[must_use]
     pub fn workload(&self, system: &SystemName) -> NamespaceName {
@@ -131,6 +195,18 @@ impl TenantName {
 }
 
 impl NamespaceName {
+    /// No namespace: where cluster-scoped objects are.
+    #[must_use]
+    pub fn cluster() -> Self {
+        Self::new("")
+    }
+
+    /// Whether this is no namespace but cluster scope.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.as_str().is_empty()
+    }
+
     /// The tenant by whose rule of names this namespace would be called: what stands before `--`.
     #[must_use]
     pub fn tenant(&self) -> TenantName {

@@ -250,7 +250,11 @@ metadata: {{name: {name}}}
 spec:
   displayName: 测试委员会
   responsibleUnit: 信息中心
+  preapproved: true
   members: {members}
+  domains: [{name}.example.gov.cn]
+  images: {{registries: [registry.example.gov.cn/{name}, registry.example.gov.cn/base], requireDigest: Never}}
+  allow: {{storageClasses: [standard], ingressClasses: [public]}}
   quota: {{requests.cpu: '40', requests.memory: 160Gi, limits.cpu: '80', limits.memory: 320Gi, requests.storage: 2Ti, pods: 400}}
 "
     )

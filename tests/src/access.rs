@@ -54,6 +54,16 @@ pub fn write_with_token(base: &Path, token: &str, namespace: &str, path: &Path) 
     write_private(path, content.to_string().as_bytes())
 }
 
+/// Writes a kubeconfig for the same cluster and the same credentials that acts as somebody else.
+pub fn write_as(base: &Path, user: &str, groups: &[&str], path: &Path) -> Result<()> {
+    let mut config = Kubeconfig::read_from(base).with_context(|| format!("reading the kubeconfig {}", base.display()))?;
+    for auth in config.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut()) {
+        auth.impersonate = Some(user.to_owned());
+        auth.impersonate_groups = Some(groups.iter().map(ToString::to_string).collect());
+    }
+    write_private(path, serde_json::to_string(&config)?.as_bytes())
+}
+
 /// How the API server's audit log calls a token: by the ID in it.
 pub fn credential_of(token: &str) -> Result<String> {
     let claims = token.split('.').nth(1).context("the token is no JWT")?;

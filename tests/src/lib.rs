@@ -14,6 +14,7 @@ pub mod manifests;
 pub mod operator;
 pub mod progress;
 pub mod proxy;
+pub mod request;
 pub mod rollout;
 pub mod tables;
 

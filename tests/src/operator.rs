@@ -54,6 +54,8 @@ impl Operator {
         let workspace = build_layout::workspace();
         install_crds(&client, &workspace.join("crds")).await?;
         let applier = Applier::new(client, MANAGER).await?;
+        // The guard rails first, so that they are in force when somebody is let in.
+        applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/policies"))?).await?;
         applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/roles"))?).await?;
         applier.apply_all(&manifests::parse(&account())?).await
     }

@@ -82,7 +82,7 @@ impl Rollout {
         let mut events = watch(client);
         let mut namespaces = BTreeSet::new();
         let mut sending = FuturesUnordered::new();
-        for item in self.tenants.values_mut() {
+        for item in self.tenants.values_mut().filter(|item| !item.sent) {
             sending.push(send(client, item, &AgencyTenant::api_resource()));
         }
         while !self.is_settled() {
@@ -106,6 +106,18 @@ impl Rollout {
             progress(self);
         }
         Ok(())
+    }
+
+    /// Agencies that the platform did not write itself, so that they ask and somebody approves.
+    pub fn requests(&self) -> impl Iterator<Item = &Item> {
+        self.tenants.values().filter(|item| item.wanted.data["spec"]["preapproved"] != true)
+    }
+
+    /// Leaves those out of what is applied: somebody else asks for them.
+    pub fn leave_requests_out(&mut self) {
+        for item in self.tenants.values_mut().filter(|item| item.wanted.data["spec"]["preapproved"] != true) {
+            item.sent = true;
+        }
     }
 
     /// All items.

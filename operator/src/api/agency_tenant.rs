@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    allowances::{Allow, Images},
+    approval::{Approval, Contract, TenantStage},
     common::{Condition, Deletion, Quantity, Resources},
     rules,
 };
@@ -28,6 +30,7 @@ use super::{
     validation = rules::name("tenant", 30),
     validation = rules::unreserved_name(),
     validation = rules::own_service_accounts(),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Where the tenant stands: Requested, Active, Suspended, Rejected or Retired"),
     printcolumn(name = "Systems", type_ = "string", json_path = ".status.summary.systems", description = "Hosted systems: ready/all"),
     printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used/quota"),
     printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used/quota"),
@@ -47,6 +50,17 @@ pub struct AgencyTenantSpec {
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rules::plain_text())]
     pub responsible_unit: String,
+
+    /// Whether the platform itself wrote this spec, so that each generation is served without a further approval. Setting it,
+    /// and any change of a spec that has it, needs the verb `approve` on agencytenants; an Owner who sets it to false asks for
+    /// approval instead. Default: false.
+    #[serde(default)]
+    pub preapproved: bool,
+
+    /// Suspends the agency: the network of all its systems is closed both ways, and no new pod is admitted. An Owner may set
+    /// it without approval; lifting it needs approval. Default: false.
+    #[serde(default)]
+    pub suspended: bool,
 
     /// Who may enter the agency's namespaces, and as what: the only way in. At most 64; the same subject once.
     /// Default: nobody. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
@@ -73,6 +87,21 @@ pub struct AgencyTenantSpec {
     /// What the agency's systems may reach. Default: nothing outside their own namespace but DNS.
     #[serde(default)]
     pub network: Network,
+
+    /// Domains under which the agency's hostnames must be: each one itself, and all below it. At most 32; no two agencies hold
+    /// the same one or one below the other's. Default: none, and no Ingress is admitted. Example: `[health.example.gov.cn]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::domains())]
+    pub domains: Vec<String>,
+
+    /// Where the agency's container images may come from. Default: from nowhere, and no pod is admitted.
+    #[serde(default)]
+    pub images: Images,
+
+    /// Shared classes of the cluster that the agency may name. Default: none, and of Services only `ClusterIP`.
+    #[serde(default)]
+    pub allow: Allow,
 
     /// Pod Security level that is enforced in every namespace of the agency. Default: restricted.
     #[serde(default)]
@@ -241,6 +270,18 @@ pub struct AgencyTenantStatus {
     /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
     #[serde(default = "super::hosted_system::unseen")]
     pub observed_generation: i64,
+    /// Where the tenant stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<TenantStage>,
+    /// Decision of an approver, the only part of the status that others than the operator write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// `metadata.generation` of the spec that `contract` is a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_generation: Option<i64>,
+    /// The approved spec: what is served. A copy of it lies in an annotation of the home namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
     /// Figures of the tenant's quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaFigures>,
@@ -255,7 +296,7 @@ pub struct AgencyTenantStatus {
     /// The figures in short, for `kubectl get`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
-    /// Accepted, Provisioned, `QuotaWithinBudget`, Ready, Stalled.
+    /// Accepted, Approved, Provisioned, `QuotaWithinBudget`, Ready, Stalled.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -2,6 +2,8 @@
 //! nowhere else; `kubectl explain` shows these texts. Nothing here decides or does anything.
 
 pub mod agency_tenant;
+pub mod allowances;
+pub mod approval;
 pub mod common;
 pub mod hosted_system;
 mod rules;

@@ -70,7 +70,7 @@ pub(super) fn no_system_subject() -> Rule {
 /// A subject's name is one.
 pub(super) fn subject_name() -> Rule {
     rule(
-        "self.name.trim() == self.name && (self.kind != 'ServiceAccount' || !format.dns1123Subdomain().validate(self.name).hasValue())",
+        "self.name.trim() == self.name && !self.name.matches('\\\\p{Cc}') && (self.kind != 'ServiceAccount' || !format.dns1123Subdomain().validate(self.name).hasValue())",
         "\"'\" + self.name + \"' is not the name of a user, group or ServiceAccount; write it as the API server authenticates it\"",
     )
     .field_path(".name")
@@ -90,6 +90,48 @@ pub(super) fn subject_namespace() -> Rule {
 pub(super) fn plain_text() -> Rule {
     Rule::new(r"self.trim() != '' && !self.matches('[\\p{Cc}\\p{Cf}]')")
         .message("is blank or holds control characters; write it in plain words on one line")
+}
+
+/// What is no domain: `d` is one in lower case, of two labels at least.
+const NO_DOMAIN: &str = "!(d.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+$'))";
+
+/// Domains are domains.
+pub(super) fn domains() -> Rule {
+    rule(
+        format!("!self.exists(d, {NO_DOMAIN})"),
+        format!(
+            "\"'\" + self.filter(d, {NO_DOMAIN})[0] + \"' is not a domain; write it in lower case, without wildcard, for example health.example.gov.cn\""
+        ),
+    )
+}
+
+/// What is no registry: `r` is a host, which has a dot or a port or is localhost, and segments of a path.
+const NO_REGISTRY: &str = "!(r.matches('^([a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+(:[0-9]{1,5})?\
+    |[a-z0-9]([a-z0-9-]*[a-z0-9])?:[0-9]{1,5}|localhost)(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$'))";
+
+/// Registries are registries.
+pub(super) fn registries() -> Rule {
+    rule(
+        format!("!self.exists(r, {NO_REGISTRY})"),
+        format!(
+            "\"'\" + self.filter(r, {NO_REGISTRY})[0] + \"' is not a registry; write its host and if wanted a path, in lower case, \
+             without tag, for example registry.example.gov.cn/health\""
+        ),
+    )
+}
+
+/// What is no name of a class that an agency may be given.
+const NO_CLASS: &str = "(format.dns1123Subdomain().validate(c).hasValue() || c.startsWith('system-'))";
+
+/// Classes are named as Kubernetes names them, and are none of its own.
+pub(super) fn class_names() -> Rule {
+    rule(
+        format!("!self.exists(c, {NO_CLASS})"),
+        format!(
+            "\"'\" + self.filter(c, {NO_CLASS})[0] + \"' is not a class that an agency may have; write the name of one that the cluster \
+             offers, none of Kubernetes' own (system-*)\""
+        ),
+    )
 }
 
 /// What a key `k` of a total or a share may be: a standard key, or `requests.<domain>/<resource>` for a device.

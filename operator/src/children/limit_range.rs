@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Kind, Rank, Write};
+use super::{Build, Kind, Rank, Write};
 use crate::{
     api::Quantity,
     names::LIMIT_RANGE,
@@ -18,7 +18,7 @@ pub(super) static KIND: Kind = Kind {
     plural: "limitranges",
     rank: Rank::Guard,
     write: Write::Guard,
-    build,
+    build: Build::Inside(build),
     content,
     figures: None,
     prime: None,

@@ -3,6 +3,8 @@
 //! Watches, the cache, pruning, the order of writing and the operator's `ClusterRole` derive from the table. Builders are
 //! pure and emit the fully defaulted form, so that what they write hashes as what the API server gives back.
 
+mod cluster_role;
+mod cluster_role_binding;
 mod content;
 mod limit_range;
 mod namespace;
@@ -18,19 +20,30 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::{
-    names::{ANNOTATION_DISPLAY_NAME, LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID},
+    names::{
+        ANNOTATION_DISPLAY_NAME, LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName,
+    },
     plan::{
-        desired::{Desired, Space},
+        desired::{Desired, Entrance, Space},
+        owner::Identity,
         snapshot::{ChildKey, Entry, QuotaState},
     },
 };
 
 use content::hash;
-pub use role_binding::cluster_role;
+pub use role_binding::{PIPELINE_ROLE, cluster_role};
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.
-pub static TABLE: [&Kind; 6] =
-    [&namespace::KIND, &network_policy::KIND, &resource_quota::KIND, &limit_range::KIND, &service_account::KIND, &role_binding::KIND];
+pub static TABLE: [&Kind; 8] = [
+    &namespace::KIND,
+    &network_policy::KIND,
+    &resource_quota::KIND,
+    &limit_range::KIND,
+    &service_account::KIND,
+    &role_binding::KIND,
+    &cluster_role::KIND,
+    &cluster_role_binding::KIND,
+];
 
 /// One row of the table.
 #[derive(Debug)]
@@ -47,8 +60,8 @@ pub struct Kind {
     pub rank: Rank,
     /// How it is written.
     pub write: Write,
-    /// Builds the manifests of this kind for one namespace, without the common metadata.
-    pub build: fn(&Space) -> Vec<Value>,
+    /// Builds its manifests, without the common metadata.
+    pub build: Build,
     /// The part of the object that the operator defines, beside its marks.
     pub content: fn(&Value) -> Value,
     /// Figures that the cache keeps.
@@ -57,6 +70,15 @@ pub struct Kind {
     pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
     /// What of a change may be written while the namespace is not guarded: that which lets nobody in.
     pub narrow: Option<fn(desired: &Value, live: &Value) -> Value>,
+}
+
+/// Scope of a kind, and what its manifests are built from.
+#[derive(Clone, Copy, Debug)]
+pub enum Build {
+    /// In each namespace of a tenant; the namespace itself counts among them.
+    Inside(fn(&Space) -> Vec<Value>),
+    /// Cluster-scoped, once a tenant.
+    Entrance(fn(&Entrance) -> Value),
 }
 
 /// Order of writing within a namespace: each rank is complete before the next begins.
@@ -121,39 +143,51 @@ impl Kind {
 /// Every child of one namespace.
 #[must_use]
 pub fn children(space: &Space) -> Vec<Desired> {
-    let build = |(index, kind): (usize, &&'static Kind)| {
-        let dress = move |object| desired(index, kind, space, object);
-        (kind.build)(space).into_iter().map(dress).collect::<Vec<_>>()
+    let marks = marks(&space.tenant.name, &space.tenant.identity, space.system.as_ref());
+    let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
+        Build::Inside(build) => {
+            build(space).into_iter().map(|object| desired(index, kind, &space.namespace, &marks, object)).collect::<Vec<_>>()
+        }
+        Build::Entrance(_) => Vec::new(),
     };
     TABLE.iter().enumerate().flat_map(build).collect()
 }
 
+/// What lets a tenant's Owners at their own `AgencyTenant`.
+#[must_use]
+pub fn entrance(entrance: &Entrance) -> Vec<Desired> {
+    let marks = marks(entrance.tenant, entrance.identity, None);
+    let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
+        Build::Entrance(build) => Some(desired(index, kind, &NamespaceName::cluster(), &marks, build(entrance))),
+        Build::Inside(_) => None,
+    };
+    TABLE.iter().enumerate().filter_map(build).collect()
+}
+
 /// Adds type, place and marks to what a builder made.
-fn desired(index: usize, kind: &'static Kind, space: &Space, mut object: Value) -> Desired {
+fn desired(index: usize, kind: &'static Kind, namespace: &NamespaceName, marks: &BTreeMap<&str, Value>, mut object: Value) -> Desired {
     object["apiVersion"] = if kind.group.is_empty() { json!(kind.version) } else { json!(format!("{}/{}", kind.group, kind.version)) };
     object["kind"] = json!(kind.kind);
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if !kind.is_namespace() {
-        object["metadata"]["namespace"] = json!(space.namespace.as_str());
+    if !kind.is_namespace() && !namespace.is_cluster() {
+        object["metadata"]["namespace"] = json!(namespace.as_str());
     }
-    let mut labels: BTreeMap<String, Value> = marks(space);
-    if let Some(own) = object["metadata"]["labels"].as_object() {
-        labels.extend(own.clone());
+    for (key, value) in marks {
+        object["metadata"]["labels"][*key] = value.clone();
     }
-    object["metadata"]["labels"] = json!(labels);
     let purpose = hash(&json!([object["metadata"]["labels"], (kind.content)(&object)]));
-    Desired { kind, index, namespace: space.namespace.clone(), name, hash: kind.hash(&object), purpose, object }
+    Desired { kind, index, namespace: namespace.clone(), name, hash: kind.hash(&object), purpose, object }
 }
 
 /// The labels that every child carries.
-fn marks(space: &Space) -> BTreeMap<String, Value> {
+fn marks(tenant: &TenantName, identity: &Identity, system: Option<&SystemName>) -> BTreeMap<&'static str, Value> {
     let mut marks = BTreeMap::from([
-        (LABEL_MANAGED_BY.to_owned(), json!(crate::names::FIELD_MANAGER)),
-        (LABEL_TENANT.to_owned(), json!(space.tenant.name.as_str())),
-        (LABEL_TENANT_UID.to_owned(), json!(space.tenant.identity.uid)),
+        (LABEL_MANAGED_BY, json!(crate::names::FIELD_MANAGER)),
+        (LABEL_TENANT, json!(tenant.as_str())),
+        (LABEL_TENANT_UID, json!(identity.uid)),
     ]);
-    if let Some(system) = &space.system {
-        marks.insert(LABEL_SYSTEM.to_owned(), json!(system.as_str()));
+    if let Some(system) = system {
+        marks.insert(LABEL_SYSTEM, json!(system.as_str()));
     }
     marks
 }

@@ -1,9 +1,16 @@
 //! The namespace itself: created with its Pod Security level and its tenant, before anything is in it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Kind, Rank, Write};
-use crate::{api::agency_tenant::PodSecurity, names::ANNOTATION_DISPLAY_NAME, plan::desired::Space};
+use super::{Build, Kind, Rank, Write};
+use crate::{
+    api::{
+        agency_tenant::{BetweenSystems, Member, PodSecurity, SubjectKind},
+        allowances::{RequireDigest, ServiceType},
+    },
+    names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
+    plan::{desired::Space, intent::Exit},
+};
 
 pub(super) static KIND: Kind = Kind {
     group: "",
@@ -12,7 +19,7 @@ pub(super) static KIND: Kind = Kind {
     plural: "namespaces",
     rank: Rank::Namespace,
     write: Write::Namespace,
-    build,
+    build: Build::Inside(build),
     content: |_| Value::Null, // its marks are all that is ours
     figures: None,
     prime: None,
@@ -35,7 +42,60 @@ fn build(space: &Space) -> Vec<Value> {
                 "pod-security.kubernetes.io/warn": "restricted",
                 "pod-security.kubernetes.io/warn-version": "latest",
             },
-            "annotations": { ANNOTATION_DISPLAY_NAME: space.display_name },
+            "annotations": annotations(space),
         },
     })]
+}
+
+fn annotations(space: &Space) -> Map<String, Value> {
+    let tenant = space.tenant;
+    let mut annotations = guard_rails(space);
+    annotations.insert(ANNOTATION_DISPLAY_NAME.into(), json!(space.display_name));
+    if space.system.is_none() && !tenant.copy.is_empty() {
+        annotations.insert(ANNOTATION_CONTRACT.into(), json!(tenant.copy));
+    }
+    annotations
+}
+
+/// The contract in the form that the guard rails read. What is missing allows nothing.
+fn guard_rails(space: &Space) -> Map<String, Value> {
+    let (tenant, allow) = (space.tenant, &space.tenant.allow);
+    let optional = match tenant.images.require_digest {
+        RequireDigest::Never => true,
+        RequireDigest::Running => space.testing,
+        RequireDigest::Always => false,
+    };
+    let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
+    let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
+    let mut members: Vec<String> = tenant.members.iter().map(member).collect();
+    members.sort();
+    let lines = [
+        (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
+        (rails::IMAGE_DIGESTS, if optional { "Optional" } else { "Required" }.to_owned()),
+        (rails::DOMAINS, tenant.domains.join(",")),
+        (rails::SERVICE_TYPES, types.join(",")),
+        (rails::STORAGE_CLASSES, allow.storage_classes.join(",")),
+        (rails::INGRESS_CLASSES, allow.ingress_classes.join(",")),
+        (rails::PRIORITY_CLASSES, allow.priority_classes.join(",")),
+        (rails::RUNTIME_CLASSES, allow.runtime_classes.join(",")),
+        (rails::DEVICES, devices.join(",")),
+        (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
+        (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
+        (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
+        (rails::MEMBERS, members.join("\n")),
+    ];
+    lines.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key.to_owned(), json!(text))).collect()
+}
+
+fn exit(exit: &Exit) -> String {
+    let ports: Vec<String> = exit.ports.iter().map(ToString::to_string).collect();
+    format!("{}={}", exit.range, ports.join(";"))
+}
+
+fn member(member: &Member) -> String {
+    match member.kind {
+        SubjectKind::User => format!("User/{}", member.name),
+        SubjectKind::Group => format!("Group/{}", member.name),
+        SubjectKind::ServiceAccount => format!("ServiceAccount/{}/{}", member.namespace, member.name),
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Rank, Write};
+use super::{Build, Kind, Rank, Write};
 use crate::{
     api::agency_tenant::BetweenSystems,
     names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY},
@@ -19,7 +19,7 @@ pub(super) static KIND: Kind = Kind {
     plural: "networkpolicies",
     rank: Rank::Guard,
     write: Write::Guard,
-    build,
+    build: Build::Inside(build),
     content: |object| object["spec"].clone(),
     figures: None,
     prime: None,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Kind, Rank, Write};
+use super::{Build, Kind, Rank, Write};
 use crate::{
+    api::allowances::ServiceType,
     names::{ANNOTATION_EPOCH, QUOTA},
     plan::{
         amount::{self, Amount, Amounts},
@@ -22,19 +23,22 @@ pub(super) static KIND: Kind = Kind {
     plural: "resourcequotas",
     rank: Rank::Guard,
     write: Write::Guard,
-    build,
+    build: Build::Inside(build),
     content,
     figures: Some(figures),
     prime: Some(prime),
     narrow: None,
 };
 
+/// Most Services in one namespace, of whichever type the contract allows.
+const SERVICES: u32 = 60;
+
 /// Most objects of a kind in one namespace, so that nobody fills the API server's store. Kinds of Kubernetes itself only: while
 /// the controller manager does not know a custom kind yet, a quota on its count refuses every one ("status unknown").
-const OBJECT_CAPS: [(&str, u32); 13] = [
+const OBJECT_CAPS: [(&str, u32); 18] = [
     ("configmaps", 200),
     ("secrets", 200),
-    ("services", 60),
+    ("services", SERVICES),
     ("persistentvolumeclaims", 100),
     ("replicationcontrollers", 20),
     ("count/serviceaccounts", 40),
@@ -45,6 +49,11 @@ const OBJECT_CAPS: [(&str, u32); 13] = [
     ("count/jobs.batch", 300),
     ("count/ingresses.networking.k8s.io", 40),
     ("count/networkpolicies.networking.k8s.io", 60),
+    ("count/daemonsets.apps", 40),
+    ("count/horizontalpodautoscalers.autoscaling", 100),
+    ("count/poddisruptionbudgets.policy", 100),
+    ("count/roles.rbac.authorization.k8s.io", 60),
+    ("count/rolebindings.rbac.authorization.k8s.io", 60),
 ];
 
 fn build(space: &Space) -> Vec<Value> {
@@ -65,6 +74,11 @@ fn hard(space: &Space) -> Amounts {
         .chain(space.tenant.quota.keys().map(String::as_str))
     {
         hard.insert(key.to_owned(), Amount::ZERO);
+    }
+    for (key, allowed) in [("services.nodeports", ServiceType::NodePort), ("services.loadbalancers", ServiceType::LoadBalancer)] {
+        if space.tenant.allow.service_types.contains(&allowed) {
+            hard.insert(key.to_owned(), Amount::whole(SERVICES));
+        }
     }
     hard.extend(space.hard.iter().map(|(key, amount)| (key.clone(), *amount)));
     if space.access != Access::Open {
@@ -87,7 +101,8 @@ fn figures(object: &Value) -> QuotaState {
     let [wanted, hard, used] = [&object["spec"]["hard"], &object["status"]["hard"], &object["status"]["used"]].map(read);
     let epoch = object["metadata"]["annotations"][ANNOTATION_EPOCH].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
     // Volumes are counted for what is left of a closed namespace; the other caps are the same for all and handed out to nobody.
-    let told = |key: &str| key == "persistentvolumeclaims" || OBJECT_CAPS.iter().all(|(cap, _)| *cap != key);
+    let told =
+        |key: &str| key == "persistentvolumeclaims" || !key.starts_with("services.") && OBJECT_CAPS.iter().all(|(cap, _)| *cap != key);
     QuotaState::new(&wanted, &hard, &used, epoch, told)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Rank, Write};
+use super::{Build, Kind, Rank, Write};
 use crate::{
     api::agency_tenant::{Member, Role, SubjectKind},
     names::DEPLOYER,
@@ -16,14 +16,17 @@ pub(super) static KIND: Kind = Kind {
     plural: "rolebindings",
     rank: Rank::Access,
     write: Write::Guard,
-    build,
+    build: Build::Inside(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
     figures: None,
     prime: None,
     narrow: Some(narrow),
 };
 
-const RBAC: &str = "rbac.authorization.k8s.io";
+pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// `ClusterRole` of the systems' pipelines in the home namespace, as the chart ships it.
+pub const PIPELINE_ROLE: &str = "govcloud:pipeline";
 
 /// The `ClusterRole` of a member's role, as the chart ships it.
 #[must_use]
@@ -39,24 +42,34 @@ fn build(space: &Space) -> Vec<Value> {
     if space.access == Access::Closed {
         return Vec::new();
     }
-    Role::ALL.into_iter().filter_map(|role| binding(space, role)).collect()
+    let of_role = |role| binding(cluster_role(role), members(space, role));
+    let pipelines = space.pipelines.iter().map(|namespace| account(DEPLOYER, namespace.as_str())).collect();
+    Role::ALL.into_iter().filter_map(of_role).chain(binding(PIPELINE_ROLE, pipelines)).collect()
 }
 
-fn binding(space: &Space, role: Role) -> Option<Value> {
-    let mut members: Vec<&Member> = space.tenant.members.iter().filter(|member| member.role == role).collect();
-    members.sort_by_key(|member| (member.kind, &member.namespace, &member.name));
-    let mut subjects: Vec<Value> = members.into_iter().map(subject).collect();
+fn members(space: &Space, role: Role) -> Vec<Value> {
+    let mut subjects = subjects(&space.tenant.members, role);
     if role == Role::Deployer && space.system.is_some() {
         let pipeline = account(DEPLOYER, space.namespace.as_str());
         if !subjects.contains(&pipeline) {
             subjects.push(pipeline);
         }
     }
-    let name = cluster_role(role).replace(':', "-");
+    subjects
+}
+
+/// The members of a role, in an order that does not depend on the spec's.
+pub(super) fn subjects(members: &[Member], role: Role) -> Vec<Value> {
+    let mut members: Vec<&Member> = members.iter().filter(|member| member.role == role).collect();
+    members.sort_by_key(|member| (member.kind, &member.namespace, &member.name));
+    members.into_iter().map(subject).collect()
+}
+
+fn binding(role: &str, subjects: Vec<Value>) -> Option<Value> {
     (!subjects.is_empty()).then(|| {
         json!({
-            "metadata": { "name": name },
-            "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": cluster_role(role) },
+            "metadata": { "name": role.replace(':', "-") },
+            "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": role },
             "subjects": subjects,
         })
     })
@@ -75,7 +88,7 @@ fn account(name: &str, namespace: &str) -> Value {
 }
 
 /// Only the subjects that are in already.
-fn narrow(desired: &Value, live: &Value) -> Value {
+pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
     let inside = |subject: &&Value| live["subjects"].as_array().is_some_and(|subjects| subjects.contains(subject));
     let mut narrowed = desired.clone();
     narrowed["subjects"] = desired["subjects"].as_array().into_iter().flatten().filter(inside).cloned().collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Rank, Write};
+use super::{Build, Kind, Rank, Write};
 use crate::{
     names::DEPLOYER,
     plan::desired::{Access, Space},
@@ -15,7 +15,7 @@ pub(super) static KIND: Kind = Kind {
     plural: "serviceaccounts",
     rank: Rank::Guard,
     write: Write::Shared,
-    build,
+    build: Build::Inside(build),
     content: |object| json!(object["automountServiceAccountToken"]),
     figures: None,
     prime: None,

@@ -85,10 +85,13 @@ impl Writer {
         outcome
     }
 
-    /// Whether somebody may be let in: every guard is as planned, and admission enforces the quota.
+    /// Whether somebody may be let in: every guard is as planned, the guard rails are in force, and admission enforces the quota.
     fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut SpaceOutcome) -> bool {
-        if !access.is_empty() && outcome.failures.is_empty() && !self.cache.quota_is_enforced(namespace) {
-            outcome.failures.push(failure("RoleBinding", "all", &Error::QuotaNotLive));
+        if !access.is_empty() && outcome.failures.is_empty() {
+            let missing = self.cache.guard_rails().map(Error::PolicyNotActive);
+            let is_open = !namespace.is_cluster() && !self.cache.quota_is_enforced(namespace);
+            let cause = missing.or(is_open.then_some(Error::QuotaNotLive));
+            outcome.failures.extend(cause.map(|error| failure("RoleBinding", "all", &error)));
         }
         outcome.failures.is_empty()
     }

@@ -20,7 +20,11 @@ use super::{
 use crate::{
     children::TABLE,
     names::{NamespaceName, QUOTA, TenantName},
-    plan::snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
+    plan::{
+        rivals::{concerns_others, rival},
+        snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
+    },
+    status::conditions::kind,
 };
 
 /// One stream of objects.
@@ -62,6 +66,8 @@ struct Contents {
     streams: BTreeMap<Source, Stream>,
     names: Names,
     unreachable: Option<String>,
+    /// Whether the guard rails are in force: not looked at yet, or what is missing.
+    guard_rails: Option<Result<(), String>>,
     /// UIDs of objects that are gone, at which version and since when: an older answer does not bring them back.
     gone: BTreeMap<String, (String, Instant)>,
 }
@@ -75,15 +81,15 @@ impl Cache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an object in, and names the tenant to look at if that is news.
-    pub fn take(&self, source: Source, object: &Object) -> Option<TenantName> {
+    /// Takes an object in, and names the tenants to look at if that is news.
+    pub fn take(&self, source: Source, object: &Object) -> BTreeSet<TenantName> {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         if contents.gone.get(&uid).is_some_and(|(last, _)| !is_newer(&version, last)) {
-            return None;
+            return BTreeSet::new();
         }
         let news = match source {
-            Source::Tenants => replace(&mut contents.tenants, TenantName::new(object.name_any()), root(object)),
+            Source::Tenants => return take_tenant(&mut contents, object),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
             Source::Children(index) => {
                 let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(object.json()));
@@ -91,11 +97,11 @@ impl Cache {
                 replace(&mut contents.children, key, entry)
             }
         };
-        news.then(|| tenant_of(source, object))
+        news.then(|| tenant_of(source, object)).into_iter().collect()
     }
 
-    /// Forgets an object, unless one of the same name has taken its place meanwhile.
-    pub fn forget(&self, source: Source, object: &Object) -> TenantName {
+    /// Forgets an object, unless one of the same name has taken its place meanwhile. Returns the tenants to look at.
+    pub fn forget(&self, source: Source, object: &Object) -> BTreeSet<TenantName> {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         contents.gone.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
@@ -105,27 +111,32 @@ impl Cache {
             Source::Systems => remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid),
             Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid),
         }
-        tenant_of(source, object)
+        let mut news = if source == Source::Tenants { unaccepted(&contents) } else { BTreeSet::new() };
+        news.insert(tenant_of(source, object));
+        news
     }
 
     /// Ends a listing: what was not in it is gone. Returns the tenants to look at.
     pub fn listed(&self, source: Source, seen: &BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
         let mut contents = self.contents();
         let mut news = BTreeSet::new();
-        let mut keep = |namespace: &str, name: &str| {
+        let mut keep = |namespace: &str, name: &str, tenant: TenantName| {
             let kept = seen.contains(&(namespace.to_owned(), name.to_owned()));
             if !kept {
-                news.insert(NamespaceName::new(if namespace.is_empty() { name } else { namespace }).tenant());
+                news.insert(tenant);
             }
             kept
         };
         match source {
-            Source::Tenants => contents.tenants.retain(|name, _| keep("", name.as_str())),
-            Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name)),
+            Source::Tenants => contents.tenants.retain(|name, _| keep("", name.as_str(), name.clone())),
+            Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::Children(index) => contents.children.retain(|key, _| {
                 let namespace = if TABLE[index].is_namespace() { "" } else { key.namespace.as_str() };
-                key.kind != index || keep(namespace, &key.name)
+                key.kind != index || keep(namespace, &key.name, key.tenant())
             }),
+        }
+        if source == Source::Tenants && !news.is_empty() {
+            news.extend(unaccepted(&contents));
         }
         let stream = contents.streams.entry(source).or_default();
         let was_blind = stream.forbidden || !stream.synced;
@@ -153,6 +164,19 @@ impl Cache {
         self.contents().unreachable = failure;
     }
 
+    /// Notes whether the guard rails are in force, or what is missing.
+    pub fn guarded(&self, found: Result<(), String>) {
+        self.contents().guard_rails = Some(found);
+    }
+
+    /// What keeps the guard rails from being known to be in force, if anything.
+    pub fn guard_rails(&self) -> Option<String> {
+        match &self.contents().guard_rails {
+            Some(found) => found.clone().err(),
+            None => Some("the guard rails have not been looked at yet".to_owned()),
+        }
+    }
+
     /// Whether every stream has listed or will not before somebody grants it.
     pub fn is_settled(&self) -> bool {
         let contents = self.contents();
@@ -161,6 +185,7 @@ impl Cache {
 
     /// What keeps the operator from being ready, a line each.
     pub fn complaints(&self) -> Vec<String> {
+        let guard_rails = self.guard_rails();
         let contents = self.contents();
         let complaint = |source: Source| {
             let name = plural(source);
@@ -172,7 +197,7 @@ impl Cache {
                 _ => Some(format!("{name}: not synced yet")),
             }
         };
-        contents.unreachable.clone().into_iter().chain(Source::all().filter_map(complaint)).collect()
+        contents.unreachable.clone().into_iter().chain(guard_rails).chain(Source::all().filter_map(complaint)).collect()
     }
 
     /// One tenant at this moment.
@@ -183,12 +208,20 @@ impl Cache {
         let first = ChildKey { namespace: home.clone(), kind: 0, name: Arc::default() };
         let children = contents.children.range(first..).take_while(|(key, _)| key.namespace.as_str().starts_with(name.as_str()));
         let own = children.filter(|(key, _)| key.namespace.tenant() == *name);
+        let entrance = (0..TABLE.len()).filter_map(|kind| {
+            let key = ChildKey { namespace: NamespaceName::cluster(), kind, name: name.entrance().into() };
+            contents.children.get_key_value(&key)
+        });
+        let tenant = contents.tenants.get(name).cloned();
+        let rivals = tenant.iter().flat_map(|mine| contents.tenants.values().filter_map(|other| rival(mine, other))).collect();
         let blind = contents.streams.iter().filter(|(_, stream)| stream.forbidden);
         Snapshot {
             name: name.clone(),
-            tenant: contents.tenants.get(name).cloned(),
+            kept: None,
+            rivals,
+            tenant,
             systems: systems.map(|(_, root)| root.clone()).collect(),
-            observed: own.map(|(key, entry)| (key.clone(), entry.clone())).collect(),
+            observed: own.chain(entrance).map(|(key, entry)| (key.clone(), entry.clone())).collect(),
             blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
             definitions: Definitions::default(),
             refused: BTreeMap::new(),
@@ -235,10 +268,30 @@ pub fn plural(source: Source) -> &'static str {
     }
 }
 
+/// Takes a tenant in. What it claims may let others in or keep them out.
+fn take_tenant(contents: &mut Contents, object: &Object) -> BTreeSet<TenantName> {
+    let name = TenantName::new(object.name_any());
+    let before = contents.tenants.get(&name).cloned();
+    if !replace(&mut contents.tenants, name.clone(), root(object)) {
+        return BTreeSet::new();
+    }
+    let concerned = concerns_others(before.as_ref(), contents.tenants.get(&name));
+    let mut news = if concerned { unaccepted(contents) } else { BTreeSet::new() };
+    news.insert(name);
+    news
+}
+
+/// Tenants whose spec is in somebody's way.
+fn unaccepted(contents: &Contents) -> BTreeSet<TenantName> {
+    let refused =
+        |root: &TenantRoot| root.status.conditions.iter().any(|condition| condition.kind == kind::ACCEPTED && condition.status == "False");
+    contents.tenants.iter().filter(|(_, root)| refused(root)).map(|(name, _)| name.clone()).collect()
+}
+
 /// Every tenant that anything points to.
 fn known(contents: &Contents) -> BTreeSet<TenantName> {
     let homes = contents.systems.keys().map(|(namespace, _)| namespace.tenant());
-    contents.tenants.keys().cloned().chain(homes).chain(contents.children.keys().map(|key| key.namespace.tenant())).collect()
+    contents.tenants.keys().cloned().chain(homes).chain(contents.children.keys().map(ChildKey::tenant)).collect()
 }
 
 fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, same: impl Fn(&Entry) -> bool) {

@@ -42,15 +42,16 @@ impl Connection {
         answer
     }
 
-    /// Awaits one request about the lease itself, which whoever does not hold it may send too.
-    pub async fn about_lease<T>(
+    /// Awaits one request that changes nothing but the lease, which whoever does not lead may send too.
+    pub async fn unfenced<T>(
         &self,
         verb: &'static str,
+        resource: &'static str,
         limit: Duration,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Error> {
         let answer = limited(limit, fenced(|| true, Box::pin(request))).await;
-        self.metrics.request(verb, "leases", answer.as_ref().err());
+        self.metrics.request(verb, resource, answer.as_ref().err());
         answer
     }
 

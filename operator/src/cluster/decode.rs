@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::{cache::Source, object::Object};
 use crate::{
+    children::TABLE,
     names::{NamespaceName, TenantName},
     plan::snapshot::{ChildKey, Root, Unreadable},
 };
@@ -15,7 +16,7 @@ pub(super) fn tenant_of(source: Source, object: &Object) -> TenantName {
         Source::Tenants => TenantName::new(object.name_any()),
         // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
         Source::Systems => TenantName::new(object.namespace().unwrap_or_default()),
-        Source::Children(_) => NamespaceName::new(object.namespace().unwrap_or_else(|| object.name_any())).tenant(),
+        Source::Children(index) => child_key(index, object).tenant(),
     }
 }
 
@@ -25,7 +26,8 @@ pub(super) fn system_key(object: &Object) -> (NamespaceName, String) {
 
 pub(super) fn child_key(index: usize, object: &Object) -> ChildKey {
     let name = object.name_any();
-    ChildKey { namespace: NamespaceName::new(object.namespace().unwrap_or_else(|| name.clone())), kind: index, name: name.into() }
+    let namespace = if TABLE[index].is_namespace() { name.clone() } else { object.namespace().unwrap_or_default() };
+    ChildKey { namespace: NamespaceName::new(namespace), kind: index, name: name.into() }
 }
 
 /// Resource versions are ordered numbers on every supported server; elsewhere the last one to come counts as newer.

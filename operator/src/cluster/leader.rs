@@ -153,7 +153,7 @@ impl Election {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        let found = self.connection.about_lease("get", ANSWERS_WITHIN, self.leases.get_opt(LEASE)).await?;
+        let found = self.connection.unfenced("get", "leases", ANSWERS_WITHIN, self.leases.get_opt(LEASE)).await?;
         let before = self.candidate.holder().to_owned();
         self.metadata = found.as_ref().map(|lease| lease.metadata.clone()).unwrap_or_default();
         self.candidate.saw(found.map(|lease| lease.spec.unwrap_or_default()), self.now());
@@ -170,10 +170,10 @@ impl Election {
         self.known = false; // whatever becomes of this, until its answer is here
         let mut lease = Lease { metadata: self.metadata.clone(), spec: Some(spec) };
         let written = if lease.metadata.resource_version.is_some() {
-            self.connection.about_lease("update", ANSWERS_WITHIN, self.leases.replace(LEASE, &post(), &lease)).await?
+            self.connection.unfenced("update", "leases", ANSWERS_WITHIN, self.leases.replace(LEASE, &post(), &lease)).await?
         } else {
             lease.metadata.name = Some(LEASE.into());
-            self.connection.about_lease("create", ANSWERS_WITHIN, self.leases.create(&post(), &lease)).await?
+            self.connection.unfenced("create", "leases", ANSWERS_WITHIN, self.leases.create(&post(), &lease)).await?
         };
         self.metadata = written.metadata;
         self.known = true;

@@ -5,6 +5,7 @@ mod cache;
 mod connection;
 mod decode;
 mod events;
+mod guard_rails;
 mod http;
 mod leader;
 mod lease;

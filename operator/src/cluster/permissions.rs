@@ -6,7 +6,7 @@ use kube::api::ObjectMeta;
 
 use crate::{
     api::agency_tenant::Role,
-    children::{TABLE, Write, cluster_role as tenant_role},
+    children::{PIPELINE_ROLE, TABLE, Write, cluster_role as tenant_role},
     names::{GROUP, LEASE, LEASE_ROLE, OPERATOR},
 };
 
@@ -15,11 +15,16 @@ use crate::{
 pub fn cluster_role() -> ClusterRole {
     let mut rules: Vec<PolicyRule> = TABLE.iter().map(|kind| rule(kind.group, &[kind.plural], verbs(kind.write), &[])).collect();
     let definitions = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
-    let tenant_roles = Role::ALL.map(tenant_role);
+    let tenant_roles: Vec<&str> = Role::ALL.into_iter().map(tenant_role).chain([PIPELINE_ROLE]).collect();
+    let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
     rules.extend([
         rule("", &["resourcequotas/status"], &["update"], &[]),
         rule("", &["pods"], &["deletecollection"], &[]),
         rule(GROUP, &["agencytenants", "hostedsystems"], &["get", "list", "watch", "patch"], &[]),
+        // What it lets a tenant's Owners do with their own, it must be able to do; and the verb by which policies know it.
+        rule(GROUP, &["agencytenants"], &["update", "provision"], &[]),
+        rule(GROUP, &["agencytenants/status"], &["get"], &[]),
+        rule("admissionregistration.k8s.io", &policies, &["list"], &[]),
         rule(GROUP, &["agencytenants/status", "hostedsystems/status"], &["update"], &[]),
         rule(GROUP, &["agencytenants/finalizers", "hostedsystems/finalizers"], &["update"], &[]),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], &definitions),

@@ -8,6 +8,7 @@ use std::{
 
 use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
 use kube::{Api, ResourceExt};
+use tracing::warn;
 
 use super::{
     apply::Writer,
@@ -19,9 +20,10 @@ use super::{
 use crate::{
     children::{Rank, TABLE, namespace_index},
     error::Error,
-    names::{DEPLOYER, LABEL_TENANT, NamespaceName, SystemName, TenantName},
+    names::{ANNOTATION_CONTRACT, DEPLOYER, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
     plan::{
         self,
+        contract::Kept,
         diff::diff,
         intent::intent,
         owner::namespace_entry,
@@ -56,6 +58,8 @@ pub struct Context {
     pub report: Report,
     /// Settings of the cluster.
     pub settings: Arc<Settings>,
+    /// Held while a contract with domains is taken on.
+    pub claiming: Arc<tokio::sync::Mutex<()>>,
     /// Tenants whose quotas are not in force as written, and since when.
     pub unenforced: Arc<Mutex<BTreeMap<TenantName, Instant>>>,
 }
@@ -76,8 +80,10 @@ pub enum Next {
 /// # Errors
 /// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
 pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Error> {
-    let (mut written, mut stale) = (false, 0);
+    let (mut written, mut stale, mut claims) = (false, 0, false);
     for _ in 0..ROUNDS {
+        // Of two tenants that claim the same domain, the later must see that the earlier one has it.
+        let turn = if claims { Some(context.claiming.lock().await) } else { None };
         let mut snapshot = context.snapshot(name).await?;
         let held = context.report.hold(&snapshot).await?;
         if held.written {
@@ -85,14 +91,19 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         }
         snapshot.refused = held.refused;
         let intent = intent(&snapshot, &context.settings);
+        claims = turn.is_none() && intent.claims_domains(&snapshot);
+        if claims {
+            continue;
+        }
         let plan = plan(&snapshot, &intent, &context.settings);
-        if let Some(status) = tenant::beforehand(&snapshot, &plan) {
+        if let Some(status) = tenant::beforehand(&snapshot, &intent, &plan) {
             match context.report.publish(&snapshot, &status).await {
                 Err(error) if error.is_stale() => drop(context.refresh(name).await?),
                 other => other?,
             }
             continue;
         }
+        drop(turn);
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         written |= outcome.written() > 0;
         if outcome.is_stale() && stale < STALE_ROUNDS {
@@ -117,6 +128,10 @@ impl Context {
     /// The caches' view, and, when something is about to end, what the API server itself says of it.
     async fn snapshot(&self, name: &TenantName) -> Result<Snapshot, Error> {
         let mut snapshot = self.cache.snapshot(name);
+        let lost = snapshot.tenant.as_ref().is_some_and(|root| root.status.contract.is_none());
+        if lost && namespace_entry(&snapshot.observed, &name.home()).is_some() {
+            snapshot.kept = self.ask_for_copy(&snapshot).await?;
+        }
         let undeclared = undeclared(&snapshot);
         let is_deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
         if is_deleting || !undeclared.is_empty() {
@@ -134,6 +149,17 @@ impl Context {
             }
         }
         Ok(snapshot)
+    }
+
+    /// The copy of the contract, if the home namespace is the tenant's.
+    async fn ask_for_copy(&self, snapshot: &Snapshot) -> Result<Option<Kept>, Error> {
+        let namespaces = self.connection.api(&resource(Source::Children(namespace_index())), "");
+        let home = self.connection.request("get", "namespaces", namespaces.get_opt(snapshot.name.as_str())).await?;
+        let uid = snapshot.tenant.as_ref().map(|root| root.uid.as_str());
+        let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).map(String::as_str) == uid);
+        let text = own.and_then(|home| home.annotations().get(ANNOTATION_CONTRACT).cloned());
+        Ok(text
+            .and_then(|text| serde_json::from_str(&text).inspect_err(|error| warn!(%error, "the copy of a contract is unreadable")).ok()))
     }
 
     /// Nothing destructive may follow from a definition that is being removed, or was only just put back.

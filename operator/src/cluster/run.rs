@@ -17,6 +17,7 @@ use super::{
     cache::{Cache, Source},
     connection::{Connection, probe},
     events::{events, tell},
+    guard_rails::watch_over,
     http::{Health, pages},
     leader::{Election, Fence},
     metrics::Metrics,
@@ -64,6 +65,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         writer,
         report: report.clone(),
         settings,
+        claiming: Arc::default(),
         unenforced: Arc::default(),
     };
 
@@ -78,6 +80,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
     });
     background.spawn(probe(connection.clone(), cache.clone()));
+    background.spawn(watch_over(connection.clone(), cache.clone()));
     for source in Source::all() {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }

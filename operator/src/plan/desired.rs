@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::{
-    api::Stage,
+    api::{Stage, agency_tenant::Member},
     children::Kind,
-    names::{NamespaceName, SystemName},
-    plan::{amount::Amounts, intent::Tenant, settings::Settings},
+    names::{NamespaceName, SystemName, TenantName},
+    plan::{amount::Amounts, intent::Tenant, owner::Identity, settings::Settings},
 };
 
 /// What a namespace is for, and in which state: all that a child's builder may know.
@@ -24,10 +24,25 @@ pub struct Space<'a> {
     pub display_name: String,
     /// What is open in it.
     pub access: Access,
+    /// Whether its system is in test.
+    pub testing: bool,
+    /// In a home namespace: workload namespaces whose pipelines may see to their own systems.
+    pub pipelines: Vec<NamespaceName>,
     /// What it may use, by quota key.
     pub hard: Amounts,
     /// The ledger's entry for which its quota is written.
     pub epoch: i64,
+}
+
+/// What lets a tenant's Owners at their own `AgencyTenant`: all that its builders may know.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantName,
+    /// Whose marks it carries.
+    pub identity: &'a Identity,
+    /// Members of the contract, or of the request while there is none.
+    pub members: &'a [Member],
 }
 
 /// What is open in a namespace.

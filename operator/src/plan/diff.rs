@@ -79,10 +79,15 @@ pub struct SpaceChanges {
 #[must_use]
 pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
     let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: changes(space, &plan.identity, observed) };
-    plan.spaces.iter().map(of).collect()
+    plan.spaces.iter().chain(&plan.entrance).map(of).collect()
 }
 
 fn changes(space: &SpacePlan, identity: &Identity, observed: &Observed) -> Vec<Change> {
+    if space.namespace.is_cluster() {
+        // Names of this form are ours alone; whatever bears one is made as planned.
+        let desired = space.desired.iter().map(|desired| towards(desired, identity, observed));
+        return desired.chain(prune(space, observed)).collect();
+    }
     match identity.owner(observed, &space.namespace) {
         // Whatever else is remembered of it was in one that is gone.
         Owner::Nobody => return space.desired.iter().cloned().map(Change::Create).collect(),

@@ -8,12 +8,16 @@ use crate::{
     api::{
         AgencyTenantSpec, Deletion, Quantity, Stage,
         agency_tenant::{BetweenSystems, Egress, Member, PodSecurity, SubjectKind},
+        allowances::{Allow, Images},
+        approval::{Contract, TenantStage},
     },
     names::{NamespaceName, SystemName, TenantName, system_name_complaint, tenant_name_complaint},
     plan::{
         amount::{Amounts, amounts},
+        contract::{Kept, Standing, standing},
         owner::Identity,
         quota::with_limits,
+        rivals::MOST_REQUESTS,
         settings::Settings,
         snapshot::{Snapshot, SystemRoot, TenantRoot, Unreadable},
     },
@@ -53,6 +57,16 @@ pub struct Tenant {
     pub between_systems: BetweenSystems,
     /// Checked ways out.
     pub egress: Vec<Exit>,
+    /// Domains of its hostnames.
+    pub domains: Vec<String>,
+    /// Where its images come from.
+    pub images: Images,
+    /// Shared classes that it may name.
+    pub allow: Allow,
+    /// Whether all of its systems are suspended.
+    pub suspended: bool,
+    /// The copy of the contract for the home namespace, empty where there is none.
+    pub copy: String,
     /// Pod Security level.
     pub pod_security: PodSecurity,
     /// What becomes of the home namespace on deletion.
@@ -90,8 +104,10 @@ pub struct System {
     pub display_name: String,
     /// Creation time, which decides the order of claims.
     pub created: String,
-    /// Wanted stage; Retired when it is marked deleted.
+    /// Wanted stage; Suspended with its tenant, Retired when it is marked deleted.
     pub stage: Stage,
+    /// Whether it is, or was before, in test.
+    pub testing: bool,
     /// Claimed share.
     pub wanted: Amounts,
     /// What becomes of the workload namespace on deletion.
@@ -103,10 +119,27 @@ pub struct System {
 /// What is asked of the operator for one tenant.
 #[derive(Clone, Debug)]
 pub struct Intent {
-    /// The tenant, or why it cannot be served; none where there is no such object.
+    /// What is wrong with the tenant's spec; none where there is no such object. It is never approved as long as that is so.
+    pub request: Option<Vec<Problem>>,
+    /// Where the tenant stands; none where there is no such object.
+    pub standing: Option<Standing>,
+    /// The tenant by its contract, or why it cannot be served; none where there is no such object.
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
+    /// Who may read and edit the `AgencyTenant` itself.
+    pub doorkeepers: Option<Vec<Member>>,
     /// Each system, or why it cannot be served, in the order of the snapshot.
     pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
+}
+
+impl Intent {
+    /// Whether a contract with domains is about to be taken on, which another tenant might be about to do too.
+    #[must_use]
+    pub fn claims_domains(&self, snapshot: &Snapshot) -> bool {
+        let root = snapshot.tenant.as_ref();
+        let standing = self.standing.as_ref().zip(root).filter(|(standing, root)| standing.is_new(root)).map(|(standing, _)| standing);
+        let spec = standing.and_then(|standing| standing.contract.as_ref()?.1.spec());
+        spec.is_some_and(|spec| !spec.domains.is_empty())
+    }
 }
 
 /// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
@@ -115,15 +148,18 @@ const MOST_SYSTEMS: usize = 100;
 /// Checks a snapshot.
 #[must_use]
 pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
-    let tenant = snapshot.tenant.as_ref().map(|root| match snapshot.refused.get("") {
+    let request = snapshot.tenant.as_ref().map(|root| request(snapshot, root, settings));
+    let standing = snapshot.tenant.as_ref().map(|root| standing(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
+    let tenant = snapshot.tenant.as_ref().zip(standing.as_ref()).map(|(root, standing)| match snapshot.refused.get("") {
         Some(words) => Err(vec![refused(words)]),
-        None => tenant(root, settings),
+        None => tenant(root, standing, settings),
     });
     let total = match &tenant {
         Some(Ok(tenant)) => tenant.quota.clone(),
         _ => Amounts::new(),
     };
     let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
+    let suspended = standing.as_ref().is_some_and(|standing| standing.stage == TenantStage::Suspended);
     let mut by_age: Vec<&SystemRoot> = snapshot.systems.iter().collect();
     by_age.sort_by_key(|root| (&root.created, &root.name));
     let surplus: BTreeSet<&String> = by_age.iter().skip(MOST_SYSTEMS).map(|root| &root.name).collect();
@@ -131,29 +167,73 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         let checked = match snapshot.refused.get(&root.name) {
             Some(words) => Err(vec![refused(words)]),
             None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
-            None => system(root, &total, closing),
+            None => system(root, &total, closing, suspended),
         };
         (SystemName::new(root.name.as_str()), checked)
     });
-    Intent { systems: systems.collect(), tenant }
+    let doorkeepers = snapshot.tenant.as_ref().zip(standing.as_ref()).and_then(|(root, standing)| doorkeepers(root, standing, &request));
+    Intent { systems: systems.collect(), request, standing, tenant, doorkeepers }
 }
 
-fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>> {
+/// What is wrong with what is asked for, beside what the schema sees.
+fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Settings) -> Vec<Problem> {
     let spec = match &root.spec {
-        Ok(spec) => spec.clone(),
-        Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
-        // Nothing is served and nothing deleted of it.
-        Err(_) => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
+        Ok(spec) => spec,
+        Err(complaint) => return vec![unreadable(complaint)],
     };
-    let mut problems = Vec::new();
-    check_name(&root.name, tenant_name_complaint(&root.name), &mut problems);
-    let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
-    let egress =
-        spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
-    check_members(&root.name, &spec.members, &mut problems);
-    if !problems.is_empty() && !root.deleting {
-        return Err(problems);
+    let mut problems = checked_tenant(root, spec, settings).err().unwrap_or_default();
+    problems.extend(snapshot.refused.get("").map(|words| refused(words)));
+    let taken = snapshot.rivals.iter().filter_map(|rival| Some((&rival.tenant, rival.domains.as_ref()?)));
+    problems.extend(taken.map(|(tenant, (domain, theirs))| Problem {
+        field: format!("spec.domains[{domain}]"),
+        complaint: format!("overlaps {theirs}, which agencytenant/{tenant} holds; name another one, or have that one given up first"),
+    }));
+    let open: Vec<&str> = snapshot.rivals.iter().filter(|rival| rival.open).map(|rival| rival.tenant.as_str()).collect();
+    if open.len() >= MOST_REQUESTS {
+        problems.push(Problem {
+            field: "metadata.name".into(),
+            complaint: format!(
+                "the same owners have {MOST_REQUESTS} open requests that are older, and no more are looked at: {}; have one of them approved or deleted",
+                open.join(", ")
+            ),
+        });
     }
+    problems
+}
+
+/// The Owners of the contract or, while there is none, of the request; nobody where neither can be read or is looked at.
+fn doorkeepers(root: &TenantRoot, standing: &Standing, request: &Option<Vec<Problem>>) -> Option<Vec<Member>> {
+    let contract = standing.contract.as_ref().map(|(_, contract)| contract);
+    match (contract, &root.spec) {
+        (Some(contract), _) => contract.spec().map(|spec| spec.members.clone()),
+        (None, Ok(spec)) => {
+            let surplus = request.iter().flatten().any(|problem| problem.field == "metadata.name");
+            Some(if surplus || root.deleting { Vec::new() } else { spec.members.clone() })
+        }
+        (None, Err(_)) => None,
+    }
+}
+
+/// The tenant as its contract has it. Of one that leaves without a contract nothing is served, and nothing deleted.
+fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings) -> Result<Tenant, Vec<Problem>> {
+    let contract = standing.contract.as_ref();
+    let spec = match contract.map(|(_, contract)| contract) {
+        Some(Contract::Read(spec)) => (**spec).clone(),
+        _ if root.deleting => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
+        Some(Contract::Unreadable(_, complaint)) => {
+            return Err(vec![no_contract(&format!("is unreadable ({complaint}); have it approved anew"))]);
+        }
+        None => return Err(vec![no_contract("is not there: nothing is approved yet")]),
+    };
+    let kept = contract.map(|(generation, contract)| Kept { generation: *generation, stopped: standing.stopped, spec: contract.clone() });
+    let copy = kept.and_then(|kept| serde_json::to_string(&kept).ok()).unwrap_or_default();
+    let suspended = standing.stage == TenantStage::Suspended;
+    let checked = checked_tenant(root, &spec, settings);
+    let (quota, egress) = match checked {
+        Ok(checked) => checked,
+        Err(_) if root.deleting => Default::default(),
+        Err(problems) => return Err(problems),
+    };
     Ok(Tenant {
         name: TenantName::new(root.name.as_str()),
         identity: Identity { uid: root.uid.clone(), adopts: spec.adopt.unwrap_or_default() },
@@ -166,13 +246,33 @@ fn tenant(root: &TenantRoot, settings: &Settings) -> Result<Tenant, Vec<Problem>
         },
         between_systems: spec.network.between_systems,
         egress,
+        domains: spec.domains,
+        images: spec.images,
+        allow: spec.allow,
+        suspended,
+        copy,
         pod_security: spec.pod_security,
         deletion: spec.deletion,
         deleting: root.deleting,
     })
 }
 
-fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, Vec<Problem>> {
+/// What the schema cannot see of a spec, or did not when it was stored.
+fn checked_tenant(root: &TenantRoot, spec: &AgencyTenantSpec, settings: &Settings) -> Result<(Amounts, Vec<Exit>), Vec<Problem>> {
+    let mut problems = Vec::new();
+    check_name(&root.name, tenant_name_complaint(&root.name), &mut problems);
+    let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
+    let egress =
+        spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
+    check_members(&root.name, &spec.members, &mut problems);
+    if problems.is_empty() { Ok((quota, egress)) } else { Err(problems) }
+}
+
+fn no_contract(complaint: &str) -> Problem {
+    Problem { field: "status.contract".into(), complaint: complaint.into() }
+}
+
+fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) -> Result<System, Vec<Problem>> {
     let spec = match &root.spec {
         Ok(spec) => Some(spec),
         Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
@@ -189,7 +289,11 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool) -> Result<System, V
         name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
         created: root.created.clone(),
-        stage: spec.filter(|_| !root.deleting && !closing).map_or(Stage::Retired, |spec| spec.stage),
+        stage: spec.filter(|_| !root.deleting && !closing).map_or(Stage::Retired, |spec| match spec.stage {
+            Stage::Testing | Stage::Running if suspended => Stage::Suspended,
+            stage => stage,
+        }),
+        testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
         wanted: with_limits(wanted, total),
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,
@@ -243,7 +347,7 @@ fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) 
         let mut complain = |complaint: &str| {
             problems.push(Problem { field: format!("spec.members[{}]", member.name), complaint: complaint.into() });
         };
-        if member.name.is_empty() || member.name.starts_with("system:") {
+        if member.name.is_empty() || member.name.starts_with("system:") || member.name.contains(char::is_control) {
             complain("a member is a user, group or ServiceAccount of the agency, none of Kubernetes' own; name one");
         }
         let own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;

@@ -2,14 +2,17 @@
 //! clock; the same snapshot always gives the same plan.
 
 pub mod amount;
+pub mod contract;
 pub mod desired;
 pub mod diff;
+pub mod difference;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
 pub mod owner;
 pub mod quota;
 pub mod release;
+pub mod rivals;
 pub mod settings;
 mod site;
 pub mod snapshot;
@@ -17,11 +20,11 @@ pub mod snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    children::{children, namespace_index},
-    names::{NamespaceName, SystemName},
+    children::{children, entrance, namespace_index},
+    names::{NamespaceName, SystemName, TenantName},
     plan::{
         amount::Amounts,
-        desired::{Desired, Space},
+        desired::{Access, Desired, Entrance, Space},
         intent::{Intent, Tenant},
         ledger::Ledger,
         owner::{Identity, Owner},
@@ -37,6 +40,8 @@ use crate::{
 pub struct Plan {
     /// The namespaces, home first. None where nothing may be touched.
     pub spaces: Vec<SpacePlan>,
+    /// What lets the Owners at their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
+    pub entrance: Option<SpacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
     /// Whose namespaces these are.
@@ -48,7 +53,7 @@ pub struct Plan {
 /// One namespace as it should be.
 #[derive(Clone, Debug)]
 pub struct SpacePlan {
-    /// Its name.
+    /// Its name, empty for cluster scope.
     pub namespace: NamespaceName,
     /// Its system, none for the home namespace.
     pub system: Option<SystemName>,
@@ -79,13 +84,30 @@ impl Plan {
     }
 }
 
-/// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served.
+/// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
+/// Owners are let at their own `AgencyTenant` from the first request on.
 #[must_use]
 pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
-    let Some(Ok(tenant)) = &intent.tenant else { return Plan::default() };
-    if snapshot.definitions.ending || !snapshot.blind.is_empty() {
+    let Some(root) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty()) else {
         return Plan::default();
-    }
+    };
+    let mut plan = match &intent.tenant {
+        Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, settings),
+        _ => Plan { identity: Identity { uid: root.uid.clone(), adopts: String::new() }, ..Plan::default() },
+    };
+    plan.entrance = at_the_door(root.deleting, intent, &snapshot.name, &plan.identity);
+    plan
+}
+
+/// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its Owners are.
+fn at_the_door(deleting: bool, intent: &Intent, tenant: &TenantName, identity: &Identity) -> Option<SpacePlan> {
+    let members = if deleting { Vec::new() } else { intent.doorkeepers.clone()? };
+    let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members: &members }) };
+    let goal = if deleting { Goal::Close } else { Goal::Serve };
+    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true })
+}
+
+fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {
     let quotas: BTreeMap<NamespaceName, QuotaState> =
         tenant.identity.quotas(&snapshot.observed).map(|(namespace, quota)| (namespace.clone(), quota.clone())).collect();
     let served = served(snapshot);
@@ -105,14 +127,16 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     };
     let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
     let allocation = hand_out(&books, &claims);
-    let space = |site: &Site| space(tenant, settings, site, &quotas, &allocation);
+    let open = workloads.iter().filter(|site| site.access != Access::Closed);
+    let pipelines: Vec<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
+    let space = |site: &Site| space(tenant, settings, site, &pipelines, &quotas, &allocation);
     let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
     if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
         home.goal = Goal::Close; // the last to go, since it holds the systems' declarations
     }
     let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
-    Plan { spaces, allocation, identity: tenant.identity.clone(), untouched }
+    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), untouched }
 }
 
 /// The total that the tenant's status shows.
@@ -133,10 +157,17 @@ fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
     namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
 }
 
+fn sorted(names: &[NamespaceName]) -> Vec<NamespaceName> {
+    let mut names = names.to_vec();
+    names.sort();
+    names
+}
+
 fn space(
     tenant: &Tenant,
     settings: &Settings,
     site: &Site,
+    pipelines: &[NamespaceName],
     quotas: &BTreeMap<NamespaceName, QuotaState>,
     allocation: &Allocation,
 ) -> SpacePlan {
@@ -149,6 +180,8 @@ fn space(
         system: site.system.clone(),
         display_name: site.display_name.clone(),
         access: site.access,
+        testing: site.testing,
+        pipelines: if site.system.is_none() { sorted(pipelines) } else { Vec::new() },
         hard: grant.hard.clone(),
         epoch: grant.epoch,
     };

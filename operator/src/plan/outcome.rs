@@ -45,6 +45,7 @@ impl Failure {
     pub fn sentence(&self, namespace: &NamespaceName) -> String {
         match self.kind {
             "Namespace" => self.message.clone(),
+            kind if namespace.is_cluster() => format!("{kind} {}: {}", self.name, self.message),
             kind => format!("{kind} {} in {namespace}: {}", self.name, self.message),
         }
     }

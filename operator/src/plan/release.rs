@@ -50,7 +50,8 @@ fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, 
 }
 
 fn tenant_may_go(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
-    snapshot.definitions.ending || (can_judge(snapshot, intent) && plan.spaces.iter().all(|space| is_closed(space, outcome)))
+    snapshot.definitions.ending
+        || (can_judge(snapshot, intent) && plan.spaces.iter().chain(&plan.entrance).all(|space| is_closed(space, outcome)))
 }
 
 fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {

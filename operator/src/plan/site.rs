@@ -26,6 +26,8 @@ pub(super) struct Site {
     pub system: Option<SystemName>,
     pub display_name: String,
     pub access: Access,
+    /// Whether its system is in test.
+    pub testing: bool,
     pub goal: Goal,
     /// The share that it asks for; for a closed one, what is left of it.
     pub wanted: Amounts,
@@ -92,7 +94,7 @@ impl Survey<'_> {
             (true, Deletion::Retain) => (Access::Closed, Goal::Close),
         };
         let display_name = self.tenant.display_name.clone();
-        Some(Site { namespace, system: None, display_name, access, goal, wanted: Amounts::new() })
+        Some(Site { namespace, system: None, display_name, access, testing: false, goal, wanted: Amounts::new() })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -107,8 +109,8 @@ impl Survey<'_> {
             return None;
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
-        let (system, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
-        Some(Site { namespace, system, display_name, access, goal, wanted })
+        let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
+        Some(Site { namespace, system: name, display_name, access, testing: system.testing, goal, wanted })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -117,13 +119,15 @@ impl Survey<'_> {
         let namespace = self.tenant.name.workload(name);
         let entry = self.own(&namespace)?;
         let stage = if self.tenant.deleting { Stage::Retired } else { root.status.stage? };
+        let testing = stage == Stage::Testing;
         let (access, goal) = match stage {
+            Stage::Testing | Stage::Running if self.tenant.suspended => (Access::Suspended, Goal::Serve),
             Stage::Retired => (Access::Closed, Goal::Close),
             stage => (Access::of(stage), Goal::Serve),
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
         let display_name = entry.display_name.to_string();
-        Some(Site { namespace, system: Some(name.clone()), display_name, access, goal, wanted })
+        Some(Site { namespace, system: Some(name.clone()), display_name, access, testing, goal, wanted })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -148,6 +152,7 @@ impl Survey<'_> {
                 system: Some(system),
                 display_name: entry.display_name.to_string(),
                 access: Access::Closed,
+                testing: false,
                 goal: Goal::Close,
                 wanted: self.storage_held(&key.namespace),
             });

@@ -4,8 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus},
-    names::{NamespaceName, QUOTA, TenantName},
-    plan::amount::{Amount, Amounts, of},
+    names::{ENTRANCE_PREFIX, NamespaceName, QUOTA, TenantName},
+    plan::{
+        amount::{Amount, Amounts, of},
+        contract::Kept,
+        rivals::Rival,
+    },
 };
 
 /// One of the two kinds as it was read, before anything is believed of it.
@@ -56,6 +60,17 @@ pub struct ChildKey {
     pub kind: usize,
     /// Name of the object.
     pub name: Arc<str>,
+}
+
+impl ChildKey {
+    /// The tenant in whose name the object stands: by its namespace or, in cluster scope, by its own name.
+    #[must_use]
+    pub fn tenant(&self) -> TenantName {
+        match self.name.strip_prefix(ENTRANCE_PREFIX) {
+            Some(tenant) if self.namespace.is_cluster() => TenantName::new(tenant),
+            _ => self.namespace.tenant(),
+        }
+    }
 }
 
 /// All that is kept of a child that exists.
@@ -154,6 +169,10 @@ pub struct Snapshot {
     pub name: TenantName,
     /// The `AgencyTenant`.
     pub tenant: Option<TenantRoot>,
+    /// The copy of its contract on the home namespace; looked for only where its status has none.
+    pub kept: Option<Kept>,
+    /// Other tenants that are in its way.
+    pub rivals: Vec<Rival>,
     /// Hosted systems declared in the namespace of the tenant's name.
     pub systems: Vec<SystemRoot>,
     /// Every marked object in the tenant's namespaces.

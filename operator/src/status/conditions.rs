@@ -6,6 +6,8 @@ use crate::api::Condition;
 pub mod kind {
     /// The spec can be served.
     pub const ACCEPTED: &str = "Accepted";
+    /// The spec is the contract.
+    pub const APPROVED: &str = "Approved";
     /// The system holds the share that it asks for.
     pub const QUOTA_GRANTED: &str = "QuotaGranted";
     /// What is handed out fits the wanted total.
@@ -26,6 +28,18 @@ pub mod reason {
     pub const ACCEPTED: &str = "Accepted";
     /// A field cannot be served; the message names it.
     pub const INVALID: &str = "Invalid";
+    /// The spec was approved.
+    pub const APPROVED: &str = "Approved";
+    /// The platform wrote the spec itself.
+    pub const PREAPPROVED: &str = "Preapproved";
+    /// Nothing is approved yet.
+    pub const REQUESTED: &str = "Requested";
+    /// The contract is served; a change of it waits for approval.
+    pub const CHANGE_PENDING: &str = "ChangePending";
+    /// An approver rejected the request.
+    pub const REJECTED: &str = "Rejected";
+    /// An approver stopped the tenant.
+    pub const STOPPED: &str = "Stopped";
     /// The system is in a namespace that is no agency's home.
     pub const NO_TENANT: &str = "NoTenant";
     /// The tenant's own spec is invalid, so everything is kept as it is.
@@ -70,6 +84,8 @@ pub mod reason {
     pub const UNAVAILABLE: &str = "Unavailable";
     /// An object was written and is still not as it should be: somebody else changes it.
     pub const CONTESTED: &str = "Contested";
+    /// A guard rail is missing or not in force yet, so nobody is let in.
+    pub const POLICY_NOT_ACTIVE: &str = "PolicyNotActive";
     /// The quota is not enforced yet, so nobody is let in.
     pub const QUOTA_NOT_LIVE: &str = "QuotaNotLive";
 }

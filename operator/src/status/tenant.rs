@@ -4,11 +4,14 @@ use crate::{
     api::{
         AgencyTenantStatus, HostedSystemStatus, Stage,
         agency_tenant::{QuotaFigures, Summary, SystemCounts},
+        approval::{Approval, Decision, TenantStage},
     },
     names::NamespaceName,
     plan::{
         Plan,
         amount::{self, Amount, Amounts, resources},
+        contract::Request,
+        intent::Intent,
         ledger,
         ledger::{entries, rises},
         snapshot::{Snapshot, TenantRoot},
@@ -27,6 +30,10 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
     let quota = if served { Some(figures(facts)) } else { root.status.quota.clone() };
     AgencyTenantStatus {
         observed_generation: root.generation,
+        stage: facts.intent.standing.as_ref().map(|standing| standing.stage),
+        approval: root.status.approval.clone(),
+        contract_generation: root.status.contract_generation,
+        contract: root.status.contract.clone(),
         summary: Some(short(quota.as_ref(), systems)),
         quota,
         grants: if served { Some(entries(&facts.plan.allocation.ledger)) } else { root.status.grants.clone() },
@@ -35,14 +42,24 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
     }
 }
 
-/// What must be told before any of it is handed out: a ledger in which something rises, and the total that covers it.
+/// What must be told before anything follows from it: a new contract; a ledger in which something rises, and the total that
+/// covers it.
 #[must_use]
-pub fn beforehand(snapshot: &Snapshot, plan: &Plan) -> Option<AgencyTenantStatus> {
-    let root = snapshot.tenant.as_ref().filter(|_| !plan.spaces.is_empty())?;
-    if !rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger) {
+pub fn beforehand(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<AgencyTenantStatus> {
+    let root = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty())?;
+    let standing = intent.standing.as_ref().filter(|standing| standing.is_new(root));
+    let raised = !plan.spaces.is_empty() && rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
+    if standing.is_none() && !raised {
         return None;
     }
     let mut status = root.status.clone();
+    if let Some(standing) = standing {
+        status.stage = Some(standing.stage);
+        (status.contract_generation, status.contract) = standing.contract.clone().unzip();
+    }
+    if !raised {
+        return Some(status);
+    }
     let some = plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO);
     let mut figures = status.quota.take().unwrap_or_default();
     figures.total = resources(&some.map(|(key, amount)| (key.clone(), *amount)).collect());
@@ -69,29 +86,109 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
 }
 
 fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Vec<Judgement> {
-    let accepted = match &facts.intent.tenant {
-        Some(Err(problems)) => {
-            Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}; until then everything is kept as it is", list(problems)))
-        }
-        _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
-    };
+    let accepted = accepted(facts);
+    let approved = approved(facts, root);
     let home = facts.snapshot.name.home();
-    let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
+    let rejected = approved.reason == reason::REJECTED && root.status.contract.is_none();
+    let refused = [(&accepted, accepted.holds == Some(false)), (&approved, rejected)];
+    let cause = refused.into_iter().find(|(_, is_so)| *is_so).map(|(judgement, _)| (judgement.reason, judgement.message.clone()));
     let failure = facts.outcome.failure(&home).filter(|failure| failure.stalled);
     let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
     let provisioned = match &facts.intent.tenant {
-        Some(Err(_)) => Judgement::unknown(kind::PROVISIONED, reason::INVALID, "the spec cannot be served; everything is kept as it is"),
-        _ => with_untouched(facts.provisioned(&home), &facts.plan.untouched),
+        Some(Err(_)) if root.status.contract.is_none() => door(facts),
+        Some(Err(problems)) => Judgement::unknown(
+            kind::PROVISIONED,
+            reason::INVALID,
+            format!("the contract cannot be served, so everything is kept as it is: {}", list(problems)),
+        ),
+        _ => match (facts.provisioned(&home), door(facts)) {
+            (Judgement { holds: Some(true), .. }, shut @ Judgement { holds: Some(false), .. }) => shut,
+            (judged, _) => with_untouched(judged, &facts.plan.untouched),
+        },
     };
+    let served = root.status.contract.is_some() && approved.reason != reason::STOPPED;
     let mut judged = vec![accepted, provisioned, within_budget(facts)];
+    let pending = if approved.holds == Some(true) { String::new() } else { format!("; {}: see condition Approved", approved.reason) };
+    // A contract is served whatever else is asked for; without one, the approval is what is waited for.
+    judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
         Judgement::no(kind::READY, reason::DELETING, "the tenant is being deleted: its namespaces close")
     } else {
-        summary(&judged, reason::READY, format!("the home namespace is there; {ready} of {} hosted systems are ready", systems.len()))
+        let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();
+        let well = match facts.intent.standing.as_ref().map(|standing| standing.stage) {
+            Some(TenantStage::Suspended) => reason::SUSPENDED,
+            _ => reason::READY,
+        };
+        summary(&counted, well, format!("the contract is served; {ready} of {} hosted systems are ready{pending}", systems.len()))
     });
     judged.push(stalled(cause));
     judged
+}
+
+fn accepted(facts: &Facts) -> Judgement {
+    match &facts.intent.request {
+        Some(problems) if !problems.is_empty() => {
+            let kept = if facts.intent.standing.as_ref().is_some_and(|standing| standing.contract.is_some()) {
+                "; until then the contract is served as it is"
+            } else {
+                "; until then nothing is served"
+            };
+            Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}{kept}", list(problems)))
+        }
+        _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
+    }
+}
+
+/// Whether the spec is the contract; if not, what it would change and who decides.
+fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
+    let Some(standing) = &facts.intent.standing else {
+        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "nothing is known of the request");
+    };
+    let by = root.status.approval.as_ref().filter(|approval| approval.decision != Decision::Rejected);
+    let why = |approval: &Approval| if approval.reason.is_empty() { "no reason given" } else { &approval.reason }.to_owned();
+    match (&standing.request, by) {
+        _ if standing.stopped => {
+            let words = by.map_or("an approver".to_owned(), |approval| format!("{} ({})", approval.by, why(approval)));
+            let message = format!(
+                "stopped by {words}: the network of all systems is closed and no new pod is admitted, until an approver approves a generation"
+            );
+            Judgement::no(kind::APPROVED, reason::STOPPED, message)
+        }
+        (Request::Rejected(approval), _) => {
+            let kept = if standing.contract.is_some() { "; the former contract goes on to be served" } else { "" };
+            let message = format!(
+                "generation {} was rejected by {}: {}{kept}; edit the spec to ask anew",
+                approval.generation,
+                approval.by,
+                why(approval)
+            );
+            Judgement::no(kind::APPROVED, reason::REJECTED, message)
+        }
+        (Request::Pending(lines), _) => {
+            let (reason, kept) = match &standing.contract {
+                Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} is served until then")),
+                None => (reason::REQUESTED, String::new()),
+            };
+            let message = format!("generation {} waits for an approver{kept}. Asked for: {}", root.generation, lines.join("; "));
+            Judgement::no(kind::APPROVED, reason, message)
+        }
+        (Request::Granted, _) if root.spec.as_ref().is_ok_and(|spec| spec.preapproved) => {
+            Judgement::yes(kind::APPROVED, reason::PREAPPROVED, "the platform wrote this spec itself")
+        }
+        (Request::Granted, Some(approval)) => {
+            Judgement::yes(kind::APPROVED, reason::APPROVED, format!("generation {} was approved by {}", approval.generation, approval.by))
+        }
+        (Request::Granted, None) => Judgement::yes(kind::APPROVED, reason::APPROVED, "the spec is the contract"),
+    }
+}
+
+/// Before anything is served, what there is to be seen is the way to the request itself.
+fn door(facts: &Facts) -> Judgement {
+    match facts.outcome.failure(&NamespaceName::cluster()) {
+        Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(&NamespaceName::cluster())),
+        None => Judgement::unknown(kind::PROVISIONED, reason::REQUESTED, "nothing is provisioned before a request is approved"),
+    }
 }
 
 /// Namespaces of which nothing is planned are told, or nobody would know why they are as they are.

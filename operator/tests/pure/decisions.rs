@@ -1,7 +1,7 @@
 //! Decisions on whole tenants: YAML in, decisions out.
 
 use govcloud::{
-    api::{AgencyTenantStatus, Stage},
+    api::{AgencyTenantStatus, Stage, approval::Contract},
     children::TABLE,
     names::SystemName,
     plan::{
@@ -107,16 +107,35 @@ fn egress_over_a_cluster_range_leaves_that_out_and_inside_of_it_is_refused() {
     let wide = &policy["spec"]["egress"][3]["to"][0]["ipBlock"];
     assert_eq!(*wide, json!({"cidr": "10.0.0.0/8", "except": ["10.96.0.0/12", "10.244.0.0/16"]}));
     let seen = snapshot(tenant(&HEALTH.replace("10.0.0.0/8", "10.96.7.0/24")), Vec::new());
-    let problems = intent(&seen, &settings()).tenant.unwrap().unwrap_err();
+    let intent = intent(&seen, &settings());
+    assert!(intent.standing.unwrap().contract.is_none(), "what cannot be served becomes no contract");
+    let problems = intent.request.unwrap();
     assert_eq!(problems[0].field, "spec.network.egress[10.96.7.0/24].cidr");
     assert!(problems[0].complaint.contains("10.96.0.0/12"), "{}", problems[0]);
+}
+
+#[test]
+fn an_invalid_request_leaves_the_contract_in_service() {
+    let mut seen = world();
+    settle(&mut seen);
+    let before = seen.observed.clone();
+    let root = seen.tenant.as_mut().unwrap();
+    (root.spec, root.generation) = (Err(unreadable("spec.quota", "expected a map")), 2);
+    settle(&mut seen);
+    assert_eq!(seen.observed, before);
+    let (tenant, system) = conditions(&seen);
+    assert_eq!((&tenant["Accepted"], &tenant["Stalled"]), (&json!("False Invalid"), &json!("True Invalid")));
+    assert_eq!(system["Ready"], "True Ready");
 }
 
 #[test]
 fn an_invalid_contract_keeps_everything_as_it_is() {
     let mut seen = world();
     settle(&mut seen);
-    seen.tenant.as_mut().unwrap().spec = Err(unreadable("spec.quota", "expected a map"));
+    let found = Contract::Unreadable(Box::new(json!({"quota": 1})), "expected a map".into());
+    let root = seen.tenant.as_mut().unwrap();
+    root.status.contract = Some(found);
+    root.spec = Err(unreadable("spec.quota", "expected a map"));
     let (plan, changes) = decide(&seen);
     assert!(plan.spaces.is_empty() && changes.is_empty());
     let (tenant, system) = conditions(&seen);
@@ -208,8 +227,8 @@ fn another_tenants_namespace_is_a_conflict_and_nothing_is_written_in_it() {
     settle(&mut seen);
     seen.tenant.as_mut().unwrap().uid = "another-uid".into();
     let (_, changes) = decide(&seen);
-    let all_conflicts = |space: &SpaceChanges| matches!(space.changes[..], [Change::Conflict { .. }]);
-    assert!(changes.iter().all(all_conflicts), "{changes:?}");
+    let all_conflicts = |space: &SpaceChanges| matches!(space.changes[..], [Change::Conflict { .. }]) || space.namespace.is_cluster();
+    assert!(changes.len() == 2 && changes.iter().all(all_conflicts), "{changes:?}");
 }
 
 #[test]

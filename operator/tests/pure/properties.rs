@@ -6,9 +6,10 @@ use govcloud::{
     api::{
         AgencyTenantSpec, Deletion, HostedSystemSpec, Quantity, Resources, Stage,
         agency_tenant::{BetweenSystems, ContainerDefaults, Egress, Member, Network, PodSecurity, Role, SubjectKind},
+        allowances::{Allow, Images},
         hosted_system::{Domain, Share},
     },
-    names::NamespaceName,
+    names::{ANNOTATION_CONTRACT, NamespaceName},
     plan::{diff::Change, snapshot::Snapshot},
 };
 use proptest::{
@@ -49,10 +50,15 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
         |(display_name, members, quota, network, pod_security, deletion)| AgencyTenantSpec {
             display_name,
             responsible_unit: "unit".into(),
+            preapproved: true,
+            suspended: false,
             members,
             quota,
             limits: ContainerDefaults::default(),
             network,
+            domains: Vec::new(),
+            images: Images::default(),
+            allow: Allow::default(),
             pod_security,
             adopt: None,
             deletion,
@@ -105,7 +111,12 @@ proptest! {
         }
         let objects = |snapshot: &Snapshot| {
             let (plan, _) = decide(snapshot);
-            plan.spaces.iter().flat_map(|space| &space.desired).map(|desired| (desired.key(), desired.object.clone())).collect::<std::collections::BTreeMap<_, _>>()
+            let objects = plan.spaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| {
+                let mut object = desired.object.clone();
+                object["metadata"]["annotations"][ANNOTATION_CONTRACT].take(); // it is the spec as it was written
+                (desired.key(), object)
+            });
+            objects.collect::<std::collections::BTreeMap<_, _>>()
         };
         prop_assert_eq!(objects(&seen), objects(&seen));
         prop_assert_eq!(objects(&seen), objects(&reversed));

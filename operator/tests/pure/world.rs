@@ -26,9 +26,10 @@ pub fn settings() -> Settings {
     }
 }
 
-/// An `AgencyTenant` from YAML, as the cache would hold it.
+/// An `AgencyTenant` from YAML, written by the platform, as the cache would hold it.
 pub fn tenant(yaml: &str) -> TenantRoot {
-    let object: AgencyTenant = serde_yaml::from_str(yaml).unwrap();
+    let mut object: AgencyTenant = serde_yaml::from_str(yaml).unwrap();
+    object.spec.preapproved = true;
     root(object.metadata.name.unwrap(), String::new(), Ok(object.spec), AgencyTenantStatus::default())
 }
 
@@ -55,6 +56,8 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
     Snapshot {
         name,
         tenant: Some(tenant),
+        kept: None,
+        rivals: Vec::new(),
         systems,
         observed: Default::default(),
         blind: Vec::new(),
@@ -123,7 +126,7 @@ pub fn set_pods(snapshot: &mut Snapshot, namespace: &NamespaceName, pods: u32) {
 pub fn settle(snapshot: &mut Snapshot) -> Plan {
     for _ in 0..12 {
         let (plan, changes) = decide(snapshot);
-        if let Some(status) = beforehand(snapshot, &plan) {
+        if let Some(status) = beforehand(snapshot, &intent(snapshot, &settings()), &plan) {
             snapshot.tenant.as_mut().unwrap().status = status;
             continue;
         }

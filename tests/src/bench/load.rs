@@ -73,6 +73,7 @@ metadata: {{name: {name}}}
 spec:
   displayName: 卫生健康委员会
   responsibleUnit: 信息中心
+  preapproved: true
   members:
   - {{kind: Group, name: {name}-owners, role: Owner}}
   - {{kind: User, name: ci-{name}, role: Deployer}}
@@ -91,6 +92,9 @@ spec:
     betweenSystems: Deny
     egress:
     - {{cidr: 203.0.113.0/24, ports: [443], reason: 省级平台}}
+  domains: [{name}.example.gov.cn]
+  images: {{registries: [registry.example.gov.cn/{name}, registry.example.gov.cn/base]}}
+  allow: {{storageClasses: [standard], ingressClasses: [public]}}
   podSecurity: restricted
   deletion: Retain
 ",

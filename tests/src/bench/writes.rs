@@ -70,7 +70,9 @@ pub fn setup(agency: &Agency) -> Result<Setup> {
         let namespace = name.workload(&govcloud::names::SystemName::new(object.name_any()));
         systems.push((root_write(&system_kind, object, &json!(root.status))?, space(paper.created.remove(&namespace))?));
     }
-    Ok(Setup { tenant, home: space(paper.created.remove(&name.home()))?, systems })
+    let mut at_home = paper.created.remove(&name.home()).unwrap_or_default();
+    at_home.extend(paper.created.remove(&NamespaceName::cluster()).unwrap_or_default());
+    Ok(Setup { tenant, home: space(Some(at_home))?, systems })
 }
 
 /// An agency as the operator sees it when nothing of it is there yet.
@@ -85,7 +87,7 @@ impl Paper {
         for _ in 0..ROUNDS {
             let intent = intent(&self.snapshot, &settings);
             let plan = plan(&self.snapshot, &intent, &settings);
-            if let Some(status) = tenant::beforehand(&self.snapshot, &plan) {
+            if let Some(status) = tenant::beforehand(&self.snapshot, &intent, &plan) {
                 self.take(Some(status), Vec::new()); // a bare client needs no ledger
                 continue;
             }
@@ -156,6 +158,8 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
     Ok(Snapshot {
         name: TenantName::new(agency.name()),
         tenant: Some(root(&agency.tenant)?),
+        kept: None,
+        rivals: Vec::new(),
         systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
         observed: BTreeMap::new(),
         blind: Vec::new(),
@@ -208,7 +212,7 @@ fn space(created: Option<Vec<Desired>>) -> Result<Space> {
 }
 
 fn child_write(desired: &Desired) -> Write {
-    let within = (!desired.kind.is_namespace()).then(|| desired.namespace.as_str());
+    let within = (!desired.kind.is_namespace() && !desired.namespace.is_cluster()).then(|| desired.namespace.as_str());
     let primed = desired.kind.prime.map(|prime| {
         let mut object = desired.object.clone();
         object["metadata"]["resourceVersion"] = json!(VERSION);
@@ -230,8 +234,8 @@ mod tests {
         let setup = setup(&agency).unwrap();
         let kinds =
             |writes: &[Write]| writes.iter().map(|write| write.collection.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
-        assert_eq!(kinds(&setup.home.guards), ["networkpolicies", "resourcequotas", "limitranges"]);
-        assert_eq!(setup.home.access.len(), 3);
+        assert_eq!(kinds(&setup.home.guards), ["networkpolicies", "resourcequotas", "limitranges", "clusterroles"]);
+        assert_eq!(setup.home.access.len(), 5, "three roles, the pipelines, and the way to the tenant itself");
         let (system, space) = &setup.systems[1];
         assert_eq!(system.collection, "/apis/govcloud.io/v1alpha1/namespaces/agency-0001/hostedsystems");
         assert_eq!(space.namespace.name, "agency-0001--system-002");

@@ -6,10 +6,13 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use acceptance::progress::{Activity, Steps};
+use acceptance::request::{self, plugin};
 use acceptance::rollout::{Rollout, State};
 use acceptance::{ControlPlane, Operator, manifests, tables};
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
+use kube::ResourceExt;
+use kube::core::DynamicObject;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Brings a folder of agencies and systems up on a Kubernetes control plane of its own, or on a cluster
@@ -91,8 +94,25 @@ async fn run_on(plane: &ControlPlane, program: &Path, rollout: &mut Rollout, dea
     Operator::install(plane).await?;
     let operator = Operator::start_program(plane, program).await?;
     println!("operator installed and ready in {}; its log is {}", seconds(began.elapsed()), operator.log().display());
+    for name in rollout.requests().map(|item| item.wanted.clone()).collect::<Vec<_>>() {
+        walk_through(plane, program, &name).await?;
+    }
+    rollout.leave_requests_out();
     roll_out(plane, rollout, deadline).await?;
     Ok(operator)
+}
+
+/// One agency asks as anybody may: three people, none of them an administrator of the cluster.
+async fn walk_through(plane: &ControlPlane, program: &Path, wanted: &DynamicObject) -> Result<()> {
+    let name = wanted.name_any();
+    request::appoint(&plane.client().await?).await?;
+    request::ask(plane, wanted).await?;
+    let (asks, decides, looks) = (request::REQUESTER.user, request::APPROVER.user, request::AUDITOR.user);
+    println!("\n{asks} asks: kubectl create -f {name}.yaml; kubectl govcloud my\n{}", plugin(plane, program, request::REQUESTER, &["my"])?);
+    let arguments = ["approve", &name, "--yes", "--reason", "within this year's plan"];
+    println!("\n{decides} decides: kubectl govcloud approve {name}\n{}", plugin(plane, program, request::APPROVER, &arguments)?);
+    println!("\n{looks} looks: agencytenant/{name} is Ready: {}\n", request::see_ready(plane, &name).await?);
+    Ok(())
 }
 
 async fn control_plane(kubeconfig: Option<PathBuf>) -> Result<ControlPlane> {

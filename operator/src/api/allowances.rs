@@ -1,0 +1,105 @@
+//! What an agency's workloads may name of the shared cluster: images, classes, kinds of Services. The operator writes it to the
+//! agency's namespaces, where the guard rails read it.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+
+/// Where container images may come from.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Images {
+    /// Registries, each with its host and if wanted the first segments of a path; at most 32. Default: none, and no pod is
+    /// admitted. Example: `[registry.example.gov.cn/health]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 200)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::registries())]
+    pub registries: Vec<String>,
+    /// Which systems must name their images by digest (`@sha256:...`), so that what was tested is what runs. Default: Running.
+    #[serde(default)]
+    pub require_digest: RequireDigest,
+}
+
+/// Which systems must name their images by digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RequireDigest {
+    /// None.
+    Never,
+    /// Those in service; a system in test may name tags.
+    #[default]
+    Running,
+    /// Every one.
+    Always,
+}
+
+/// Shared classes of the cluster that the agency may name. What is not listed is refused.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allow {
+    /// `StorageClasses` for volumes. Default: none, and no volume is admitted. Example: `[standard]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::class_names())]
+    pub storage_classes: Vec<String>,
+    /// `IngressClasses` for hostnames. Default: none, and no Ingress is admitted. Example: `[public]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::class_names())]
+    pub ingress_classes: Vec<String>,
+    /// `PriorityClasses` for pods; none of Kubernetes' own `system-` ones. Default: none. Example: `[citizen-facing]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::class_names())]
+    pub priority_classes: Vec<String>,
+    /// `RuntimeClasses` for pods. Default: none. Example: `[gvisor]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::class_names())]
+    pub runtime_classes: Vec<String>,
+    /// Types of Services. Default: `[ClusterIP]`.
+    #[serde(default = "cluster_ip")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub service_types: Vec<ServiceType>,
+}
+
+impl Default for Allow {
+    fn default() -> Self {
+        let none = Vec::new;
+        Self {
+            storage_classes: none(),
+            ingress_classes: none(),
+            priority_classes: none(),
+            runtime_classes: none(),
+            service_types: cluster_ip(),
+        }
+    }
+}
+
+fn cluster_ip() -> Vec<ServiceType> {
+    vec![ServiceType::ClusterIP]
+}
+
+/// Type of a Service. `ExternalName` is open to nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceType {
+    /// Reached inside the cluster.
+    ClusterIP,
+    /// Reached at a port of every node.
+    NodePort,
+    /// Reached at an address of its own.
+    LoadBalancer,
+}
+
+impl ServiceType {
+    /// The name as written in a Service.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterIP => "ClusterIP",
+            Self::NodePort => "NodePort",
+            Self::LoadBalancer => "LoadBalancer",
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Request, approval and contract: what of a tenant's spec is served, and who said so.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::Value;
+
+use super::AgencyTenantSpec;
+
+/// An approver's decision on one generation of the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    /// What was decided.
+    pub decision: Decision,
+    /// `metadata.generation` that was decided on: nobody decides on what they have not seen.
+    #[schemars(range(min = 1))]
+    pub generation: i64,
+    /// User name of the one who decided, as the API server authenticates it.
+    #[schemars(length(min = 1, max = 253))]
+    pub by: String,
+    /// Why, for those who asked; at most 512 characters.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub reason: String,
+}
+
+/// What an approver decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Decision {
+    /// The generation becomes the contract, and an emergency stop ends.
+    Approved,
+    /// The generation does not become the contract; the former one goes on to be served.
+    Rejected,
+    /// Emergency stop: the network of all systems is closed and no new pod is admitted, until a generation is approved.
+    Suspended,
+}
+
+impl Decision {
+    /// The name as written in the status.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "Approved",
+            Self::Rejected => "Rejected",
+            Self::Suspended => "Suspended",
+        }
+    }
+}
+
+/// Where a tenant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TenantStage {
+    /// Nothing is approved yet.
+    Requested,
+    /// A contract is served.
+    Active,
+    /// A contract is held, and all systems are suspended.
+    Suspended,
+    /// The request was rejected, and no contract was there before.
+    Rejected,
+    /// The tenant is marked deleted.
+    Retired,
+}
+
+/// An approved spec. One that this version cannot read is kept as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Contract {
+    /// As it is served.
+    Read(Box<AgencyTenantSpec>),
+    /// As it was found, and what is wrong with it.
+    Unreadable(Box<Value>, String),
+}
+
+impl Contract {
+    /// The contract that serves this spec.
+    #[must_use]
+    pub fn of(spec: &AgencyTenantSpec) -> Self {
+        Self::Read(Box::new(spec.clone()))
+    }
+
+    /// The spec, where it can be read.
+    #[must_use]
+    pub fn spec(&self) -> Option<&AgencyTenantSpec> {
+        match self {
+            Self::Read(spec) => Some(spec),
+            Self::Unreadable(..) => None,
+        }
+    }
+}
+
+impl Serialize for Contract {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Read(spec) => spec.serialize(serializer),
+            Self::Unreadable(found, _) => found.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Contract {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = Value::deserialize(deserializer).map_err(D::Error::custom)?;
+        Ok(match AgencyTenantSpec::deserialize(&found) {
+            Ok(spec) => Self::Read(Box::new(spec)),
+            Err(complaint) => Self::Unreadable(Box::new(found), complaint.to_string()),
+        })
+    }
+}
+
+impl JsonSchema for Contract {
+    fn schema_name() -> Cow<'static, str> {
+        "Contract".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A copy of `spec` as it was approved.",
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": true,
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}

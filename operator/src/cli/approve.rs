@@ -1,0 +1,105 @@
+//! `govcloud approve`, `reject` and `suspend`: decide on the generation of a request that was shown, and on no other.
+
+use std::io::{IsTerminal, Write, stdin, stdout};
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+
+use super::client;
+use crate::{
+    api::{AgencyTenant, approval::Decision},
+    plan::contract::differences,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// Name of the `AgencyTenant`.
+    name: String,
+    /// Why, for those who asked. A rejection or an emergency stop needs one.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Generation that you have seen; the command ends when it is another by now.
+    #[arg(long)]
+    generation: Option<i64>,
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) fn decide(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
+    if decision != Decision::Approved && arguments.reason.is_none() {
+        bail!("--reason is missing; say why, for those who asked");
+    }
+    tokio::runtime::Runtime::new()?.block_on(run(arguments, decision))
+}
+
+async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
+    let client = client().await?;
+    let tenants: Api<AgencyTenant> = Api::all(client.clone());
+    let name = &arguments.name;
+    let found = tenants.get_opt(name).await.with_context(|| format!("reading agencytenant/{name}"))?;
+    let Some(tenant) = found else { bail!("there is no agencytenant/{name}; `kubectl get agencytenants` lists them") };
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    if let Some(seen) = arguments.generation.filter(|seen| *seen != generation) {
+        bail!("agencytenant/{name} is at generation {generation}, and --generation says {seen}; look at it again");
+    }
+    println!("{}", shown(&tenant, generation));
+    if !arguments.yes && !confirmed(name, generation, decision)? {
+        bail!("nothing was decided");
+    }
+    let by = who_am_i(&client).await?;
+    let approval = json!({
+        "decision": decision.as_str(),
+        "generation": generation,
+        "by": by,
+        "reason": arguments.reason,
+    });
+    let patch = Patch::Merge(json!({ "status": { "approval": approval } }));
+    let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), ..PatchParams::default() };
+    tenants.patch_status(name, &parameters, &patch).await.with_context(|| format!("agencytenant/{name}, generation {generation}"))?;
+    println!("agencytenant/{name}: generation {generation} is {} by {by}", decision.as_str().to_lowercase());
+    Ok(())
+}
+
+/// The request, against what is served.
+fn shown(tenant: &AgencyTenant, generation: i64) -> String {
+    let status = tenant.status.clone().unwrap_or_default();
+    let (name, spec) = (tenant.name_any(), &tenant.spec);
+    let served = match status.contract_generation {
+        Some(served) => format!("generation {served} is served"),
+        None => "nothing is served yet".to_owned(),
+    };
+    let changes = differences(status.contract.as_ref(), spec);
+    let changes = if changes.is_empty() { vec!["nothing".to_owned()] } else { changes };
+    let complaints = status.conditions.iter().filter(|condition| condition.kind == "Accepted" && condition.status == "False");
+    let complaints: String = complaints.map(|condition| format!("\n  It cannot be served: {}", condition.message)).collect();
+    format!(
+        "agencytenant/{name} {} ({}), generation {generation}; {served}{complaints}\n  Asked for:\n    {}",
+        spec.display_name,
+        spec.responsible_unit,
+        changes.join("\n    ")
+    )
+}
+
+fn confirmed(name: &str, generation: i64, decision: Decision) -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        bail!("there is nobody to ask; add --yes --generation {generation} when you have seen this");
+    }
+    print!("{} generation {generation} of {name}? Write yes: ", decision.as_str());
+    stdout().flush()?;
+    let mut answer = String::new();
+    stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+async fn who_am_i(client: &Client) -> anyhow::Result<String> {
+    let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await.context("asking who you are")?;
+    let user = review.status.and_then(|status| status.user_info?.username);
+    user.filter(|name| !name.is_empty()).context("the API server does not say who you are")
+}

@@ -1,0 +1,64 @@
+//! `govcloud my`: the tenants whose Owner one is. Their names are in one's own rights, since listing all is nobody's but the
+//! platform's.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context;
+use comfy_table::{Table, presets::NOTHING};
+use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
+use kube::{
+    Api, Client,
+    api::{ObjectMeta, PostParams},
+};
+
+use super::client;
+use crate::{
+    api::{AgencyTenant, AgencyTenantStatus},
+    names::GROUP,
+};
+
+pub(super) fn list() -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(run())
+}
+
+async fn run() -> anyhow::Result<()> {
+    let client = client().await?;
+    let names = names(&client).await?;
+    if names.is_empty() {
+        println!("You are Owner of no tenant. Ask for one with `kubectl create -f`; a new one is listed some moments later.");
+        return Ok(());
+    }
+    let tenants: Api<AgencyTenant> = Api::all(client);
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(["NAME", "GENERATION", "STAGE", "APPROVED", "READY", "MESSAGE"]);
+    for name in names {
+        let Some(tenant) = tenants.get_opt(&name).await.with_context(|| format!("reading agencytenant/{name}"))? else { continue };
+        let (generation, status) = (tenant.metadata.generation.unwrap_or_default(), tenant.status.unwrap_or_default());
+        let stage = status.stage.map_or(String::new(), |stage| format!("{stage:?}"));
+        let [approved, ready] = ["Approved", "Ready"].map(|kind| condition(&status, kind));
+        let message = if approved.0 == "True" { ready.1 } else { approved.1 };
+        table.add_row([name, generation.to_string(), stage, approved.0, ready.0, message]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// Tenants that are named in one's rights.
+async fn names(client: &Client) -> anyhow::Result<BTreeSet<String>> {
+    let reviews: Api<SelfSubjectRulesReview> = Api::all(client.clone());
+    let spec = SelfSubjectRulesReviewSpec { namespace: Some("default".into()) };
+    let review = SelfSubjectRulesReview { metadata: ObjectMeta::default(), spec, status: None };
+    let review = reviews.create(&PostParams::default(), &review).await.context("asking what you may do")?;
+    let rules = review.status.map(|status| status.resource_rules).unwrap_or_default();
+    let about_tenants = rules.into_iter().filter(|rule| {
+        let has = |words: &Option<Vec<String>>, word: &str| words.iter().flatten().any(|known| known == word);
+        has(&rule.api_groups, GROUP) && has(&rule.resources, "agencytenants")
+    });
+    Ok(about_tenants.flat_map(|rule| rule.resource_names.unwrap_or_default()).collect())
+}
+
+/// Status and message of a condition.
+fn condition(status: &AgencyTenantStatus, kind: &str) -> (String, String) {
+    let found = status.conditions.iter().find(|condition| condition.kind == kind);
+    found.map(|condition| (condition.status.clone(), condition.message.clone())).unwrap_or_default()
+}

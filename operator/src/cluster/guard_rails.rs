@@ -1,0 +1,97 @@
+//! Whether the guard rails are in force: policies that are missing, or written and not active yet, refuse nothing.
+//!
+//! Each policy also judges the creation of a `ClusterRole` of a name of its own, and refuses it always. So a dry run of that
+//! proves that the API server has taken the policy in. Nobody is let in anywhere before all have been proven.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use k8s_openapi::api::{
+    admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
+    rbac::v1::ClusterRole,
+};
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{ListParams, ObjectMeta, PostParams},
+};
+use tracing::{info, warn};
+
+use super::{cache::Cache, connection::Connection};
+use crate::{
+    error::Error,
+    names::{CANARY_PREFIX, POLICIES, POLICY_SELECTOR},
+};
+
+/// Time between two looks: until all are in force, and from then on.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// Longest wait for one answer.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Names and versions of policies and bindings.
+type Versions = BTreeMap<(&'static str, String), String>;
+
+/// Looks after the guard rails for ever. A replica that stands by does too, because a dry run writes nothing.
+pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
+    let mut proven = None;
+    let mut last = None;
+    loop {
+        let found = look(&connection, &mut proven).await;
+        if last.as_ref() != Some(&found) {
+            match &found {
+                Ok(()) => info!("the guard rails are in force"),
+                Err(complaint) => warn!("{complaint}"),
+            }
+            last = Some(found.clone());
+        }
+        let wait = if found.is_ok() { LOOKS.1 } else { LOOKS.0 };
+        cache.guarded(found);
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Looks once; proves anew what has changed since it was proven.
+async fn look(connection: &Connection, proven: &mut Option<Versions>) -> Result<(), String> {
+    let mut versions = list::<ValidatingAdmissionPolicy>(connection, "validatingadmissionpolicies").await?;
+    versions.extend(list::<ValidatingAdmissionPolicyBinding>(connection, "validatingadmissionpolicybindings").await?);
+    for policy in POLICIES {
+        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+            if !versions.contains_key(&(kind, policy.to_owned())) {
+                *proven = None;
+                return Err(format!("{kind} {policy} is missing; apply the chart's policies"));
+            }
+        }
+    }
+    if proven.as_ref() != Some(&versions) {
+        let answers = join_all(POLICIES.iter().map(|policy| prove(connection, policy))).await;
+        answers.into_iter().collect::<Result<(), String>>()?;
+        *proven = Some(versions);
+    }
+    Ok(())
+}
+
+async fn list<Kind>(connection: &Connection, plural: &'static str) -> Result<Versions, String>
+where
+    Kind: Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let api = Api::<Kind>::all(connection.client.clone());
+    let parameters = ListParams::default().labels(POLICY_SELECTOR);
+    let listed = connection.unfenced("list", plural, LIMIT, api.list(&parameters)).await;
+    let listed = listed.map_err(|error| format!("the guard rails cannot be looked at: {error}"))?;
+    let kind: &'static str = if plural.ends_with("bindings") { "ValidatingAdmissionPolicyBinding" } else { "ValidatingAdmissionPolicy" };
+    Ok(listed.items.iter().map(|item| ((kind, item.name_any()), item.resource_version().unwrap_or_default())).collect())
+}
+
+/// Asks for what this policy, if it is in force, refuses to everybody.
+async fn prove(connection: &Connection, policy: &str) -> Result<(), String> {
+    let name = format!("{CANARY_PREFIX}{policy}");
+    let canary = ClusterRole { metadata: ObjectMeta { name: Some(name), ..ObjectMeta::default() }, ..ClusterRole::default() };
+    let api = Api::<ClusterRole>::all(connection.client.clone());
+    let parameters = PostParams { dry_run: true, ..PostParams::default() };
+    match connection.unfenced("create", "clusterroles", LIMIT, api.create(&parameters, &canary)).await {
+        Err(Error::Refused { message, .. }) if message.contains(&format!("ValidatingAdmissionPolicy '{policy}'")) => Ok(()),
+        Ok(_) => Err(format!(
+            "ValidatingAdmissionPolicy {policy} is written and not in force yet; if this lasts, apply the chart's policies anew"
+        )),
+        Err(error) => Err(format!("ValidatingAdmissionPolicy {policy} cannot be proven to be in force: {error}")),
+    }
+}

@@ -1,0 +1,152 @@
+//! Request, approval, contract: what of a tenant's spec is served from now on, and what is still asked for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{
+        AgencyTenantSpec,
+        agency_tenant::{BetweenSystems, PodSecurity, Role},
+        approval::{Approval, Contract, Decision, TenantStage},
+    },
+    plan::{
+        amount::{Amounts, amounts, of},
+        difference::difference,
+        intent::Problem,
+        snapshot::TenantRoot,
+    },
+};
+
+/// The copy of the contract that lies on the home namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Generation of the spec that it is a copy of.
+    pub generation: i64,
+    /// Whether an approver has stopped the tenant.
+    #[serde(default)]
+    pub stopped: bool,
+    /// The spec.
+    pub spec: Contract,
+}
+
+/// Where a tenant stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The contract with its generation; none before the first approval.
+    pub contract: Option<(i64, Contract)>,
+    /// Whether an approver has stopped the tenant.
+    pub stopped: bool,
+    /// The stage that the status shows.
+    pub stage: TenantStage,
+    /// What is to be said of the request.
+    pub request: Request,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// It is the contract.
+    Granted,
+    /// It waits for a decision, and this is how it differs from the contract, one difference a line.
+    Pending(Vec<String>),
+    /// It was rejected, by whom and why.
+    Rejected(Approval),
+}
+
+/// Says where a tenant stands, when its request has these problems.
+#[must_use]
+pub fn standing(root: &TenantRoot, kept: Option<&Kept>, problems: &[Problem]) -> Standing {
+    let before = held(root, kept);
+    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    let asked = root.spec.as_ref().ok().filter(|_| !root.deleting);
+    let rejected = decided.filter(|approval| approval.decision == Decision::Rejected);
+    let is_held = |spec: &AgencyTenantSpec| before.as_ref().and_then(|(_, contract)| contract.spec()) == Some(spec);
+    let granted = asked.filter(|spec| {
+        let approved = decided.is_some_and(|approval| approval.decision == Decision::Approved);
+        let narrower = before.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|from| narrows(from, spec, &allocated(root)));
+        problems.is_empty() && rejected.is_none() && (spec.preapproved || approved || narrower)
+    });
+    let request = match (asked, granted, rejected) {
+        (_, Some(_), _) | (None, _, _) => Request::Granted,
+        (Some(spec), ..) if is_held(spec) => Request::Granted,
+        (_, _, Some(approval)) => Request::Rejected(approval.clone()),
+        (Some(spec), None, None) => Request::Pending(differences(before.as_ref().map(|(_, contract)| contract), spec)),
+    };
+    let contract = granted.map(|spec| (root.generation, Contract::of(spec))).or(before);
+    let stopped = is_stopped(root, kept, contract.as_ref());
+    let suspended = stopped || contract.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
+    let stage = match (&contract, &request) {
+        _ if root.deleting => TenantStage::Retired,
+        (None, Request::Rejected(_)) => TenantStage::Rejected,
+        (None, _) => TenantStage::Requested,
+        (Some(_), _) if suspended => TenantStage::Suspended,
+        (Some(_), _) => TenantStage::Active,
+    };
+    Standing { contract, stopped, stage, request }
+}
+
+impl Standing {
+    /// Whether it differs from what the status shows, so that it is told before anything follows from it.
+    #[must_use]
+    pub fn is_new(&self, root: &TenantRoot) -> bool {
+        let shown = root.status.contract.as_ref().map(|contract| (root.status.contract_generation.unwrap_or_default(), contract));
+        self.contract.as_ref().map(|(generation, contract)| (*generation, contract)) != shown
+    }
+}
+
+/// How a request differs from what is served, one difference a line.
+#[must_use]
+pub fn differences(contract: Option<&Contract>, spec: &AgencyTenantSpec) -> Vec<String> {
+    difference(contract.and_then(Contract::spec), spec)
+}
+
+/// The contract as the status has it or, where that was lost, the copy.
+fn held(root: &TenantRoot, kept: Option<&Kept>) -> Option<(i64, Contract)> {
+    let shown = root.status.contract.clone().map(|contract| (root.status.contract_generation.unwrap_or_default(), contract));
+    shown.or_else(|| kept.map(|kept| (kept.generation, kept.spec.clone())))
+}
+
+/// An emergency stop holds until an approval; a rejection of whatever else is asked for does not end it.
+fn is_stopped(root: &TenantRoot, kept: Option<&Kept>, contract: Option<&(i64, Contract)>) -> bool {
+    let by_contract = contract.and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
+    match root.status.approval.as_ref().map(|approval| approval.decision) {
+        Some(Decision::Suspended) => true,
+        Some(Decision::Approved) => false,
+        Some(Decision::Rejected) => root.status.stage == Some(TenantStage::Suspended) && !by_contract,
+        None => root.status.contract.is_none() && kept.is_some_and(|kept| kept.stopped),
+    }
+}
+
+fn allocated(root: &TenantRoot) -> Amounts {
+    root.status.quota.as_ref().and_then(|figures| amounts(&figures.allocated).ok()).unwrap_or_default()
+}
+
+/// Whether a change only takes away what may be taken away without approval; `held` is what the systems hold.
+#[must_use]
+pub fn narrows(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
+    let mut widened = to.clone();
+    let all = |narrower: bool, put_back: &mut dyn FnMut()| {
+        if narrower {
+            put_back()
+        }
+    };
+    all(to.suspended, &mut || widened.suspended = from.suspended);
+    all(!to.preapproved, &mut || widened.preapproved = from.preapproved);
+    all(to.network.between_systems == BetweenSystems::Deny, &mut || widened.network.between_systems = from.network.between_systems);
+    all(to.pod_security == PodSecurity::Restricted, &mut || widened.pod_security = from.pod_security);
+    all(to.network.egress.iter().all(|exit| from.network.egress.contains(exit)), &mut || {
+        widened.network.egress.clone_from(&from.network.egress);
+    });
+    all(to.images.registries.iter().all(|registry| from.images.registries.contains(registry)), &mut || {
+        widened.images.registries.clone_from(&from.images.registries);
+    });
+    let leave = from.members.iter().filter(|member| !to.members.contains(member)).all(|member| member.role != Role::Owner);
+    all(leave && to.members.iter().all(|member| from.members.contains(member)), &mut || widened.members.clone_from(&from.members));
+    all(lowers(from, to, held), &mut || widened.quota.clone_from(&from.quota));
+    widened == *from
+}
+
+/// Whether no amount is above the former one or below what is held.
+fn lowers(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
+    let (Ok(old), Ok(new)) = (amounts(&from.quota), amounts(&to.quota)) else { return false };
+    new.keys().all(|key| old.contains_key(key)) && old.keys().all(|key| of(&new, key) <= of(&old, key) && of(&new, key) >= of(held, key))
+}

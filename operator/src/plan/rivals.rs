@@ -1,0 +1,82 @@
+//! Where tenants are in each other's way: domains that overlap, and requests without number.
+
+use crate::{
+    api::{
+        AgencyTenantSpec,
+        agency_tenant::{Member, Role},
+        approval::{Contract, Decision},
+    },
+    plan::snapshot::TenantRoot,
+};
+
+/// Requests that nobody has approved yet, which name the same Owner. What is asked for beyond is not looked at.
+pub const MOST_REQUESTS: usize = 5;
+
+/// Another tenant that goes before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its name.
+    pub tenant: String,
+    /// A domain of the request and the one of the other that it overlaps.
+    pub domains: Option<(String, String)>,
+    /// Whether the other is also an open request by the same Owner.
+    pub open: bool,
+}
+
+/// In which way another tenant goes before this one, if in any.
+#[must_use]
+pub fn rival(mine: &TenantRoot, other: &TenantRoot) -> Option<Rival> {
+    let spec = mine.spec.as_ref().ok().filter(|_| mine.name != other.name)?;
+    let age = |root: &'_ TenantRoot| (root.created.clone(), root.name.clone());
+    let taken = |domain: &String| {
+        let here = (right(mine, domain), age(mine));
+        let there = claimed(other).find(|theirs| overlap(domain, theirs) && (right(other, theirs), age(other)) < here)?;
+        Some((domain.clone(), there.clone()))
+    };
+    let domains = spec.domains.iter().find_map(taken);
+    let asked = || other.spec.as_ref().is_ok_and(|other| share_an_owner(spec, other));
+    let open = is_open(mine) && is_open(other) && age(other) < age(mine) && asked();
+    (domains.is_some() || open).then(|| Rival { tenant: other.name.clone(), domains, open })
+}
+
+/// Whether somebody else may be let in or kept out by a change of this tenant.
+#[must_use]
+pub fn concerns_others(old: Option<&TenantRoot>, new: Option<&TenantRoot>) -> bool {
+    let claims = |root: Option<&TenantRoot>| -> Vec<String> { root.map(|root| claimed(root).cloned().collect()).unwrap_or_default() };
+    claims(old) != claims(new) || old.is_some_and(is_open) != new.is_some_and(is_open)
+}
+
+/// By which right a tenant claims a domain, the strongest first: its contract, an approval, a wish.
+fn right(root: &TenantRoot, domain: &String) -> u8 {
+    let holds = root.status.contract.as_ref().and_then(Contract::spec).is_some_and(|spec| spec.domains.contains(domain));
+    if holds { 0 } else { 2 - u8::from(is_approved(root)) }
+}
+
+/// Domains of the contract, and of the request once it is approved.
+fn claimed(root: &TenantRoot) -> impl Iterator<Item = &String> {
+    let contract = root.status.contract.as_ref().and_then(Contract::spec);
+    let request = root.spec.as_ref().ok().filter(|_| is_approved(root));
+    contract.into_iter().chain(request).flat_map(|spec| &spec.domains)
+}
+
+fn is_approved(root: &TenantRoot) -> bool {
+    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    decided.is_some_and(|approval| approval.decision == Decision::Approved) || root.spec.as_ref().is_ok_and(|spec| spec.preapproved)
+}
+
+fn is_open(root: &TenantRoot) -> bool {
+    root.status.contract.is_none() && !is_approved(root) && !root.deleting
+}
+
+fn share_an_owner(one: &AgencyTenantSpec, other: &AgencyTenantSpec) -> bool {
+    let owners =
+        |spec: &'_ AgencyTenantSpec| -> Vec<Member> { spec.members.iter().filter(|member| member.role == Role::Owner).cloned().collect() };
+    let others = owners(other);
+    owners(one).iter().any(|owner| others.contains(owner))
+}
+
+/// Whether two domains are the same, or one is below the other.
+fn overlap(one: &str, other: &str) -> bool {
+    let below = |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.ends_with('.'));
+    one == other || below(one, other) || below(other, one)
+}

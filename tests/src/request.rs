@@ -1,0 +1,125 @@
+//! An agency asks for a tenant, an approver approves it, an auditor sees it become Ready: three people, each with no more than
+//! the rights that the chart gives them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use govcloud::api::AgencyTenant;
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::api::{DynamicObject, PostParams};
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client, CustomResourceExt, ResourceExt};
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::manifests::{self, Applier};
+use crate::{ControlPlane, access};
+
+const MANAGER: &str = "govcloud-install";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One of the three.
+#[derive(Clone, Copy, Debug)]
+pub struct Person {
+    /// User name.
+    pub user: &'static str,
+    /// Group, to which the chart's or the administrator's binding gives its role.
+    pub group: &'static str,
+    /// Cluster role that an administrator binds to the group; none where the chart does.
+    role: Option<&'static str>,
+}
+
+/// Asks for a tenant.
+pub const REQUESTER: Person = Person { user: "requester-wang", group: "govcloud:requesters", role: None };
+/// Approves it.
+pub const APPROVER: Person = Person { user: "approver-li", group: "platform-security", role: Some("govcloud:security-admin") };
+/// Looks after both.
+pub const AUDITOR: Person = Person { user: "auditor-zhao", group: "platform-audit", role: Some("govcloud:audit-admin") };
+
+/// Binds the roles of approver and auditor to their groups, as an administrator does once.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn appoint(client: &Client) -> Result<()> {
+    let applier = Applier::new(client.clone(), MANAGER).await?;
+    for person in [APPROVER, AUDITOR] {
+        let Some(role) = person.role else { continue };
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": person.group},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": person.group}],
+        });
+        applier.apply_all(&manifests::parse(&binding.to_string())?).await?;
+    }
+    Ok(())
+}
+
+/// Creates a tenant as the requester, who becomes one of its Owners.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn ask(plane: &ControlPlane, wanted: &DynamicObject) -> Result<()> {
+    let mut wanted = wanted.clone();
+    let members = wanted.data["spec"]["members"].as_array_mut().context("the tenant has no members")?;
+    members.push(json!({"kind": "User", "name": REQUESTER.user, "role": "Owner"}));
+    let tenants = tenants(plane, REQUESTER).await?;
+    tenants.create(&PostParams::default(), &wanted).await.with_context(|| format!("{} asks for {}", REQUESTER.user, wanted.name_any()))?;
+    // From the request on the requester may read it; the binding comes a moment later.
+    let admin: Api<ClusterRoleBinding> = Api::all(plane.client().await?);
+    let entrance = format!("govcloud:tenant:{}", wanted.name_any());
+    let bound = await_condition(admin, &entrance, |binding: Option<&ClusterRoleBinding>| binding.is_some());
+    timeout(PATIENCE, bound).await.with_context(|| format!("{entrance} does not come"))??;
+    let name = wanted.name_any();
+    let seen = await_condition(tenants, &name, |tenant: Option<&DynamicObject>| has(tenant, "Approved", "False"));
+    timeout(PATIENCE, seen).await.context("the request is not told")??;
+    Ok(())
+}
+
+/// Runs the plugin as a person; returns what it printed.
+///
+/// # Errors
+/// With what it printed when it failed.
+pub fn plugin(plane: &ControlPlane, program: &Path, person: Person, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).env("KUBECONFIG", kubeconfig(plane, person)?).output()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    if !output.status.success() {
+        bail!("govcloud {}: {}{}", arguments.join(" "), text(&output.stdout), text(&output.stderr));
+    }
+    Ok(text(&output.stdout))
+}
+
+/// Waits as the auditor until the tenant is Ready; returns what the condition says.
+///
+/// # Errors
+/// When it does not become Ready.
+pub async fn see_ready(plane: &ControlPlane, name: &str) -> Result<String> {
+    let tenants = tenants(plane, AUDITOR).await?;
+    let ready = await_condition(tenants, name, |tenant: Option<&DynamicObject>| has(tenant, "Ready", "True"));
+    let tenant = timeout(PATIENCE, ready).await.with_context(|| format!("{name} does not become Ready"))??;
+    let message = tenant.as_ref().and_then(|tenant| condition(tenant, "Ready")?["message"].as_str());
+    Ok(message.unwrap_or_default().to_owned())
+}
+
+async fn tenants(plane: &ControlPlane, person: Person) -> Result<Api<DynamicObject>> {
+    let client = plane.client_as(person.user, &[person.group, "system:authenticated"]).await?;
+    Ok(Api::all_with(client, &AgencyTenant::api_resource()))
+}
+
+/// A kubeconfig that acts as this person.
+fn kubeconfig(plane: &ControlPlane, person: Person) -> Result<PathBuf> {
+    let path = plane.directory().join(format!("{}.kubeconfig", person.user));
+    access::write_as(plane.kubeconfig(), person.user, &[person.group, "system:authenticated"], &path)?;
+    Ok(path)
+}
+
+fn has(tenant: Option<&DynamicObject>, kind: &str, status: &str) -> bool {
+    tenant.and_then(|tenant| condition(tenant, kind)).is_some_and(|condition| condition["status"] == status)
+}
+
+fn condition<'a>(tenant: &'a DynamicObject, kind: &str) -> Option<&'a serde_json::Value> {
+    tenant.data["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+}
