@@ -144,7 +144,7 @@ pub struct HostedSystemStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 128))]
     pub granted: Option<Resources>,
-    /// Accepted, `QuotaGranted`, Provisioned, Isolated, Ready, Stalled.
+    /// Accepted, `QuotaGranted`, Provisioned, Isolated, Available, Ready, Stalled.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
@@ -21,6 +22,7 @@ use crate::{
     children::TABLE,
     names::{NamespaceName, QUOTA, TenantName},
     plan::{
+        refusals::{self, Refusal},
         rivals::{concerns_others, rival},
         snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
     },
@@ -36,12 +38,14 @@ pub enum Source {
     Systems,
     /// Children of the kind at this place in the table.
     Children(usize),
+    /// Events that tell of pods which were refused. What is not seen of these is only not told.
+    Refusals,
 }
 
 impl Source {
     /// Every stream.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Tenants, Self::Systems].into_iter().chain((0..TABLE.len()).map(Self::Children))
+        [Self::Tenants, Self::Systems, Self::Refusals].into_iter().chain((0..TABLE.len()).map(Self::Children))
     }
 }
 
@@ -63,6 +67,7 @@ struct Contents {
     tenants: BTreeMap<TenantName, TenantRoot>,
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
+    refusals: BTreeMap<(NamespaceName, String), Refusal>,
     streams: BTreeMap<Source, Stream>,
     names: Names,
     unreachable: Option<String>,
@@ -91,6 +96,7 @@ impl Cache {
         let news = match source {
             Source::Tenants => return take_tenant(&mut contents, object),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
+            Source::Refusals => take_refusal(&mut contents, object),
             Source::Children(index) => {
                 let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(object.json()));
                 contents.names.share(&mut key, &mut entry);
@@ -110,6 +116,7 @@ impl Cache {
             Source::Tenants => remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid),
             Source::Systems => remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid),
             Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid),
+            Source::Refusals => drop(contents.refusals.remove(&system_key(object))),
         }
         let mut news = if source == Source::Tenants { unaccepted(&contents) } else { BTreeSet::new() };
         news.insert(tenant_of(source, object));
@@ -130,6 +137,7 @@ impl Cache {
         match source {
             Source::Tenants => contents.tenants.retain(|name, _| keep("", name.as_str(), name.clone())),
             Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
+            Source::Refusals => contents.refusals.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::Children(index) => contents.children.retain(|key, _| {
                 let namespace = if TABLE[index].is_namespace() { "" } else { key.namespace.as_str() };
                 key.kind != index || keep(namespace, &key.name, key.tenant())
@@ -214,7 +222,15 @@ impl Cache {
         });
         let tenant = contents.tenants.get(name).cloned();
         let rivals = tenant.iter().flat_map(|mine| contents.tenants.values().filter_map(|other| rival(mine, other))).collect();
-        let blind = contents.streams.iter().filter(|(_, stream)| stream.forbidden);
+        let blind = contents.streams.iter().filter(|(source, stream)| stream.forbidden && **source != Source::Refusals);
+        let mut refusals: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for ((namespace, _), refusal) in contents
+            .refusals
+            .range((home.clone(), String::new())..)
+            .take_while(|((namespace, _), _)| namespace.as_str().starts_with(name.as_str()))
+        {
+            refusals.entry(namespace.clone()).or_default().push(refusal.clone());
+        }
         Snapshot {
             name: name.clone(),
             kept: None,
@@ -224,6 +240,7 @@ impl Cache {
             observed: own.chain(entrance).map(|(key, entry)| (key.clone(), entry.clone())).collect(),
             blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
             definitions: Definitions::default(),
+            refusals,
             refused: BTreeMap::new(),
         }
     }
@@ -264,8 +281,21 @@ pub fn plural(source: Source) -> &'static str {
     match source {
         Source::Tenants => "agencytenants",
         Source::Systems => "hostedsystems",
+        Source::Refusals => "events",
         Source::Children(index) => TABLE[index].plural,
     }
+}
+
+/// Takes in that a workload's pods were refused, if it is one of a tenant's.
+fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
+    let key = system_key(object);
+    if key.0.system().is_none() {
+        return false;
+    }
+    let seconds = |text: &str| text.parse().ok().map(Timestamp::as_second);
+    let refusal = refusals::read(object.json(), seconds);
+    let known = contents.refusals.insert(key, refusal.clone());
+    known != Some(refusal)
 }
 
 /// Takes a tenant in. What it claims may let others in or keep them out.

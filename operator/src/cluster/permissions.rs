@@ -29,6 +29,7 @@ pub fn cluster_role() -> ClusterRole {
         rule(GROUP, &["agencytenants/finalizers", "hostedsystems/finalizers"], &["update"], &[]),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], &definitions),
         rule("events.k8s.io", &["events"], &["create", "patch"], &[]),
+        rule("", &["events"], &["list", "watch"], &[]),
         rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"], &tenant_roles),
     ]);
     role(OPERATOR, rules)

@@ -253,8 +253,10 @@ fn next(facts: &Facts, due: Option<Duration>) -> Next {
         _ if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() => {
             Next::Retry(facts.outcome.again().unwrap_or_default())
         }
-        Some(due) => Next::After(due),
-        None => Next::News,
+        due => {
+            let expires = facts.expires_in().map(|seconds| Duration::from_secs(seconds + 1));
+            due.into_iter().chain(expires).min().map_or(Next::News, Next::After)
+        }
     }
 }
 

@@ -56,6 +56,7 @@ async fn follow_once(client: &Client, source: Source, cache: &Cache, news: &Unbo
     let config = match source {
         Source::Tenants | Source::Systems => config,
         Source::Children(_) => config.labels(LABEL_TENANT),
+        Source::Refusals => config.fields("reason=FailedCreate"),
     };
     let api: Api<Object> = Api::all_with(client.clone(), &resource(source));
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
@@ -149,6 +150,7 @@ pub fn resource(source: Source) -> ApiResource {
         Source::Tenants => AgencyTenant::api_resource(),
         Source::Systems => HostedSystem::api_resource(),
         Source::Children(index) => TABLE[index].resource(),
+        Source::Refusals => ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
     }
 }
 

@@ -105,14 +105,15 @@ fn held(root: &TenantRoot, kept: Option<&Kept>) -> Option<(i64, Contract)> {
     shown.or_else(|| kept.map(|kept| (kept.generation, kept.spec.clone())))
 }
 
-/// An emergency stop holds until an approval; a rejection of whatever else is asked for does not end it.
+/// An emergency stop holds until an approval: neither a rejection of whatever else is asked for ends it, nor a status that was
+/// lost with the decision in it.
 fn is_stopped(root: &TenantRoot, kept: Option<&Kept>, contract: Option<&(i64, Contract)>) -> bool {
     let by_contract = contract.and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
     match root.status.approval.as_ref().map(|approval| approval.decision) {
         Some(Decision::Suspended) => true,
         Some(Decision::Approved) => false,
-        Some(Decision::Rejected) => root.status.stage == Some(TenantStage::Suspended) && !by_contract,
-        None => root.status.contract.is_none() && kept.is_some_and(|kept| kept.stopped),
+        None if root.status.contract.is_none() => kept.is_some_and(|kept| kept.stopped),
+        Some(Decision::Rejected) | None => root.status.stage == Some(TenantStage::Suspended) && !by_contract,
     }
 }
 

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod owner;
 pub mod quota;
+pub mod refusals;
 pub mod release;
 pub mod rivals;
 pub mod settings;

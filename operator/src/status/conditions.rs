@@ -16,6 +16,8 @@ pub mod kind {
     pub const PROVISIONED: &str = "Provisioned";
     /// Pod Security and network policy hold.
     pub const ISOLATED: &str = "Isolated";
+    /// No workload's pods are refused.
+    pub const AVAILABLE: &str = "Available";
     /// Summary.
     pub const READY: &str = "Ready";
     /// Waiting is useless: somebody must change something.
@@ -58,6 +60,10 @@ pub mod reason {
     pub const PROGRESSING: &str = "Progressing";
     /// Pods are ending.
     pub const DRAINING: &str = "Draining";
+    /// No pod was refused lately.
+    pub const NONE_REFUSED: &str = "NoneRefused";
+    /// Pods of a workload are refused; the message says by whom and why.
+    pub const FAILED_CREATE: &str = "FailedCreate";
     /// Isolation holds.
     pub const ISOLATED: &str = "Isolated";
     /// The object serves.

@@ -4,9 +4,11 @@ pub mod conditions;
 pub mod system;
 pub mod tenant;
 
+use k8s_openapi::jiff::Timestamp;
+
 use crate::{
     names::NamespaceName,
-    plan::{Plan, intent::Intent, outcome::Outcome, owner::namespace_entry, snapshot::Snapshot},
+    plan::{Plan, intent::Intent, outcome::Outcome, owner::namespace_entry, refusals::LASTS, snapshot::Snapshot},
     status::conditions::{Judgement, kind, reason},
 };
 
@@ -26,6 +28,19 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// The time in seconds since 1970.
+    fn seconds(&self) -> i64 {
+        self.now.parse().map_or(0, Timestamp::as_second)
+    }
+
+    /// How long until something that is told holds no longer, if nothing else happens.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<u64> {
+        let now = self.seconds();
+        let ends = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS).filter(|end| *end > now);
+        ends.min().and_then(|end| u64::try_from(end - now).ok())
+    }
+
     /// Why nothing at all is done for this tenant, if so.
     fn held_up(&self) -> Option<Judgement> {
         if self.snapshot.definitions.ending {

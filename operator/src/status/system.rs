@@ -9,6 +9,7 @@ use crate::{
         intent::{Problem, System},
         owner::Owner,
         quota::Grant,
+        refusals::standing,
         snapshot::SystemRoot,
     },
     status::{
@@ -58,6 +59,7 @@ impl View<'_> {
         let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&self.namespace))));
         let mut judged = vec![accepted, self.quota_granted(), self.provisioned(), self.isolated()];
         judged.push(self.ready(&judged));
+        judged.insert(4, self.available());
         judged.push(stalled(cause));
         judged
     }
@@ -122,6 +124,22 @@ impl View<'_> {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
             None => {
                 Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("Pod Security labels and network policy {NETWORK_POLICY} hold"))
+            }
+        }
+    }
+
+    /// Whether the workloads' pods are let in, as Kubernetes' controllers tell. What Ready says does not depend on it: a pipeline
+    /// waits for Ready before it deploys.
+    fn available(&self) -> Judgement {
+        let Some(space) = self.space() else { return self.not_served(kind::AVAILABLE) };
+        let refusals = self.facts.snapshot.refusals.get(&space.namespace).map_or(&[][..], Vec::as_slice);
+        let refused = standing(refusals, self.facts.seconds());
+        match refused.as_slice() {
+            [] => Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no pod of the system was refused in the last 20 minutes"),
+            [first, more @ ..] => {
+                let others = if more.is_empty() { String::new() } else { format!("; {} more workloads", more.len()) };
+                let message = format!("pods were refused in the last 20 minutes: {}: {}{others}", first.workload, first.cause);
+                Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, message)
             }
         }
     }

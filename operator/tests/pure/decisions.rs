@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::world::{carry_out, decide, object, settings, settle, snapshot, system, tenant, unreadable, with_home};
 
-const HEALTH: &str = "
+pub const HEALTH: &str = "
 apiVersion: govcloud.io/v1alpha1
 kind: AgencyTenant
 metadata: {name: health}
@@ -33,7 +33,7 @@ spec:
     egress: [{cidr: 203.0.113.0/24, ports: [443], reason: 省级平台}, {cidr: 10.0.0.0/8, ports: [5432], reason: 专网}]
 ";
 
-const APPOINTMENTS: &str = "
+pub const APPOINTMENTS: &str = "
 apiVersion: govcloud.io/v1alpha1
 kind: HostedSystem
 metadata: {name: appointments, namespace: health}
@@ -53,7 +53,7 @@ fn kinds(space: &SpaceChanges, wanted: fn(&Change) -> bool) -> usize {
     space.changes.iter().filter(|change| wanted(change)).count()
 }
 
-fn conditions(snapshot: &Snapshot) -> (Value, Value) {
+pub fn conditions(snapshot: &Snapshot) -> (Value, Value) {
     let (plan, changes) = decide(snapshot);
     let spaces = changes.into_iter().map(|space| (space.namespace, SpaceOutcome::default())).collect();
     let (intent, outcome) = (intent(snapshot, &settings()), Outcome { spaces });

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops with its reason")]
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
+mod approval;
 mod decisions;
 mod properties;
 mod purity;

@@ -58,6 +58,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         tenant: Some(tenant),
         kept: None,
         rivals: Vec::new(),
+        refusals: Default::default(),
         systems,
         observed: Default::default(),
         blind: Vec::new(),
@@ -140,6 +141,6 @@ pub fn settle(snapshot: &mut Snapshot) -> Plan {
 
 /// The planned manifest of a child.
 pub fn object<'a>(plan: &'a Plan, namespace: &str, kind: &str, name: &str) -> Option<&'a serde_json::Value> {
-    let space = plan.space(&NamespaceName::new(namespace))?;
+    let space = if namespace.is_empty() { plan.entrance.as_ref()? } else { plan.space(&NamespaceName::new(namespace))? };
     space.desired.iter().find(|desired| desired.kind.kind == kind && desired.name == name).map(|desired| &desired.object)
 }

@@ -160,6 +160,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         tenant: Some(root(&agency.tenant)?),
         kept: None,
         rivals: Vec::new(),
+        refusals: BTreeMap::new(),
         systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
         observed: BTreeMap::new(),
         blind: Vec::new(),
