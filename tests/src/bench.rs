@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use crate::progress::Activity;
 use crate::{ControlPlane, Operator, manifests};
 
+mod admission;
 mod drift;
 mod figures;
 mod load;
@@ -103,7 +104,12 @@ async fn by_operator(plane: &ControlPlane, program: &Path, agencies: &[Agency], 
     let drift = drift::measure(&plane.client().await?, &load::namespaces(size)).await?;
     drop(activity);
     operator.stop().await?;
-    Ok(Figures { size, machine, raw, operator: run, rss_mib, rss_peak_mib, idle, restart, drift })
+    let activity = Activity::new("creating pods with and without the guard rails");
+    let first = agencies.first().context("there is no agency")?;
+    let system = load::namespaces(size).into_iter().find(|namespace| namespace.contains("--")).context("there is no system")?;
+    let admission = admission::measure(plane, &first.name(), &system).await?;
+    drop(activity);
+    Ok(Figures { size, machine, raw, operator: run, rss_mib, rss_peak_mib, idle, restart, drift, admission })
 }
 
 async fn set_up(plane: &ControlPlane, agencies: &[Agency]) -> Result<(f64, BTreeMap<String, f64>)> {

@@ -9,6 +9,7 @@ use comfy_table::Cell;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::admission::Admission;
 use super::drift::{Drift, percentile};
 use super::load::Size;
 use super::processes;
@@ -62,6 +63,7 @@ pub struct Figures {
     pub(super) idle: Requests,
     pub(super) restart: Restart,
     pub(super) drift: Drift,
+    pub(super) admission: Admission,
 }
 
 /// The roots are created by this program in both runs.
@@ -87,9 +89,25 @@ Kubernetes {kubernetes}, etcd without fsync; everything on one machine with {cor
 kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, for both alike
 
 {table}
+
+{}
 ",
-            self.size.namespaces()
+            self.size.namespaces(),
+            self.admission_table(),
         )
+    }
+
+    /// What the guard rails cost who creates a pod.
+    fn admission_table(&self) -> String {
+        let mut table = tables::table(&["POD CREATED BY AN OWNER (DRY RUN)", "WITHOUT GUARD RAILS", "WITH"]);
+        let Admission { with, without } = &self.admission;
+        for percent in [50, 99] {
+            let (before, after) = (without.at(percent), with.at(percent));
+            table.add_row([format!("p{percent} of {}, ms", with.times.len()), format!("{before:.2}"), format!("{after:.2} ({:+.2})", after - before)]);
+        }
+        let share = with.rate / without.rate;
+        table.add_row(["pods a second, 16 at once".to_owned(), format!("{:.0}", without.rate), format!("{:.0} ({share:.2} x)", with.rate)]);
+        table.to_string()
     }
 
     /// For programs, on one line.
@@ -117,6 +135,9 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
             "restart_synced_s": rounded(self.restart.synced.as_secs_f64(), 3),
             "drift_p50_ms": rounded(milliseconds(percentile(&all, 50)), 1),
             "drift_p99_ms": rounded(milliseconds(percentile(&all, 99)), 1),
+            "pod_p50_ms": [rounded(self.admission.without.at(50), 2), rounded(self.admission.with.at(50), 2)],
+            "pod_p99_ms": [rounded(self.admission.without.at(99), 2), rounded(self.admission.with.at(99), 2)],
+            "pods_per_s": [rounded(self.admission.without.rate, 0), rounded(self.admission.with.rate, 0)],
         })
     }
 
