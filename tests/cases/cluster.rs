@@ -92,6 +92,9 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles"),
+        ("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings"),
+        ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+        ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
         ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions"),
     ];
     kinds

@@ -14,6 +14,7 @@ mod children;
 mod contract;
 mod drift;
 mod faults;
+mod governance;
 mod lifecycle;
 mod quota;
 mod strangers;

@@ -20,7 +20,7 @@ async fn tear_out(admin: &Person, kind: &str, namespace: &str, name: &str) {
 }
 
 /// Kind, name and version of every child in these namespaces.
-async fn versions(admin: &Person, namespaces: &[&str]) -> Vec<String> {
+pub async fn versions(admin: &Person, namespaces: &[&str]) -> Vec<String> {
     let mut versions = Vec::new();
     for namespace in namespaces {
         for kind in ["NetworkPolicy", "ResourceQuota", "LimitRange", "ServiceAccount", "RoleBinding"] {

@@ -1,0 +1,138 @@
+//! Deciding: on what was seen, in one's own name, and not in one's own affair.
+
+use acceptance::request::{APPROVER, REQUESTER};
+use kube::api::PostParams;
+use serde_json::json;
+
+use super::{approval, approver, decide, request_yaml, requester, run_plugin};
+use crate::{
+    cluster::{Person, admin, find_condition, shared, system_yaml},
+    strangers::versions,
+};
+
+/// A tenant with one system, asked for and approved.
+async fn approved(admin: &Person, name: &str) {
+    let wang = requester().await;
+    let li = approver().await;
+    let object = acceptance::manifests::parse(&request_yaml(name)).unwrap().remove(0);
+    wang.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
+    decide(&li, name, approval("Approved", 1)).await.unwrap();
+    admin.tenant_ready(name).await;
+    admin.apply(&system_yaml(name, "web")).await;
+    admin.system_ready(name, "web").await;
+}
+
+#[tokio::test]
+async fn a_decision_is_refused_that_is_stale_not_ones_own_or_in_ones_own_affair() {
+    let (admin, wang, li) = (admin().await, requester().await, approver().await);
+    approved(&admin, "decided").await;
+    wang.patch("AgencyTenant", "", "decided", json!({"spec": {"quota": {"pods": "500"}}})).await;
+    let by_another = json!({ "decision": "Approved", "generation": 2, "by": "somebody" });
+    let table = [
+        (approval("Approved", 1), "rule approval-generation"),
+        (approval("Approved", 3), "rule approval-generation"),
+        (by_another, "rule approval-by"),
+        (approval("Perhaps", 2), "Unsupported value"),
+    ];
+    for (approval, rule) in table {
+        let refused = decide(&li, "decided", approval).await.unwrap_err();
+        assert!(refused.contains(rule), "{rule}: {refused}");
+    }
+    // An approver who is a member of the tenant, by name or by group.
+    let members = [("decided-ci", "x"), ("other", "decided-audit")];
+    admin.patch("AgencyTenant", "", "decided", json!({"metadata": {"annotations": {"note": "kept"}}})).await;
+    for (user, group) in members {
+        let user = if user == "decided-ci" { "ci-decided" } else { user };
+        let member = shared().person(user, &["platform-security", group]).await;
+        let own = json!({ "decision": "Approved", "generation": 2, "by": user });
+        let refused = decide(&member, "decided", own).await.unwrap_err();
+        assert!(refused.contains("rule approval-member"), "{user}: {refused}");
+    }
+    // Whoever holds no `approve`.
+    let refused = decide(&wang, "decided", json!({ "decision": "Approved", "generation": 2, "by": REQUESTER.user })).await.unwrap_err();
+    assert!(refused.contains("cannot patch resource \"agencytenants/status\""), "{refused}");
+    // The rest of the status is the operator's.
+    let forged = json!({ "status": { "contractGeneration": 2 } });
+    let parameters = kube::api::PatchParams::default();
+    let forged = li.api("AgencyTenant", "").patch_status("decided", &parameters, &kube::api::Patch::Merge(forged)).await;
+    assert!(forged.unwrap_err().to_string().contains("rule approval-status"));
+
+    let absent = run_plugin(APPROVER, &["approve", "nowhere", "--yes"]).await.unwrap_err();
+    assert!(absent.contains("there is no agencytenant/nowhere"), "{absent}");
+    let stale = run_plugin(APPROVER, &["approve", "decided", "--yes", "--generation", "1"]).await.unwrap_err();
+    assert!(stale.contains("is at generation 2"), "{stale}");
+    let nobody_to_ask = run_plugin(APPROVER, &["approve", "decided"]).await.unwrap_err();
+    assert!(nobody_to_ask.contains("--yes --generation 2"), "{nobody_to_ask}");
+    let without_reason = run_plugin(APPROVER, &["reject", "decided", "--yes"]).await.unwrap_err();
+    assert!(without_reason.contains("--reason"), "{without_reason}");
+    // After all that the contract is the first one, and the right decision is taken.
+    assert_eq!(admin.get("AgencyTenant", "", "decided").await["status"]["contractGeneration"], 1);
+    decide(&li, "decided", approval("Approved", 2)).await.unwrap();
+    admin.until_condition("AgencyTenant", "", "decided", "Approved", "True", "Approved").await;
+}
+
+#[tokio::test]
+async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
+    let (admin, wang, li) = (admin().await, requester().await, approver().await);
+    approved(&admin, "edited").await;
+    let before = versions(&admin, &["edited", "edited--web"]).await;
+    wang.patch("AgencyTenant", "", "edited", json!({"spec": {"quota": {"requests.cpu": "60"}, "podSecurity": "baseline"}})).await;
+    let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "ChangePending").await;
+    for words in ["generation 2 waits", "generation 1 is served", "quota[requests.cpu]: 40 becomes 60", "podSecurity: restricted becomes baseline"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    admin.until_condition("AgencyTenant", "", "edited", "Ready", "True", "Ready").await;
+    assert_eq!(versions(&admin, &["edited", "edited--web"]).await, before);
+    let told = run_plugin(APPROVER, &["reject", "edited", "--yes", "--reason", "no budget"]).await.unwrap();
+    assert!(told.contains("generation 1 is served") && told.contains("podSecurity: restricted becomes baseline"), "{told}");
+    let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "Rejected").await;
+    assert!(told.contains("no budget") && told.contains(APPROVER.user), "{told}");
+    assert_eq!(versions(&admin, &["edited", "edited--web"]).await, before);
+
+    // What only narrows needs nobody.
+    let narrower = json!({"spec": {"quota": {"requests.cpu": "39"}, "podSecurity": "restricted"}});
+    wang.patch("AgencyTenant", "", "edited", narrower).await;
+    admin.until_condition("AgencyTenant", "", "edited", "Approved", "True", "Approved").await;
+    assert_eq!(admin.get("AgencyTenant", "", "edited").await["status"]["quota"]["total"]["requests.cpu"], "39");
+    drop(li);
+}
+
+#[tokio::test]
+async fn an_emergency_stop_closes_everything_until_somebody_approves() {
+    let (admin, wang) = (admin().await, requester().await);
+    approved(&admin, "stopped").await;
+    let closed = |policy: Option<&serde_json::Value>| policy.is_some_and(|policy| policy["spec"]["egress"].is_null());
+    run_plugin(APPROVER, &["suspend", "stopped", "--yes", "--reason", "an attack"]).await.unwrap();
+    admin.until("it is closed", "NetworkPolicy", "stopped--web", "govcloud-isolation", closed).await;
+    let told = admin.until_condition("AgencyTenant", "", "stopped", "Approved", "False", "Stopped").await;
+    assert!(told.contains("an attack") && told.contains(APPROVER.user), "{told}");
+    admin.until_condition("HostedSystem", "stopped", "web", "Ready", "True", "Suspended").await;
+    // An Owner cannot lift it.
+    wang.patch("AgencyTenant", "", "stopped", json!({"spec": {"suspended": false, "displayName": "另一个"}})).await;
+    run_plugin(APPROVER, &["reject", "stopped", "--yes", "--reason", "not now"]).await.unwrap();
+    admin.until_condition("AgencyTenant", "", "stopped", "Approved", "False", "Stopped").await;
+    run_plugin(APPROVER, &["approve", "stopped", "--yes"]).await.unwrap();
+    admin.system_ready("stopped", "web").await;
+    admin.until("it is open", "NetworkPolicy", "stopped--web", "govcloud-isolation", |policy| !closed(policy)).await;
+}
+
+#[tokio::test]
+async fn a_contract_whose_status_is_lost_is_restored_from_the_home_namespace() {
+    let (admin, wang) = (admin().await, requester().await);
+    approved(&admin, "found").await;
+    wang.patch("AgencyTenant", "", "found", json!({"spec": {"quota": {"pods": "500"}}})).await;
+    admin.until_condition("AgencyTenant", "", "found", "Approved", "False", "ChangePending").await;
+    let before = versions(&admin, &["found", "found--web"]).await;
+    let mut object = admin.get("AgencyTenant", "", "found").await;
+    object["status"] = json!({});
+    let object = serde_json::from_value(object).unwrap();
+    admin.api("AgencyTenant", "").replace_status("found", &PostParams::default(), &object).await.unwrap();
+    let restored = |tenant: Option<&serde_json::Value>| {
+        tenant.is_some_and(|tenant| {
+            tenant["status"]["contractGeneration"] == 1 && find_condition(tenant, "Approved")["reason"] == "ChangePending"
+        })
+    };
+    let tenant = admin.until("the contract is there again", "AgencyTenant", "", "found", restored).await.unwrap();
+    assert_eq!(tenant["status"]["contract"]["quota"]["pods"], 400);
+    assert_eq!(versions(&admin, &["found", "found--web"]).await, before);
+}

@@ -1,0 +1,57 @@
+//! The guard rails themselves are missing, or not in force yet.
+
+use acceptance::{Operator, workspace};
+use kube::api::DeleteParams;
+
+use crate::{
+    alone::Alone,
+    cluster::{system_yaml, tenant_yaml},
+};
+
+#[tokio::test]
+async fn nobody_is_let_in_before_every_policy_is_in_force() {
+    let alone = Alone::turn().await;
+    let admin = alone.admin().await;
+    for (kind, name) in [("ValidatingAdmissionPolicy", "govcloud-images"), ("ValidatingAdmissionPolicyBinding", "govcloud-services")] {
+        admin.api(kind, "").delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    let operator = Operator::launch(alone.plane, alone.program).await.unwrap();
+    let complaint = crate::alone::until_readyz(&operator, 503, crate::cluster::PATIENCE).await;
+    drop(complaint);
+    let named = |name: &'static str| {
+        let operator = &operator;
+        async move {
+            let begin = std::time::Instant::now();
+            loop {
+                let page = operator.get("/readyz").await.map(|(_, text)| text).unwrap_or_default();
+                if page.contains(name) {
+                    return page;
+                }
+                assert!(begin.elapsed() < crate::cluster::PATIENCE, "{page}");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    };
+    let page = named("govcloud-images is missing").await;
+    assert!(page.contains("ValidatingAdmissionPolicy govcloud-images is missing; apply the chart's policies"), "{page}");
+
+    admin.apply(&tenant_yaml("unrailed")).await;
+    let told = admin.until_condition("AgencyTenant", "", "unrailed", "Provisioned", "False", "PolicyNotActive").await;
+    assert!(told.contains("nobody is let in") && told.contains("govcloud-images"), "{told}");
+    assert!(admin.names("NetworkPolicy", "unrailed").await.contains(&"govcloud-isolation".to_owned()), "it is isolated all the same");
+    assert!(admin.names("RoleBinding", "unrailed").await.is_empty());
+    assert!(admin.look("ClusterRoleBinding", "", "govcloud:tenant:unrailed").await.is_none());
+
+    let policies = std::fs::read_to_string(workspace().join("charts/govcloud/policies/images.yaml")).unwrap();
+    admin.apply(&policies).await;
+    let page = named("govcloud-services is missing").await;
+    assert!(page.contains("ValidatingAdmissionPolicyBinding govcloud-services"), "{page}");
+    assert!(admin.names("RoleBinding", "unrailed").await.is_empty());
+    let policies = std::fs::read_to_string(workspace().join("charts/govcloud/policies/services.yaml")).unwrap();
+    admin.apply(&policies).await;
+    admin.tenant_ready("unrailed").await;
+    admin.apply(&system_yaml("unrailed", "web")).await;
+    admin.system_ready("unrailed", "web").await;
+    assert!(!admin.names("RoleBinding", "unrailed").await.is_empty());
+    operator.stop().await.unwrap();
+}
