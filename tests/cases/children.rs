@@ -9,9 +9,10 @@ async fn content(kind: &str, namespace: &str, name: &str) -> Value {
     let mut object = admin().await.get(kind, namespace, name).await;
     let metadata = json!({ "labels": object["metadata"]["labels"], "annotations": object["metadata"]["annotations"] });
     object["metadata"] = metadata;
-    // How often the quota was raised is history, not content.
+    // How often the quota was raised, and which generation of the contract it is, is history and not content.
     if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
         annotations.remove("govcloud.io/epoch");
+        annotations.remove("govcloud.io/contract");
     }
     object
 }
@@ -38,7 +39,19 @@ async fn a_workload_namespace_has_each_child_with_its_exact_content() {
         labels[format!("pod-security.kubernetes.io/{mode}-version")] = json!("latest");
     }
     labels["kubernetes.io/metadata.name"] = json!("exact--web");
-    assert_eq!(namespace["metadata"], json!({ "labels": labels, "annotations": {"govcloud.io/display-name": "测试系统"} }));
+    let annotations = json!({
+        "govcloud.io/display-name": "测试系统",
+        "govcloud.io/between-systems": "Deny",
+        "govcloud.io/domains": "exact.example.gov.cn",
+        "govcloud.io/image-digests": "Optional",
+        "govcloud.io/image-registries": "registry.example.gov.cn/exact,registry.example.gov.cn/base",
+        "govcloud.io/ingress-classes": "public",
+        "govcloud.io/members": "Group/exact-audit\nGroup/exact-owners\nUser/ci-exact",
+        "govcloud.io/protected-ranges": "10.0.0.0/8,172.16.0.0/12,169.254.0.0/16,fe80::/10",
+        "govcloud.io/service-types": "ClusterIP",
+        "govcloud.io/storage-classes": "standard",
+    });
+    assert_eq!(namespace["metadata"], json!({ "labels": labels, "annotations": annotations }));
 
     let policy = content("NetworkPolicy", "exact--web", "govcloud-isolation").await;
     assert_eq!(policy["metadata"]["labels"], marks);
@@ -149,18 +162,20 @@ async fn a_member_cannot_touch_what_guards_the_namespace_nor_a_neighbour() {
     admin.tenant_with_systems("neighbour", &["web"]).await;
     let owner = cluster.person("wang", &["fenced-owners"]).await;
     let relabel = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
+    let (unauthorized, managed) = ("is forbidden: User \"wang\" cannot patch", "rule marks-managed");
     let guards = [
-        ("Namespace", "", "fenced--web", relabel),
-        ("ResourceQuota", "fenced--web", "govcloud-quota", json!({"spec": {"hard": {"pods": "1000"}}})),
-        ("LimitRange", "fenced--web", "govcloud-defaults", json!({"spec": {"limits": []}})),
-        ("NetworkPolicy", "fenced--web", "govcloud-isolation", json!({"spec": {"egress": [{}]}})),
-        ("RoleBinding", "fenced--web", "govcloud-owner", json!({"subjects": []})),
-        ("AgencyTenant", "", "fenced", json!({"spec": {"quota": {"pods": 1000}}})),
-        ("HostedSystem", "neighbour", "web", json!({"spec": {"stage": "Suspended"}})),
+        ("Namespace", "", "fenced--web", relabel, unauthorized),
+        ("ResourceQuota", "fenced--web", "govcloud-quota", json!({"spec": {"hard": {"pods": "1000"}}}), unauthorized),
+        ("LimitRange", "fenced--web", "govcloud-defaults", json!({"spec": {"limits": []}}), unauthorized),
+        ("NetworkPolicy", "fenced--web", "govcloud-isolation", json!({"spec": {"egress": []}}), managed),
+        ("NetworkPolicy", "fenced--web", "govcloud-isolation", json!({"spec": {"egress": [{}]}}), "rule network-everybody"),
+        ("RoleBinding", "fenced--web", "govcloud-owner", json!({"subjects": []}), managed),
+        ("AgencyTenant", "", "fenced", json!({"spec": {"quota": {"pods": 1000}}}), "rule tenant-preapproved"),
+        ("HostedSystem", "neighbour", "web", json!({"spec": {"stage": "Suspended"}}), unauthorized),
     ];
-    for (kind, namespace, name, patch) in guards {
+    for (kind, namespace, name, patch, words) in guards {
         let refused = owner.try_patch(kind, namespace, name, patch.clone()).await.unwrap_err();
-        assert!(refused.contains("is forbidden: User \"wang\" cannot patch"), "{kind}: {refused}");
+        assert!(refused.contains(words), "{kind}: {refused}");
         admin
             .try_patch(kind, namespace, name, json!({"metadata": {"annotations": {"control.example/try": "1"}}}))
             .await

@@ -138,8 +138,15 @@ impl Person {
         self.try_patch(kind, namespace, name, patch).await.unwrap_or_else(|error| panic!("{kind} {namespace}/{name}: {error}"));
     }
 
-    /// Marks an object deleted.
+    /// Marks an object deleted; a system that takes its volumes along is confirmed before.
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
+        if kind == "HostedSystem" {
+            let system = self.get(kind, namespace, name).await;
+            if system["spec"]["deletion"] == "Delete" {
+                let confirmation = json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": system["metadata"]["uid"]}}});
+                self.patch(kind, namespace, name, confirmation).await;
+            }
+        }
         self.api(kind, namespace)
             .delete(name, &DeleteParams::default())
             .await

@@ -12,7 +12,7 @@ const CLAIM: &str = "
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: data, namespace: NAMESPACE}
-spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}
+spec: {storageClassName: standard, accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}
 ";
 
 #[tokio::test]
@@ -112,6 +112,9 @@ async fn deleting_a_tenant_with_delete_follows_each_systems_own_wish() {
     admin.tenant_with_systems("departs", &["kept", "web"]).await;
     admin.patch("HostedSystem", "departs", "web", json!({"spec": {"deletion": "Delete"}})).await;
     admin.patch("AgencyTenant", "", "departs", json!({"spec": {"deletion": "Delete"}})).await;
+    // Only what is in the contract destroys anything.
+    let agreed = |tenant: Option<&serde_json::Value>| tenant.is_some_and(|tenant| tenant["status"]["contract"]["deletion"] == "Delete");
+    admin.until("it is agreed", "AgencyTenant", "", "departs", agreed).await;
     admin.delete("AgencyTenant", "", "departs").await;
     admin.gone("AgencyTenant", "", "departs").await;
     for (namespace, left) in [("departs", false), ("departs--web", false), ("departs--kept", true)] {

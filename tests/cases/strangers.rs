@@ -10,7 +10,7 @@ const CLAIM: &str = "
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: data, namespace: NAMESPACE}
-spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}
+spec: {storageClassName: standard, accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}
 ";
 
 /// Takes the operator's finalizer off and deletes the object, as an impatient administrator would.

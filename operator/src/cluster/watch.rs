@@ -41,8 +41,9 @@ const RESET: Duration = Duration::from_secs(30);
 /// Follows one stream for ever.
 pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: UnboundedSender<TenantName>, metrics: Metrics) {
     let mut patience = Patience::new();
+    let mut told = String::new();
     loop {
-        if !follow_once(&client, source, &cache, &news, &metrics).await {
+        if !follow_once(&client, source, &cache, &news, &metrics, &mut told).await {
             return; // the operator is stopping
         }
         // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
@@ -51,7 +52,15 @@ pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: Unb
 }
 
 /// Follows one stream until the API server forbids it or does not answer; false when nobody listens any more.
-async fn follow_once(client: &Client, source: Source, cache: &Cache, news: &UnboundedSender<TenantName>, metrics: &Metrics) -> bool {
+/// `told` is the failure that the log has last told of: the same again is no news.
+async fn follow_once(
+    client: &Client,
+    source: Source,
+    cache: &Cache,
+    news: &UnboundedSender<TenantName>,
+    metrics: &Metrics,
+    told: &mut String,
+) -> bool {
     let config = Config::default().timeout(LASTS).page_size(PAGE);
     let config = match source {
         Source::Tenants | Source::Systems => config,
@@ -76,14 +85,22 @@ async fn follow_once(client: &Client, source: Source, cache: &Cache, news: &Unbo
         };
         listed = match &event {
             Ok(Event::Init | Event::InitApply(_)) => false,
-            Ok(Event::InitDone) => true,
+            Ok(Event::InitDone) => {
+                told.clear();
+                true
+            }
             _ => listed,
         };
         let mut forbidden = false;
         let tenants = match event {
             Ok(event) => take(cache, source, event, &mut listing),
             Err(failure) => {
-                warn!(resource = plural(source), error = failure.message, "watch failed, trying again");
+                if *told == failure.message {
+                    debug!(resource = plural(source), error = failure.message, "watch failed again");
+                } else {
+                    warn!(resource = plural(source), error = failure.message, "watch failed, trying again");
+                    told.clone_from(&failure.message);
+                }
                 metrics.watch_failed(plural(source));
                 forbidden = failure.forbidden;
                 cache.failed(source, failure.forbidden, failure.message)

@@ -50,12 +50,12 @@ async fn the_columns_tell_the_decision_first_and_the_display_name_last() {
     tenant(&admin().await, "columns").await;
     for name in ["agency", "at", "agencytenants"] {
         let found = table(&["get", name, "columns"]);
-        assert_eq!(found[0], ["NAME", "SYSTEMS", "CPU", "MEMORY", "READY", "REASON", "AGE"]);
-        assert_eq!(found[1][..6], ["columns", "2/2", "100m/40", "128Mi/160Gi", "True", "Ready"]);
-        assert_eq!(found[1].len(), 7, "{found:?}");
+        assert_eq!(found[0], ["NAME", "STAGE", "SYSTEMS", "CPU", "MEMORY", "READY", "REASON", "AGE"]);
+        assert_eq!(found[1][..7], ["columns", "Active", "2/2", "100m/40", "128Mi/160Gi", "True", "Ready"]);
+        assert_eq!(found[1].len(), 8, "{found:?}");
     }
     let wide = table(&["get", "agency", "columns", "-o", "wide"]);
-    assert_eq!((wide[0][7..].join(" "), wide[1][7].as_str()), ("DISPLAY NAME".to_owned(), "测试委员会"));
+    assert_eq!((wide[0][8..].join(" "), wide[1][8].as_str()), ("DISPLAY NAME".to_owned(), "测试委员会"));
 
     let found = table(&["get", "hs", "-n", "columns"]);
     assert_eq!(found[0], ["NAME", "STAGE", "NAMESPACE", "READY", "REASON", "AGE"]);
