@@ -117,7 +117,7 @@ fn line(request: &Request) -> String {
 }
 
 /// Waits until `/readyz` answers with this code; returns what it says.
-pub async fn until_readyz(operator: &Operator, code: u16, within: Duration) -> String {
+async fn until_readyz(operator: &Operator, code: u16, within: Duration) -> String {
     let begin = Instant::now();
     loop {
         let (found, body) = operator.get("/readyz").await.unwrap();

@@ -28,8 +28,10 @@ async fn a_decision_is_refused_that_is_stale_not_ones_own_or_in_ones_own_affair(
     approved(&admin, "decided").await;
     wang.patch("AgencyTenant", "", "decided", json!({"spec": {"quota": {"pods": "500"}}})).await;
     let by_another = json!({ "decision": "Approved", "generation": 2, "by": "somebody" });
+    let mut stale = approval("Approved", 1);
+    stale["reason"] = json!("a decision that is there already is none");
     let table = [
-        (approval("Approved", 1), "rule approval-generation"),
+        (stale, "rule approval-generation"),
         (approval("Approved", 3), "rule approval-generation"),
         (by_another, "rule approval-by"),
         (approval("Perhaps", 2), "Unsupported value"),
@@ -135,6 +137,6 @@ async fn a_contract_whose_status_is_lost_is_restored_from_the_home_namespace() {
         })
     };
     let tenant = admin.until("the contract is there again", "AgencyTenant", "", "found", restored).await.unwrap();
-    assert_eq!(tenant["status"]["contract"]["quota"]["pods"], 400);
+    assert_eq!(tenant["status"]["contract"]["quota"]["pods"], "400");
     assert_eq!(versions(&admin, &["found", "found--web"]).await, before);
 }

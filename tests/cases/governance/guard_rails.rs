@@ -16,8 +16,6 @@ async fn nobody_is_let_in_before_every_policy_is_in_force() {
         admin.api(kind, "").delete(name, &DeleteParams::default()).await.unwrap();
     }
     let operator = Operator::launch(alone.plane, alone.program).await.unwrap();
-    let complaint = crate::alone::until_readyz(&operator, 503, crate::cluster::PATIENCE).await;
-    drop(complaint);
     let named = |name: &'static str| {
         let operator = &operator;
         async move {
