@@ -18,7 +18,7 @@ use crate::manifests::{self, Applier};
 use crate::{ControlPlane, access};
 
 const MANAGER: &str = "govcloud-install";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One of the three.
 #[derive(Clone, Copy, Debug)]

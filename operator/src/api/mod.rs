@@ -7,10 +7,12 @@ pub mod approval;
 pub mod common;
 pub mod hosted_system;
 mod rules;
+pub mod tenant_status;
 
-pub use agency_tenant::{AgencyTenant, AgencyTenantSpec, AgencyTenantStatus};
+pub use agency_tenant::{AgencyTenant, AgencyTenantSpec};
 pub use common::{Condition, Deletion, Quantity, Resources};
 pub use hosted_system::{HostedSystem, HostedSystemSpec, HostedSystemStatus, Stage};
+pub use tenant_status::AgencyTenantStatus;
 
 use std::collections::BTreeMap;
 

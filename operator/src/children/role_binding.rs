@@ -42,9 +42,9 @@ fn build(space: &Space) -> Vec<Value> {
     if space.access == Access::Closed {
         return Vec::new();
     }
-    let of_role = |role| binding(cluster_role(role), members(space, role));
-    let pipelines = space.pipelines.iter().map(|namespace| account(DEPLOYER, namespace.as_str())).collect();
-    Role::ALL.into_iter().filter_map(of_role).chain(binding(PIPELINE_ROLE, pipelines)).collect()
+    let of_role = |role| binding(cluster_role(role), &members(space, role));
+    let pipelines: Vec<Value> = space.pipelines.iter().map(|namespace| account(DEPLOYER, namespace.as_str())).collect();
+    Role::ALL.into_iter().filter_map(of_role).chain(binding(PIPELINE_ROLE, &pipelines)).collect()
 }
 
 fn members(space: &Space, role: Role) -> Vec<Value> {
@@ -65,7 +65,7 @@ pub(super) fn subjects(members: &[Member], role: Role) -> Vec<Value> {
     members.into_iter().map(subject).collect()
 }
 
-fn binding(role: &str, subjects: Vec<Value>) -> Option<Value> {
+fn binding(role: &str, subjects: &[Value]) -> Option<Value> {
     (!subjects.is_empty()).then(|| {
         json!({
             "metadata": { "name": role.replace(':', "-") },

@@ -14,6 +14,7 @@ use super::client;
 use crate::{
     api::{AgencyTenant, approval::Decision},
     plan::contract::differences,
+    status::conditions::kind,
 };
 
 #[derive(clap::Args)]
@@ -76,10 +77,10 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
     };
     let changes = differences(status.contract.as_ref(), spec);
     let changes = if changes.is_empty() { vec!["nothing".to_owned()] } else { changes };
-    let complaints = status.conditions.iter().filter(|condition| condition.kind == "Accepted" && condition.status == "False");
-    let complaints: String = complaints.map(|condition| format!("\n  It cannot be served: {}", condition.message)).collect();
+    let refused = status.conditions.iter().find(|condition| condition.kind == kind::ACCEPTED && condition.status == "False");
+    let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
     format!(
-        "agencytenant/{name} {} ({}), generation {generation}; {served}{complaints}\n  Asked for:\n    {}",
+        "agencytenant/{name} {} ({}), generation {generation}; {served}{complaint}\n  Asked for:\n    {}",
         spec.display_name,
         spec.responsible_unit,
         changes.join("\n    ")

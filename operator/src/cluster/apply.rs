@@ -10,11 +10,12 @@ use kube::{
 };
 
 use super::{
-    cache::{Cache, Source},
+    cache::Cache,
     connection::{Connection, patch as patch_by_us, post},
     merge::{not_ours, own_part, owner_of, with_foreign_labels},
     object::Object,
     repairs::Repairs,
+    streams::Source,
 };
 use crate::{
     children::{Kind, Rank, TABLE, Write},

@@ -16,6 +16,7 @@ use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
     object::Object,
     shared_names::Names,
+    streams::{Source, Streams},
 };
 
 use crate::{
@@ -29,38 +30,8 @@ use crate::{
     status::conditions::kind,
 };
 
-/// One stream of objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// Agency tenants.
-    Tenants,
-    /// Hosted systems.
-    Systems,
-    /// Children of the kind at this place in the table.
-    Children(usize),
-    /// Events that tell of pods which were refused. What is not seen of these is only not told.
-    Refusals,
-}
-
-impl Source {
-    /// Every stream.
-    pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Tenants, Self::Systems, Self::Refusals].into_iter().chain((0..TABLE.len()).map(Self::Children))
-    }
-}
-
-/// A stream that failed less than this ago is failing: watches try again within 10 s.
-const FAILURE_LASTS: Duration = Duration::from_secs(15);
-
 /// An answer comes sooner than this, or not at all.
 const REMEMBERED: Duration = Duration::from_secs(30);
-
-#[derive(Default)]
-struct Stream {
-    synced: bool,
-    forbidden: bool,
-    failure: Option<(Instant, String)>,
-}
 
 #[derive(Default)]
 struct Contents {
@@ -68,7 +39,7 @@ struct Contents {
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
     refusals: BTreeMap<(NamespaceName, String), Refusal>,
-    streams: BTreeMap<Source, Stream>,
+    streams: Streams,
     names: Names,
     unreachable: Option<String>,
     /// Whether the guard rails are in force: not looked at yet, or what is missing.
@@ -146,25 +117,18 @@ impl Cache {
         if source == Source::Tenants && !news.is_empty() {
             news.extend(unaccepted(&contents));
         }
-        let stream = contents.streams.entry(source).or_default();
-        let was_blind = stream.forbidden || !stream.synced;
-        *stream = Stream { synced: true, ..Stream::default() };
-        if was_blind { known(&contents) } else { news }
+        if contents.streams.listed(source) { known(&contents) } else { news }
     }
 
     /// Notes that a stream lives.
     pub fn alive(&self, source: Source) {
-        self.contents().streams.entry(source).or_default().failure = None;
+        self.contents().streams.alive(source);
     }
 
     /// Notes that a stream failed. Returns the tenants to look at: all, when the operator has just lost sight.
     pub fn failed(&self, source: Source, forbidden: bool, message: String) -> BTreeSet<TenantName> {
         let mut contents = self.contents();
-        let stream = contents.streams.entry(source).or_default();
-        let lost_sight = forbidden && !stream.forbidden;
-        stream.forbidden |= forbidden;
-        stream.failure = Some((Instant::now(), message));
-        if lost_sight { known(&contents) } else { BTreeSet::new() }
+        if contents.streams.failed(source, forbidden, message) { known(&contents) } else { BTreeSet::new() }
     }
 
     /// Notes whether the API server answers; a silent one does not end its watches.
@@ -187,25 +151,14 @@ impl Cache {
 
     /// Whether every stream has listed or will not before somebody grants it.
     pub fn is_settled(&self) -> bool {
-        let contents = self.contents();
-        Source::all().all(|source| contents.streams.get(&source).is_some_and(|stream| stream.synced || stream.forbidden))
+        self.contents().streams.is_settled()
     }
 
     /// What keeps the operator from being ready, a line each.
     pub fn complaints(&self) -> Vec<String> {
         let guard_rails = self.guard_rails();
         let contents = self.contents();
-        let complaint = |source: Source| {
-            let name = plural(source);
-            match contents.streams.get(&source) {
-                Some(Stream { failure: Some((time, message)), forbidden, .. }) if *forbidden || time.elapsed() < FAILURE_LASTS => {
-                    Some(format!("{name}: {message}"))
-                }
-                Some(Stream { synced: true, .. }) => None,
-                _ => Some(format!("{name}: not synced yet")),
-            }
-        };
-        contents.unreachable.clone().into_iter().chain(guard_rails).chain(Source::all().filter_map(complaint)).collect()
+        contents.unreachable.clone().into_iter().chain(guard_rails).chain(contents.streams.complaints()).collect()
     }
 
     /// One tenant at this moment.
@@ -222,7 +175,6 @@ impl Cache {
         });
         let tenant = contents.tenants.get(name).cloned();
         let rivals = tenant.iter().flat_map(|mine| contents.tenants.values().filter_map(|other| rival(mine, other))).collect();
-        let blind = contents.streams.iter().filter(|(source, stream)| stream.forbidden && **source != Source::Refusals);
         let mut refusals: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ((namespace, _), refusal) in contents
             .refusals
@@ -238,7 +190,7 @@ impl Cache {
             tenant,
             systems: systems.map(|(_, root)| root.clone()).collect(),
             observed: own.chain(entrance).map(|(key, entry)| (key.clone(), entry.clone())).collect(),
-            blind: blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect(),
+            blind: contents.streams.blind(),
             definitions: Definitions::default(),
             refusals,
             refused: BTreeMap::new(),
@@ -273,16 +225,6 @@ impl Cache {
             *stages.entry(root.status.stage.map_or("None", crate::api::Stage::as_str)).or_default() += 1;
         }
         stages
-    }
-}
-
-/// Name of a stream's resource.
-pub fn plural(source: Source) -> &'static str {
-    match source {
-        Source::Tenants => "agencytenants",
-        Source::Systems => "hostedsystems",
-        Source::Refusals => "events",
-        Source::Children(index) => TABLE[index].plural,
     }
 }
 

@@ -3,7 +3,7 @@
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use super::{cache::Source, object::Object};
+use super::{object::Object, streams::Source};
 use crate::{
     children::TABLE,
     names::{NamespaceName, TenantName},

@@ -19,6 +19,7 @@ mod repairs;
 mod report;
 mod run;
 mod shared_names;
+mod streams;
 mod watch;
 
 pub use run::{Options, run};

@@ -10,13 +10,7 @@ use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomR
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
-use super::{
-    apply::Writer,
-    cache::{Cache, Source},
-    connection::Connection,
-    report::Report,
-    watch::resource,
-};
+use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, watch::resource};
 use crate::{
     children::{Rank, TABLE, namespace_index},
     error::Error,

@@ -12,10 +12,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    cache::{Cache, Source, plural},
+    cache::Cache,
     connection::{Connection, patch as patch_by_us, post},
     events::Events,
     object::Object,
+    streams::{Source, plural},
     watch::resource,
 };
 use crate::{

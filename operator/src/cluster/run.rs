@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::{
     apply::Writer,
-    cache::{Cache, Source},
+    cache::Cache,
     connection::{Connection, probe},
     events::{events, tell},
     guard_rails::watch_over,
@@ -24,6 +24,7 @@ use super::{
     queue::Queue,
     reconcile::Context,
     report::Report,
+    streams::Source,
     watch::follow,
 };
 use crate::plan::settings::Settings;

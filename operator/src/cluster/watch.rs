@@ -16,9 +16,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, warn};
 
 use super::{
-    cache::{Cache, Source, plural},
+    cache::Cache,
     metrics::Metrics,
     object::Object,
+    streams::{Source, plural},
 };
 use crate::{
     api::{AgencyTenant, HostedSystem},

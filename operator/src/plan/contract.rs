@@ -125,24 +125,31 @@ fn allocated(root: &TenantRoot) -> Amounts {
 #[must_use]
 pub fn narrows(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
     let mut widened = to.clone();
-    let all = |narrower: bool, put_back: &mut dyn FnMut()| {
-        if narrower {
-            put_back()
-        }
-    };
-    all(to.suspended, &mut || widened.suspended = from.suspended);
-    all(!to.preapproved, &mut || widened.preapproved = from.preapproved);
-    all(to.network.between_systems == BetweenSystems::Deny, &mut || widened.network.between_systems = from.network.between_systems);
-    all(to.pod_security == PodSecurity::Restricted, &mut || widened.pod_security = from.pod_security);
-    all(to.network.egress.iter().all(|exit| from.network.egress.contains(exit)), &mut || {
+    if to.suspended {
+        widened.suspended = from.suspended;
+    }
+    if !to.preapproved {
+        widened.preapproved = from.preapproved;
+    }
+    if to.network.between_systems == BetweenSystems::Deny {
+        widened.network.between_systems = from.network.between_systems;
+    }
+    if to.pod_security == PodSecurity::Restricted {
+        widened.pod_security = from.pod_security;
+    }
+    if to.network.egress.iter().all(|exit| from.network.egress.contains(exit)) {
         widened.network.egress.clone_from(&from.network.egress);
-    });
-    all(to.images.registries.iter().all(|registry| from.images.registries.contains(registry)), &mut || {
+    }
+    if to.images.registries.iter().all(|registry| from.images.registries.contains(registry)) {
         widened.images.registries.clone_from(&from.images.registries);
-    });
-    let leave = from.members.iter().filter(|member| !to.members.contains(member)).all(|member| member.role != Role::Owner);
-    all(leave && to.members.iter().all(|member| from.members.contains(member)), &mut || widened.members.clone_from(&from.members));
-    all(lowers(from, to, held), &mut || widened.quota.clone_from(&from.quota));
+    }
+    let mut leaving = from.members.iter().filter(|member| !to.members.contains(member));
+    if leaving.all(|member| member.role != Role::Owner) && to.members.iter().all(|member| from.members.contains(member)) {
+        widened.members.clone_from(&from.members);
+    }
+    if lowers(from, to, held) {
+        widened.quota.clone_from(&from.quota);
+    }
     widened == *from
 }
 

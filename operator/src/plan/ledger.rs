@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    api::agency_tenant::GrantEntry,
+    api::tenant_status::GrantEntry,
     names::SystemName,
     plan::{
         amount::{Amount, Amounts, amounts, of, resources},

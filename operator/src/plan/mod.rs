@@ -2,6 +2,7 @@
 //! clock; the same snapshot always gives the same plan.
 
 pub mod amount;
+mod checks;
 pub mod contract;
 pub mod desired;
 pub mod diff;

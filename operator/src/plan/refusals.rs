@@ -34,7 +34,7 @@ pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Refusal {
 
 /// What still holds at this time, of each workload the last one, in order of names.
 #[must_use]
-pub fn standing<'a>(refusals: &'a [Refusal], now: i64) -> Vec<&'a Refusal> {
+pub fn standing(refusals: &[Refusal], now: i64) -> Vec<&Refusal> {
     let mut standing: Vec<&Refusal> = refusals.iter().filter(|refusal| refusal.last + LASTS > now).collect();
     standing.sort_by_key(|refusal| (&refusal.workload, -refusal.last, &refusal.cause));
     standing.dedup_by_key(|refusal| &refusal.workload);

@@ -3,8 +3,8 @@
 use crate::{
     api::{
         AgencyTenantStatus, HostedSystemStatus, Stage,
-        agency_tenant::{QuotaFigures, Summary, SystemCounts},
         approval::{Approval, Decision, TenantStage},
+        tenant_status::{QuotaFigures, Summary, SystemCounts},
     },
     names::NamespaceName,
     plan::{

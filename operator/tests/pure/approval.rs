@@ -2,8 +2,8 @@
 
 use govcloud::{
     api::{
-        Stage,
-        agency_tenant::Role,
+        AgencyTenantSpec, Quantity, Stage,
+        agency_tenant::{BetweenSystems, PodSecurity, Role},
         approval::{Approval, Contract, Decision, TenantStage},
     },
     plan::{
@@ -156,22 +156,23 @@ fn only_what_narrows_needs_no_approval() {
         request(&HEALTH.replace("  network:", "  images: {registries: [a.example/x, b.example]}\n  network:\n    betweenSystems: Allow"));
     let from = from.spec.unwrap();
     let held = [("requests.cpu".to_owned(), govcloud::plan::amount::Amount::whole(8))].into();
-    let table: [(&str, bool, fn(&mut govcloud::api::AgencyTenantSpec)); 16] = [
+    type Change = fn(&mut AgencyTenantSpec);
+    let table: [(&str, bool, Change); 16] = [
         ("a deployer leaves", true, |spec| spec.members.retain(|member| member.role != Role::Deployer)),
         ("an owner leaves", false, |spec| spec.members.retain(|member| member.role != Role::Owner)),
         ("a deployer becomes owner", false, |spec| spec.members[0].role = Role::Owner),
-        ("less", true, |spec| drop(spec.quota.insert("requests.cpu".into(), govcloud::api::Quantity("9".into())))),
-        ("less than what is held", false, |spec| drop(spec.quota.insert("requests.cpu".into(), govcloud::api::Quantity("7".into())))),
-        ("more", false, |spec| drop(spec.quota.insert("requests.cpu".into(), govcloud::api::Quantity("41".into())))),
+        ("less", true, |spec| drop(spec.quota.insert("requests.cpu".into(), Quantity("9".into())))),
+        ("less than what is held", false, |spec| drop(spec.quota.insert("requests.cpu".into(), Quantity("7".into())))),
+        ("more", false, |spec| drop(spec.quota.insert("requests.cpu".into(), Quantity("41".into())))),
         ("one egress less", true, |spec| drop(spec.network.egress.remove(0))),
         ("a wider egress", false, |spec| spec.network.egress[0].ports = vec![443, 80]),
         ("one registry less", true, |spec| drop(spec.images.registries.remove(0))),
         ("another registry", false, |spec| spec.images.registries[0] = "c.example".into()),
-        ("apart", true, |spec| spec.network.between_systems = govcloud::api::agency_tenant::BetweenSystems::Deny),
+        ("apart", true, |spec| spec.network.between_systems = BetweenSystems::Deny),
         ("suspended", true, |spec| spec.suspended = true),
         ("another name", false, |spec| spec.display_name = "x".into()),
         ("another domain", false, |spec| spec.domains.push("x.example".into())),
-        ("less strict", false, |spec| spec.pod_security = govcloud::api::agency_tenant::PodSecurity::Baseline),
+        ("less strict", false, |spec| spec.pod_security = PodSecurity::Baseline),
         ("narrower and wider at once", false, |spec| (spec.suspended, spec.display_name) = (true, "x".into())),
     ];
     for (what, may, change) in table {

@@ -1,0 +1,110 @@
+//! Status of an `AgencyTenant`.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    approval::{Approval, Contract, TenantStage},
+    common::{Condition, Resources},
+};
+
+/// What holds in the cloud; written by the operator, and of it `approval` by approvers.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgencyTenantStatus {
+    /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
+    #[serde(default = "super::hosted_system::unseen")]
+    pub observed_generation: i64,
+    /// Where the tenant stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<TenantStage>,
+    /// Decision of an approver, the only part of the status that others than the operator write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// `metadata.generation` of the spec that `contract` is a copy of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_generation: Option<i64>,
+    /// The approved spec: what is served. A copy of it lies in an annotation of the home namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
+    /// Figures of the tenant's quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaFigures>,
+    /// The ledger: the most that each system's quota may hold. Written before a quota is raised, and lowered only after
+    /// the quota was; its sum never exceeds `quota.total`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["system"]))]
+    pub grants: Option<Vec<GrantEntry>>,
+    /// Number of hosted systems by stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub systems: Option<SystemCounts>,
+    /// The figures in short, for `kubectl get`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// Accepted, Approved, Provisioned, `QuotaWithinBudget`, Ready, Stalled.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The tenant's quota in figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuotaFigures {
+    /// Total being served. A lowered `spec.quota` is served as soon as what is handed out fits into it.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 128))]
+    pub total: Resources,
+    /// Sum of what is handed out to the tenant's namespaces.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 128))]
+    pub allocated: Resources,
+    /// Sum of what the namespaces use, refreshed at most once a minute.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 128))]
+    pub used: Resources,
+}
+
+/// What one system may hold.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GrantEntry {
+    /// Name of the system.
+    #[schemars(length(max = 63))]
+    pub system: String,
+    /// Grows with each raise; the quota's annotation `govcloud.io/epoch` says for which one it was written.
+    #[serde(default)]
+    pub epoch: i64,
+    /// Amounts by quota key; what is not named is 0.
+    #[serde(default)]
+    #[schemars(extend("maxProperties" = 128))]
+    pub hard: Resources,
+}
+
+/// Hosted systems by stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemCounts {
+    /// All hosted systems.
+    pub total: i32,
+    /// Those in test.
+    pub testing: i32,
+    /// Those in service.
+    pub running: i32,
+    /// Those suspended.
+    pub suspended: i32,
+    /// Those retired.
+    pub retired: i32,
+}
+
+/// Ready-made text for the columns of `kubectl get agencytenants`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Hosted systems: ready/all.
+    #[schemars(length(max = 32))]
+    pub systems: String,
+    /// `requests.cpu`: used/quota, in cores.
+    #[schemars(length(max = 80))]
+    pub cpu: String,
+    /// `requests.memory`: used/quota, in bytes.
+    #[schemars(length(max = 80))]
+    pub memory: String,
+}

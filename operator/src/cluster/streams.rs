@@ -1,0 +1,102 @@
+//! The streams of objects that are watched, and how each is doing.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::children::TABLE;
+
+/// A stream that failed less than this ago is failing: watches try again within 10 s.
+const FAILURE_LASTS: Duration = Duration::from_secs(15);
+
+/// One stream of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Agency tenants.
+    Tenants,
+    /// Hosted systems.
+    Systems,
+    /// Children of the kind at this place in the table.
+    Children(usize),
+    /// Events that tell of pods which were refused. What is not seen of these is only not told.
+    Refusals,
+}
+
+impl Source {
+    /// Every stream.
+    pub fn all() -> impl Iterator<Item = Self> {
+        [Self::Tenants, Self::Systems, Self::Refusals].into_iter().chain((0..TABLE.len()).map(Self::Children))
+    }
+}
+
+/// Name of a stream's resource.
+pub fn plural(source: Source) -> &'static str {
+    match source {
+        Source::Tenants => "agencytenants",
+        Source::Systems => "hostedsystems",
+        Source::Refusals => "events",
+        Source::Children(index) => TABLE[index].plural,
+    }
+}
+
+/// How each stream is doing.
+#[derive(Default)]
+pub(super) struct Streams(BTreeMap<Source, Stream>);
+
+#[derive(Default)]
+struct Stream {
+    synced: bool,
+    forbidden: bool,
+    failure: Option<(Instant, String)>,
+}
+
+impl Streams {
+    /// Notes that a stream has listed. Whether it saw nothing before.
+    pub(super) fn listed(&mut self, source: Source) -> bool {
+        let stream = self.0.entry(source).or_default();
+        let was_blind = stream.forbidden || !stream.synced;
+        *stream = Stream { synced: true, ..Stream::default() };
+        was_blind
+    }
+
+    /// Notes that a stream lives.
+    pub(super) fn alive(&mut self, source: Source) {
+        self.0.entry(source).or_default().failure = None;
+    }
+
+    /// Notes that a stream failed. Whether it has just lost sight.
+    pub(super) fn failed(&mut self, source: Source, forbidden: bool, message: String) -> bool {
+        let stream = self.0.entry(source).or_default();
+        let lost_sight = forbidden && !stream.forbidden;
+        stream.forbidden |= forbidden;
+        stream.failure = Some((Instant::now(), message));
+        lost_sight
+    }
+
+    /// Whether every stream has listed or will not before somebody grants it.
+    pub(super) fn is_settled(&self) -> bool {
+        Source::all().all(|source| self.0.get(&source).is_some_and(|stream| stream.synced || stream.forbidden))
+    }
+
+    /// Why the operator does not see all that it manages, a line each.
+    pub(super) fn blind(&self) -> Vec<String> {
+        let blind = self.0.iter().filter(|(source, stream)| stream.forbidden && **source != Source::Refusals);
+        blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect()
+    }
+
+    /// What is wrong with the streams, a line each.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let complaint = |source: Source| {
+            let name = plural(source);
+            match self.0.get(&source) {
+                Some(Stream { failure: Some((time, message)), forbidden, .. }) if *forbidden || time.elapsed() < FAILURE_LASTS => {
+                    Some(format!("{name}: {message}"))
+                }
+                Some(Stream { synced: true, .. }) => None,
+                _ => Some(format!("{name}: not synced yet")),
+            }
+        };
+        Source::all().filter_map(complaint).collect()
+    }
+}
