@@ -150,13 +150,14 @@ fn an_owner_suspends_without_approval_and_only_an_approval_lifts_it() {
     assert_eq!(stage(&seen), TenantStage::Active);
 }
 
+type Change = fn(&mut AgencyTenantSpec);
+
 #[test]
 fn only_what_narrows_needs_no_approval() {
     let from =
         request(&HEALTH.replace("  network:", "  images: {registries: [a.example/x, b.example]}\n  network:\n    betweenSystems: Allow"));
     let from = from.spec.unwrap();
     let held = [("requests.cpu".to_owned(), govcloud::plan::amount::Amount::whole(8))].into();
-    type Change = fn(&mut AgencyTenantSpec);
     let table: [(&str, bool, Change); 16] = [
         ("a deployer leaves", true, |spec| spec.members.retain(|member| member.role != Role::Deployer)),
         ("an owner leaves", false, |spec| spec.members.retain(|member| member.role != Role::Owner)),
