@@ -3,6 +3,7 @@
 
 mod approval;
 mod domains;
+mod entrance;
 mod guard_rails;
 mod refused_pods;
 mod request;

@@ -36,7 +36,7 @@ async fn run() -> anyhow::Result<()> {
         let (generation, status) = (tenant.metadata.generation.unwrap_or_default(), tenant.status.unwrap_or_default());
         let stage = status.stage.map_or(String::new(), |stage| format!("{stage:?}"));
         let [approved, ready] = ["Approved", "Ready"].map(|kind| condition(&status, kind));
-        let message = if approved.0 == "True" { ready.1 } else { approved.1 };
+        let message = first_sentence(if approved.0 == "True" { &ready.1 } else { &approved.1 });
         table.add_row([name, generation.to_string(), stage, approved.0, ready.0, message]);
     }
     println!("{table}");
@@ -55,6 +55,11 @@ async fn names(client: &Client) -> anyhow::Result<BTreeSet<String>> {
         has(&rule.api_groups, GROUP) && has(&rule.resources, "agencytenants")
     });
     Ok(about_tenants.flat_map(|rule| rule.resource_names.unwrap_or_default()).collect())
+}
+
+/// What fits on a line; `kubectl describe` has the rest.
+fn first_sentence(message: &str) -> String {
+    message.split(". ").next().unwrap_or_default().chars().take(100).collect()
 }
 
 /// Status and message of a condition.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cluster::{Person, find_condition};
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 12] = [
     "AgencyTenant",
     "HostedSystem",
     "Namespace",
@@ -18,7 +18,15 @@ const KINDS: [&str; 10] = [
     "RoleBinding",
     "Pod",
     "PersistentVolumeClaim",
+    "ClusterRole",
+    "ClusterRoleBinding",
 ];
+
+/// The tenant in whose name an object stands.
+fn tenant_of<'a>(namespace: &'a str, name: &'a str) -> &'a str {
+    let place = if namespace.is_empty() { name.trim_start_matches("govcloud:tenant:") } else { namespace };
+    place.split("--").next().unwrap_or_default()
+}
 
 /// Worlds by tenant.
 pub type Worlds = BTreeMap<String, World>;
@@ -36,8 +44,7 @@ pub async fn worlds(admin: &Person, tenants: &[String]) -> Worlds {
         for object in list.items {
             let name = object.metadata.name.clone().unwrap();
             let namespace = object.metadata.namespace.clone().unwrap_or_default();
-            let place = if namespace.is_empty() { &name } else { &namespace };
-            let tenant = place.split("--").next().unwrap().to_owned();
+            let tenant = tenant_of(&namespace, &name).to_owned();
             let Some(world) = worlds.get_mut(&tenant) else { continue };
             let object = serde_json::to_value(object).unwrap();
             if kind == "Namespace" {
@@ -137,10 +144,9 @@ pub async fn versions(admin: &Person, tenant: &str) -> BTreeMap<String, String> 
     let mut versions = BTreeMap::new();
     for kind in KINDS {
         for object in admin.api(kind, "").list(&Default::default()).await.unwrap().items {
-            let name = object.metadata.name.unwrap();
-            let place = object.metadata.namespace.unwrap_or_else(|| name.clone());
-            if place.split("--").next() == Some(tenant) {
-                versions.insert(format!("{kind} {place}/{name}"), object.metadata.resource_version.unwrap());
+            let (name, namespace) = (object.metadata.name.unwrap(), object.metadata.namespace.unwrap_or_default());
+            if tenant_of(&namespace, &name) == tenant {
+                versions.insert(format!("{kind} {namespace}/{name}"), object.metadata.resource_version.unwrap());
             }
         }
     }
