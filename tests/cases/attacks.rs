@@ -9,6 +9,7 @@ mod containers;
 mod judge;
 mod live;
 mod people;
+mod sizes;
 mod table;
 mod world;
 
@@ -22,6 +23,7 @@ pub use world::World;
 pub fn rows(world: &World) -> Vec<Row> {
     let mut rows = table::written(world);
     rows.extend(containers::rows(world));
+    rows.extend(sizes::rows(world));
     rows.extend(table::canaries(world));
     rows
 }

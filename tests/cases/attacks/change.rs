@@ -6,8 +6,12 @@ use serde_json::{Map, Value, json};
 /// before.
 pub fn changed(object: &Value, change: &Value) -> Value {
     let mut object = object.clone();
-    let (pointers, merged): (Map<_, _>, Map<_, _>) =
-        change.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).partition(|(key, _)| key.starts_with('/'));
+    let (pointers, merged): (Map<_, _>, Map<_, _>) = change
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .partition(|(key, _)| key.starts_with('/'));
     merge(&mut object, &Value::Object(merged));
     for (pointer, value) in pointers {
         let steps: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/")).collect();

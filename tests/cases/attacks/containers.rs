@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, World, change::changed, table::{self, Action}};
+use super::{Row, World, change::changed, table};
 
 /// Kinds that hold pods, with the path of what they hold.
 const KINDS: [(&str, &str, &str); 8] = [
@@ -101,18 +101,6 @@ fn whole(version: &str, kind: &str, path: &str, pod: &Value) -> Value {
 }
 
 fn row(kind: &str, name: &str, base: Value, denied: Option<(&str, &str)>) -> Row {
-    let rule = denied.map(|(_, rule)| rule).filter(|rule| !rule.is_empty());
-    Row {
-        name: format!("containers: {kind} with {name}"),
-        attack: denied.map(|(policy, _)| if policy == "images" { "18 A" } else { "16 A" }.to_owned()),
-        person: "owner".to_owned(),
-        action: Action::Create,
-        base,
-        at: String::new(),
-        namespace: "clinic--web".to_owned(),
-        sub: None,
-        with: json!({}),
-        denied: denied.map(|(denier, _)| denier.to_owned()),
-        rule: rule.map(str::to_owned),
-    }
+    let attack = if denied.is_some_and(|(policy, _)| policy == "images") { "18 A" } else { "16 A" };
+    Row::creation(format!("containers: {kind} with {name}"), base, attack, denied)
 }

@@ -8,11 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{
-    Row, World,
-    change::changed,
-    table::Action,
-};
+use super::{Row, World, change::changed, table::Action};
 
 const AT_ONCE: usize = 16;
 
@@ -36,7 +32,9 @@ pub async fn judge(world: &World, rows: &[Row]) -> Vec<Outcome> {
         // An object that was changed by somebody between reading and writing.
         for _ in 0..5 {
             match &answer {
-                Err(kube::Error::Api(status)) if status.code == 409 && row.action == Action::Update => answer = attempt(world, client, row).await,
+                Err(kube::Error::Api(status)) if status.code == 409 && row.action == Action::Update => {
+                    answer = attempt(world, client, row).await
+                }
                 _ => break,
             }
         }

@@ -62,6 +62,25 @@ pub enum Action {
     List,
 }
 
+impl Row {
+    /// An attempt of the clinic's owner in its workload namespace to create this object as it is.
+    pub fn creation(name: String, base: Value, attack: &str, denied: Option<(&str, &str)>) -> Self {
+        Self {
+            name,
+            attack: denied.map(|_| attack.to_owned()),
+            person: "owner".to_owned(),
+            action: Action::Create,
+            base,
+            at: String::new(),
+            namespace: "clinic--web".to_owned(),
+            sub: None,
+            with: json!({}),
+            denied: denied.map(|(denier, _)| denier.to_owned()),
+            rule: denied.map(|(_, rule)| rule.to_owned()).filter(|rule| !rule.is_empty()),
+        }
+    }
+}
+
 /// Rows with what they have in common.
 #[derive(Deserialize)]
 struct Group {
@@ -156,18 +175,12 @@ pub fn canaries(world: &World) -> Vec<Row> {
     let base = bases(world)["clusterrole"].clone();
     let row = |policy: Option<&str>| {
         let name = format!("govcloud:canary:{}", policy.unwrap_or("none-of-ours"));
+        let denied = policy.and_then(|policy| policy.strip_prefix("govcloud-")).map(|policy| (policy, ""));
         Row {
-            name: format!("canaries: {name}"),
-            attack: None,
             person: "admin".to_owned(),
-            action: Action::Create,
-            base: base.clone(),
-            at: String::new(),
             namespace: String::new(),
-            sub: None,
             with: json!({"metadata": {"name": name}}),
-            denied: policy.and_then(|policy| policy.strip_prefix("govcloud-")).map(str::to_owned),
-            rule: None,
+            ..Row::creation(format!("canaries: {name}"), base.clone(), "", denied)
         }
     };
     POLICIES.into_iter().map(|policy| row(Some(policy))).chain(iter::once(row(None))).collect()

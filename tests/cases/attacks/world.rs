@@ -117,10 +117,11 @@ async fn make(admin: &Person, plane: &ControlPlane) {
     admin.apply(&inside.join("\n---\n")).await;
     admin.patch("HostedSystem", "clinic", "going", json!({"metadata": {"finalizers": ["example.com/held", "govcloud.io/hold"]}})).await;
     admin.delete("HostedSystem", "clinic", "going").await;
-    admin.until("is released", "HostedSystem", "clinic", "going", |system| {
-        system.is_some_and(|system| system["metadata"]["finalizers"] == json!(["example.com/held"]))
-    })
-    .await;
+    admin
+        .until("is released", "HostedSystem", "clinic", "going", |system| {
+            system.is_some_and(|system| system["metadata"]["finalizers"] == json!(["example.com/held"]))
+        })
+        .await;
     admin.apply(&format!("{}  deletion: Delete\n", small("clinic", "leaving"))).await;
     admin.system_ready("clinic", "leaving").await;
     let uid = admin.get("HostedSystem", "clinic", "leaving").await["metadata"]["uid"].clone();
@@ -129,7 +130,8 @@ async fn make(admin: &Person, plane: &ControlPlane) {
 
 async fn approve(approver: &Person, tenant: &str) {
     let generation = approver.get("AgencyTenant", "", tenant).await["metadata"]["generation"].clone();
-    let approval = json!({"status": {"approval": {"decision": "Approved", "generation": generation, "by": "attacks-sec", "reason": "tried"}}});
+    let approval =
+        json!({"status": {"approval": {"decision": "Approved", "generation": generation, "by": "attacks-sec", "reason": "tried"}}});
     let tenants = approver.api("AgencyTenant", "");
     let patched = tenants.patch_status(tenant, &PatchParams::default(), &Patch::Merge(approval)).await;
     patched.unwrap_or_else(|error| panic!("{tenant} is not approved: {error}"));
