@@ -33,7 +33,7 @@ pub async fn judge(world: &World, rows: &[Row]) -> Vec<Outcome> {
         for _ in 0..5 {
             match &answer {
                 Err(kube::Error::Api(status)) if status.code == 409 && row.action == Action::Update => {
-                    answer = attempt(world, client, row).await
+                    answer = attempt(world, client, row).await;
                 }
                 _ => break,
             }
