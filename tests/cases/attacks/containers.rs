@@ -42,7 +42,8 @@ fn places(image: &str, container: &Value) -> [(&'static str, Value); 4] {
 fn faults() -> Vec<(&'static str, Value, &'static str, &'static str)> {
     let node = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
         {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-a"]}]}]}});
-    let pods = json!({"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "kubernetes.io/hostname", "namespaces": ["museum--shop"]}]});
+    let term = json!({"topologyKey": "kubernetes.io/hostname", "namespaces": ["museum--shop"]});
+    let pods = json!({"requiredDuringSchedulingIgnoredDuringExecution": [term]});
     vec![
         ("a node's name", json!({"/spec/nodeName": "node-a"}), "scheduling", "node-name"),
         ("a scheduler of its own", json!({"/spec/schedulerName": "mine"}), "scheduling", "scheduler"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Row, World, table};
 
-/// NetworkPolicies, bindings and pods of the greatest size, and one more.
+/// Network policies, bindings and annotations up to the greatest size, and one more.
 pub fn rows(world: &World) -> Vec<Row> {
     let bases = table::bases(world);
     let network = |way: &str, rules: Value| {
