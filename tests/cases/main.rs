@@ -10,6 +10,7 @@ mod cluster;
 mod history;
 
 mod alone;
+mod attacks;
 mod children;
 mod contract;
 mod drift;

@@ -21,6 +21,12 @@ async fn nobody_is_let_in_before_every_guard_stands() {
             .map(|revision| &revision.object.as_ref().unwrap()["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]);
         assert!(levels.all(|level| level == "restricted"), "{namespace}");
         assert!(history.at(let_in, "Namespace", namespace, namespace).is_some(), "{namespace}");
+        // What the guard rails read is there as well.
+        let rails = &history.at(let_in, "Namespace", namespace, namespace).unwrap()["metadata"];
+        assert_eq!(rails["labels"]["govcloud.io/tenant"], "moment", "{namespace}");
+        for annotation in ["govcloud.io/image-registries", "govcloud.io/domains", "govcloud.io/members", "govcloud.io/protected-ranges"] {
+            assert!(rails["annotations"][annotation].is_string(), "{namespace} has no {annotation} when somebody is let in");
+        }
         assert!(
             history.at(let_in, "NetworkPolicy", namespace, "govcloud-isolation").is_some(),
             "{namespace} is not isolated when somebody is let in"
