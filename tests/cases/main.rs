@@ -16,6 +16,7 @@ mod drift;
 mod faults;
 mod governance;
 mod lifecycle;
+mod matrix;
 mod quota;
 mod strangers;
 mod uninstall;

@@ -1,0 +1,76 @@
+//! The access matrix: everything that the API server serves, every verb, everybody, everywhere, against one table that was reviewed.
+//! What is in no table is denied; what appears or goes missing, a resource of a newer Kubernetes too, fails until somebody has
+//! looked at it.
+
+mod access;
+mod laws;
+mod table;
+mod world;
+
+use std::time::Instant;
+
+use access::Access;
+use table::Table;
+
+use crate::{
+    alone::Alone,
+    cluster::{admin, shared},
+};
+
+/// By RBAC.
+const EXPECTED: Table = Table {
+    file: "expected.yaml",
+    about: "Who may do what, as RBAC decides; whatever is not here is denied. A place has what `cluster` has and more; everybody\n\
+            has what `everybody` has, and a ServiceAccount what `every account` has. `served` is what there is to be denied: a line\n\
+            that appears there is a new resource, to be thought about. Written by the cases `matrix`, read by people.",
+    order: &[
+        "everybody",
+        "every account",
+        "requester",
+        "owner",
+        "deployer",
+        "auditor",
+        "pipeline",
+        "workload",
+        "stranger",
+        "system-admin",
+        "security-admin",
+        "audit-admin",
+        "platform",
+        "operator",
+        "served",
+        "cluster",
+        "home",
+        "own",
+        "sibling",
+        "foreign-home",
+        "foreign-own",
+        "kube-system",
+        "govcloud-system",
+    ],
+};
+
+#[tokio::test]
+async fn everybody_may_do_everywhere_what_the_table_says_and_nothing_else() {
+    let admin = admin().await;
+    world::settle(&admin).await;
+    let begin = Instant::now();
+    let access = Access::settled(&shared().plane).await;
+    let cells = access.cells();
+    println!("{} cells after {:.1} s", cells.len(), begin.elapsed().as_secs_f64());
+    EXPECTED.compare(&cells);
+    laws::hold(&cells);
+    let questions = access.confirm(&admin.client).await;
+    println!("{questions} questions after {:.1} s", begin.elapsed().as_secs_f64());
+}
+
+#[tokio::test]
+async fn with_the_operator_dead_everybody_may_do_the_same() {
+    let alone = Alone::turn().await;
+    let operator = alone.start().await;
+    world::settle(&alone.admin().await).await;
+    operator.kill().unwrap();
+    let cells = Access::settled(alone.plane).await.cells();
+    EXPECTED.compare(&cells);
+    laws::hold(&cells);
+}
