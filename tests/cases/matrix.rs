@@ -5,6 +5,7 @@
 mod access;
 mod laws;
 mod table;
+mod tries;
 mod world;
 
 use std::time::Instant;
@@ -49,6 +50,27 @@ const EXPECTED: Table = Table {
         "govcloud-system",
     ],
 };
+
+/// By policies, of what RBAC allows.
+const TRIED: Table = Table {
+    file: "tried.yaml",
+    about: "What comes of the writes that expected.yaml allows, tried on objects that are there: who, the outcome (allowed, or the\n\
+            policy and its rule that refused), the object, the attempts.",
+    order: &["requester", "owner", "deployer", "pipeline", "system-admin", "security-admin", "platform", "allowed"],
+};
+
+#[tokio::test]
+async fn what_rbac_allows_is_refused_by_the_policies_that_the_table_names() {
+    let admin = admin().await;
+    world::settle(&admin).await;
+    tries::bring_samples(&admin).await;
+    let plane = &shared().plane;
+    Access::settled(plane).await;
+    let begin = Instant::now();
+    let outcomes = tries::outcomes(plane, &admin, &EXPECTED.accepted()).await;
+    println!("{} writes tried in {:.1} s", outcomes.len(), begin.elapsed().as_secs_f64());
+    TRIED.compare(&outcomes);
+}
 
 #[tokio::test]
 async fn everybody_may_do_everywhere_what_the_table_says_and_nothing_else() {

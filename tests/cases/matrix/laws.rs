@@ -97,7 +97,7 @@ const LAWS: &[Law] = &[
     }),
     law("every ServiceAccount reads the issuer's keys and trust bundles, no more", ["every account", "cluster", "pods", "get"], |c| {
         let bundles = c.what == "clustertrustbundles.certificates.k8s.io" && !c.writes();
-        c.is_of(&["every account"]) && !bundles && !(ISSUER.contains(&c.what.as_str()) && c.word == "get")
+        c.is_of(&["every account"]) && !bundles && !(ISSUER.contains(&c.what.trim_end_matches('/')) && c.word == "get")
     }),
     law(
         "a pipeline reaches its own system's namespace and at home the declarations, no other system",
