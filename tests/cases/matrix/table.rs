@@ -10,6 +10,7 @@ use std::{
 
 /// Set, it has the tables rewritten instead of compared.
 const ACCEPT: &str = "GOVCLOUD_ACCEPT_MATRIX";
+const WIDTH: usize = 130;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
@@ -85,7 +86,8 @@ impl Table {
                 writeln!(text, "  {}:", places.join(", ")).unwrap();
                 for (what, words) in rows {
                     let quote = if what.contains('*') { "\"" } else { "" };
-                    writeln!(text, "    {quote}{what}{quote}: {}", sorted(words).join(" ").replace('*', "'*'")).unwrap();
+                    let row = format!("    {quote}{what}{quote}: {}", sorted(words).join(" ").replace('*', "'*'"));
+                    writeln!(text, "{}", wrapped(&row)).unwrap();
                 }
             }
         }
@@ -105,6 +107,18 @@ impl Table {
         }
         groups
     }
+}
+
+/// Long rows go on below, as YAML reads them too.
+fn wrapped(row: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in row.split_inclusive(' ') {
+        if lines.last().is_some_and(|line| line.len() + word.len() > WIDTH) {
+            lines.push("      ".to_owned());
+        }
+        lines.last_mut().unwrap().push_str(word);
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
 }
 
 fn parse(text: &str) -> Cells {
@@ -150,6 +164,9 @@ fn a_table_is_read_as_it_was_written_and_says_what_differs() {
     let text = table.render(&cells);
     assert!(text.starts_with("# two\n# lines\nsecond:\n") && text.contains("first:\n  home, own:\n    pods: get\n"), "{text}");
     assert_eq!(parse(&text), cells);
+    let long: Cells = (0..60).map(|number| cell("first", "home", "pods", &format!("verb-{number}"))).collect();
+    let text = table.render(&long);
+    assert!(text.lines().all(|line| line.len() <= WIDTH) && parse(&text) == long, "{text}");
     let fewer: Cells = cells.iter().filter(|cell| cell.place != "home").cloned().collect();
     assert_eq!(lines("-", &(&cells - &fewer)), "  - first, home: pods: get\n");
 }

@@ -2,21 +2,19 @@
 //! for real without effect (`dryRun=All`). A permission review does not see what a policy refuses.
 //!
 //! Objects are those that the operator manages, the two kinds of govcloud, and one harmless object of every kind that members create:
-//! beside each refusal stands the same write on an object of theirs. Entering pods and subresources other than those of
-//! `subresource` cannot be tried without effect, or hold nothing that a policy guards.
+//! beside each refusal stands the same write on an object of theirs. Pods are not entered.
 
 use std::collections::BTreeSet;
 
 use kube::{
     Api, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams},
     discovery::{Discovery, Scope},
 };
-use serde_json::{Value, json};
 
 use super::{
     table::{Cells, cell},
-    world::{CLUSTER, PLACES, PRINCIPALS, Principal},
+    world::{CLUSTER, PLACES, PRINCIPALS},
 };
 use crate::cluster::Person;
 
@@ -30,12 +28,18 @@ const POD: &str = "{securityContext: {runAsNonRoot: true, seccompProfile: {type:
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}";
 
 /// An object that somebody may write.
-struct Target {
-    place: &'static str,
+pub struct Target {
+    pub place: &'static str,
     /// As the table names its resource.
-    what: String,
-    resource: ApiResource,
-    object: DynamicObject,
+    pub what: String,
+    pub resource: ApiResource,
+    pub object: DynamicObject,
+}
+
+impl Target {
+    pub fn is_sample(&self) -> bool {
+        self.object.labels().contains_key(SAMPLE)
+    }
 }
 
 /// Brings one harmless object of each kind into a workload namespace.
@@ -49,7 +53,7 @@ pub async fn bring_samples(admin: &Person) {
     }
 }
 
-/// Tries everything; gives what came of it: who, with which outcome, on what, by which attempts.
+/// Tries everything; gives what came of it: who, with which outcome, by which attempt, on what.
 pub async fn outcomes(plane: &acceptance::ControlPlane, admin: &Person, allowed: &Cells) -> Cells {
     let targets = targets(admin, allowed).await;
     let whos = PRINCIPALS.iter().filter(|principal| WHO.contains(&principal.key));
@@ -60,8 +64,8 @@ pub async fn outcomes(plane: &acceptance::ControlPlane, admin: &Person, allowed:
             let mut cells = Cells::new();
             for target in targets {
                 for (attempt, outcome) in target.attempts(principal, &person, admin, allowed).await {
-                    let what = format!("{} {}/{}", target.place, target.resource.plural, target.object.name_any());
-                    cells.insert(cell(principal.key, &outcome, &what, attempt));
+                    let on = format!("{}/{}/{}", target.place, target.resource.plural, target.object.name_any());
+                    cells.insert(cell(principal.key, &outcome, attempt, &on));
                 }
             }
             cells
@@ -108,143 +112,15 @@ async fn targets_in(admin: &Person, resource: &ApiResource, place: &'static str,
     objects.into_iter().filter(wanted).map(target).collect()
 }
 
-fn api(person: &Person, resource: &ApiResource, place: &str) -> Api<DynamicObject> {
+pub fn api(person: &Person, resource: &ApiResource, place: &str) -> Api<DynamicObject> {
     match PLACES.iter().find(|known| known.key == place) {
         Some(found) if place != CLUSTER => Api::namespaced_with(person.client.clone(), found.namespace, resource),
         _ => Api::all_with(person.client.clone(), resource),
     }
 }
 
-impl Target {
-    /// Whether the table lets them.
-    fn lets(&self, who: &str, subresource: &str, verb: &str, allowed: &Cells) -> bool {
-        let whole = format!("{}{subresource}", self.what);
-        let one = format!("{whole}[{}]", self.object.name_any());
-        let holds = |place: &str, what: &str| allowed.contains(&cell(who, place, what, verb));
-        [CLUSTER, self.place].iter().any(|place| holds(place, &whole) || holds(place, &one))
-    }
-
-    async fn attempts(&self, who: &Principal, person: &Person, admin: &Person, allowed: &Cells) -> Vec<(&'static str, String)> {
-        let api = api(person, &self.resource, self.place);
-        let name = self.object.name_any();
-        let lets = |verb| self.lets(who.key, "", verb, allowed);
-        let mut outcomes = Vec::new();
-        if lets("create") {
-            for (attempt, copy) in self.copies() {
-                let parameters = PostParams { dry_run: true, ..PostParams::default() };
-                outcomes.push((attempt, outcome(api.create(&parameters, &copy).await)));
-            }
-        }
-        if lets("update") {
-            outcomes.push(("update", self.update(&api, admin).await));
-        }
-        if lets("patch") {
-            for (attempt, patch) in self.patches() {
-                let parameters = PatchParams { dry_run: true, ..PatchParams::default() };
-                outcomes.push((attempt, outcome(api.patch(&name, &parameters, &Patch::Merge(patch)).await)));
-            }
-        }
-        let parameters = DeleteParams { dry_run: true, ..DeleteParams::default() };
-        if lets("delete") {
-            outcomes.push(("delete", outcome(api.delete(&name, &parameters).await)));
-        }
-        if lets("deletecollection") {
-            let one = ListParams::default().fields(&format!("metadata.name={name}"));
-            outcomes.push(("deletecollection", outcome(api.delete_collection(&parameters, &one).await)));
-        }
-        if self.lets(who.key, "/status", "patch", allowed) {
-            for (attempt, status) in self.statuses(who.user) {
-                let parameters = PatchParams { dry_run: true, ..PatchParams::default() };
-                let answer = api.patch_status(&name, &parameters, &Patch::Merge(json!({ "status": status }))).await;
-                outcomes.push((attempt, outcome(answer)));
-            }
-        }
-        if self.lets(who.key, "/token", "create", allowed) {
-            let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "audiences": [] } });
-            let parameters = PostParams { dry_run: true, ..PostParams::default() };
-            let answer: Result<Value, _> = api.create_subresource("token", &name, &parameters, &request).await;
-            outcomes.push(("token", outcome(answer)));
-        }
-        outcomes
-    }
-
-    /// As new objects: with the operator's marks, where it has some, and without.
-    fn copies(&self) -> Vec<(&'static str, DynamicObject)> {
-        let mut marked = self.object.clone();
-        let labels = marked.metadata.labels.take();
-        marked.metadata = kube::api::ObjectMeta { name: Some("copy".to_owned()), ..Default::default() };
-        if let Some(data) = marked.data.as_object_mut() {
-            data.remove("status");
-        }
-        // Given by the API server to the one that was copied.
-        for path in ["/spec/clusterIP", "/spec/clusterIPs", "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid"] {
-            let (parent, key) = path.rsplit_once('/').unwrap();
-            let key = key.replace("~1", "/");
-            if let Some(parent) = marked.data.pointer_mut(parent).and_then(Value::as_object_mut) {
-                parent.remove(&key);
-            }
-        }
-        if self.resource.kind == "Job" {
-            marked.data["spec"]["selector"] = Value::Null;
-            marked.data["spec"]["template"]["metadata"] = Value::Null;
-        }
-        let plain = marked.clone();
-        marked.metadata.labels = labels;
-        let has_marks = marked.labels().keys().any(|key| key.starts_with("govcloud.io/"));
-        has_marks.then_some(("create-marked", marked)).into_iter().chain([("create", plain)]).collect()
-    }
-
-    /// The whole object with a harmless label.
-    async fn update(&self, api: &Api<DynamicObject>, admin: &Person) -> String {
-        loop {
-            let mut object = self::api(admin, &self.resource, self.place).get(&self.object.name_any()).await.unwrap();
-            object.labels_mut().insert("team.example/touched".to_owned(), "yes".to_owned());
-            let parameters = PostParams { dry_run: true, ..PostParams::default() };
-            match api.replace(&object.name_any(), &parameters, &object).await {
-                Err(kube::Error::Api(status)) if status.code == 409 => {} // somebody wrote in between
-                answer => return outcome(answer),
-            }
-        }
-    }
-
-    fn patches(&self) -> Vec<(&'static str, Value)> {
-        let owner = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "dead", "uid": "0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa" }]);
-        let mut finalizers = self.object.finalizers().to_vec();
-        finalizers.push("example.com/never".to_owned());
-        let mut patches = vec![
-            ("label", json!({ "metadata": { "labels": { "team.example/touched": "yes" } } })),
-            ("mark", json!({ "metadata": { "labels": { "govcloud.io/tenant": "outsider" } } })),
-            ("owner", json!({ "metadata": { "ownerReferences": owner } })),
-            ("finalizer", json!({ "metadata": { "finalizers": finalizers } })),
-        ];
-        let everybody = json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated" }]);
-        match self.resource.kind.as_str() {
-            "AgencyTenant" => patches.extend([
-                ("spec", json!({ "spec": { "displayName": "另一个名字" } })),
-                ("request", json!({ "spec": { "displayName": "另一个名字", "preapproved": false } })),
-            ]),
-            "HostedSystem" => patches.push(("spec", json!({ "spec": { "displayName": "另一个名字" } }))),
-            "NetworkPolicy" => patches.push(("open", json!({ "spec": { "ingress": [{}] } }))),
-            "RoleBinding" => patches.push(("let-in", json!({ "subjects": everybody }))),
-            _ => {}
-        }
-        patches
-    }
-
-    fn statuses(&self, user: &str) -> Vec<(&'static str, Value)> {
-        let generation = self.object.metadata.generation;
-        let decision = |by: &str| json!({ "approval": { "decision": "Suspended", "generation": generation, "by": by, "reason": "试" } });
-        vec![
-            ("decide", decision(user)),
-            ("decide-as-another", decision("somebody")),
-            ("forge-stage", json!({ "stage": "Retired" })),
-            ("forge-contract", json!({ "contractGeneration": 99 })),
-        ]
-    }
-}
-
 /// `allowed`, or which policy refused by which rule.
-fn outcome<T>(answer: kube::Result<T>) -> String {
+pub fn outcome<T>(answer: kube::Result<T>) -> String {
     let status = match answer {
         Ok(_) => return "allowed".to_owned(),
         Err(kube::Error::Api(status)) => status,
