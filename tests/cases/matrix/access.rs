@@ -25,7 +25,7 @@ use super::{
 };
 
 /// What a `*` stands for, and what is asked about.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 18] = [
     "get",
     "list",
     "watch",
@@ -44,8 +44,6 @@ const VERBS: [&str; 20] = [
     "assess",
     "govern",
     "provision",
-    "proxy",
-    "mark",
 ];
 /// Questions at a time.
 const AT_ONCE: usize = 32;
@@ -80,6 +78,7 @@ impl fmt::Display for What {
 type Rights = BTreeSet<(What, String)>;
 
 /// Everything that the API server serves.
+#[derive(PartialEq)]
 pub struct Served(BTreeMap<What, bool>);
 
 impl Served {
@@ -168,7 +167,7 @@ impl Access {
         loop {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
             let next = Self::ask(plane).await;
-            if next.rights == last.rights {
+            if next.rights == last.rights && next.served == last.served {
                 return next;
             }
             last = next;

@@ -210,6 +210,7 @@ pub fn hold(cells: &Cells) {
             (!against.is_empty()).then(|| format!("{}, but:\n{}", law.sentence, against.join("\n")))
         })
         .chain(overlap(cells))
+        .chain(beyond_owners(cells))
         .collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
@@ -225,6 +226,16 @@ fn overlap(cells: &Cells) -> Option<String> {
     (!both.is_empty()).then(|| format!("what system-admin and security-admin write does not overlap, but: {both:?}"))
 }
 
+/// Nobody binds a role that holds what they lack.
+fn beyond_owners(cells: &Cells) -> Option<String> {
+    let lacking: Vec<_> = cells
+        .iter()
+        .filter(|cell| cell.is_of(&["deployer", "auditor", "pipeline"]))
+        .filter(|c| !cells.contains(&cell("owner", &c.place, &c.what, &c.word)))
+        .collect();
+    (!lacking.is_empty()).then(|| format!("Owners have what they may give to others, but not: {lacking:?}"))
+}
+
 #[test]
 fn each_law_holds_in_the_table_and_one_cell_breaks_it() {
     let accepted = super::EXPECTED.accepted();
@@ -234,6 +245,8 @@ fn each_law_holds_in_the_table_and_one_cell_breaks_it() {
     }
     let mut both = accepted;
     both.insert(cell("security-admin", "cluster", "agencytenants.govcloud.io", "delete"));
-    assert!(overlap(&both).is_some());
+    assert!(overlap(&both).is_some() && beyond_owners(&both).is_none());
+    both.insert(cell("auditor", "own", "podtemplates", "get"));
+    assert!(beyond_owners(&both).is_some());
     assert!(MEMBERS.iter().all(|who| both.iter().any(|cell| cell.who == *who)), "a law over nobody says nothing");
 }

@@ -36,6 +36,8 @@ pub struct Table {
     pub about: &'static str,
     /// In which order people read it; what is missing here comes last.
     pub order: &'static [&'static str],
+    /// Whether rows that say the same are one.
+    pub merged: bool,
 }
 
 impl Table {
@@ -84,7 +86,15 @@ impl Table {
             writeln!(text, "{name}:").unwrap();
             for (places, rows) in self.together(&sections[name]) {
                 writeln!(text, "  {}:", places.join(", ")).unwrap();
+                let mut merged: Vec<(Vec<&str>, &Words)> = Vec::new();
                 for (what, words) in rows {
+                    match merged.iter_mut().find(|(_, others)| self.merged && *others == words) {
+                        Some((whats, _)) => whats.push(what),
+                        None => merged.push((vec![what], words)),
+                    }
+                }
+                for (whats, words) in merged {
+                    let what = whats.join(", ");
                     let quote = if what.contains('*') { "\"" } else { "" };
                     let row = format!("    {quote}{what}{quote}: {}", sorted(words).join(" ").replace('*', "'*'"));
                     writeln!(text, "{}", wrapped(&row)).unwrap();
@@ -128,7 +138,8 @@ fn parse(text: &str) -> Cells {
         for (place, (what, words)) in
             places.iter().flat_map(|(names, rows)| names.split(", ").flat_map(move |name| rows.iter().map(move |row| (name, row))))
         {
-            cells.extend(words.replace('\'', "").split(' ').map(|word| cell(&who, place, what, word)));
+            let words = words.replace('\'', "");
+            cells.extend(what.split(", ").flat_map(|what| words.split(' ').map(|word| cell(&who, place, what, word))));
         }
     }
     cells
@@ -154,7 +165,7 @@ fn lines(sign: &str, cells: &Cells) -> String {
 
 #[test]
 fn a_table_is_read_as_it_was_written_and_says_what_differs() {
-    let table = Table { file: "none", about: "two\nlines", order: &["second"] };
+    let table = Table { file: "none", about: "two\nlines", order: &["second"], merged: true };
     let cells = Cells::from([
         cell("first", "home", "pods", "get"),
         cell("first", "own", "pods", "get"),

@@ -6,9 +6,13 @@
 
 use std::collections::BTreeSet;
 
+use acceptance::{
+    ControlPlane,
+    manifests::{self, Applier},
+};
 use kube::{
     Api, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams},
     discovery::{Discovery, Scope},
 };
 
@@ -42,19 +46,33 @@ impl Target {
     }
 }
 
-/// Brings one harmless object of each kind into a workload namespace.
-pub async fn bring_samples(admin: &Person) {
+/// One harmless object of each kind, in a workload namespace.
+fn samples() -> Vec<DynamicObject> {
     let once = POD.replacen('{', "{restartPolicy: Never, ", 1);
     let text = include_str!("samples.yaml").replace("spec: POD", &format!("spec: {POD}")).replace("spec: ONCE", &format!("spec: {once}"));
-    for mut object in acceptance::manifests::parse(&text).unwrap() {
+    let mut samples = manifests::parse(&text).unwrap();
+    for object in &mut samples {
         object.metadata.namespace = Some("matrix--web".to_owned());
         object.labels_mut().insert(SAMPLE.to_owned(), "yes".to_owned());
+    }
+    samples
+}
+
+pub async fn bring_samples(admin: &Person) {
+    for object in samples() {
         admin.apply(&serde_json::to_string(&object).unwrap()).await;
     }
 }
 
+pub async fn take_samples(admin: &Person) {
+    let applier = Applier::new(admin.client.clone(), "case").await.unwrap();
+    for object in samples() {
+        applier.api(&object).unwrap().delete(&object.name_any(), &DeleteParams::background()).await.unwrap();
+    }
+}
+
 /// Tries everything; gives what came of it: who, with which outcome, by which attempt, on what.
-pub async fn outcomes(plane: &acceptance::ControlPlane, admin: &Person, allowed: &Cells) -> Cells {
+pub async fn outcomes(plane: &ControlPlane, admin: &Person, allowed: &Cells) -> Cells {
     let targets = targets(admin, allowed).await;
     let whos = PRINCIPALS.iter().filter(|principal| WHO.contains(&principal.key));
     let tried = whos.map(|principal| {

@@ -3,10 +3,7 @@
 use acceptance::ControlPlane;
 use serde_json::json;
 
-use crate::cluster::{Person, tenant_yaml};
-
-pub const TENANT: &str = "matrix";
-pub const STRANGER: &str = "outsider";
+use crate::cluster::Person;
 
 /// Somebody, as the API server knows them.
 pub struct Principal {
@@ -92,7 +89,5 @@ pub async fn settle(admin: &Person) {
         });
         admin.apply(&binding.to_string()).await;
     }
-    // Written by an administrator and not preapproved for the future, so that the rules for members' edits are met.
-    tokio::join!(admin.tenant_with_systems(TENANT, &["web", "db"]), admin.tenant_with_systems(STRANGER, &["web"]));
-    assert!(tenant_yaml(TENANT).contains("ci-matrix") && tenant_yaml(STRANGER).contains("ci-outsider"));
+    tokio::join!(admin.tenant_with_systems("matrix", &["web", "db"]), admin.tenant_with_systems("outsider", &["web"]));
 }
