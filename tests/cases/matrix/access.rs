@@ -1,9 +1,9 @@
 //! What the API server's authorizer allows: the rules that it gives for everybody in every place, spelt out over everything that it
 //! serves, and checked by single questions.
 //!
-//! RBAC judges a request by the same list of rules that a SelfSubjectRulesReview returns, so the list is all of it, resources that
+//! RBAC judges a request by the same list of rules that a `SelfSubjectRulesReview` returns, so the list is all of it, resources that
 //! discovery does not know included. That list is read here by the few lines of `Rule::spell`; that they read it as the API server
-//! does, and that no other authorizer has a say, is what `confirm` asks: SubjectAccessReviews for every allowed cell, and of what is
+//! does, and that no other authorizer has a say, is what `confirm` asks: a `SubjectAccessReview` for every allowed cell, and of what is
 //! denied for every resource, by everybody, in every other place, with the verbs taking turns.
 
 use std::{

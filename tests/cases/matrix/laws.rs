@@ -6,7 +6,7 @@ use super::table::{Cell, Cells, cell};
 const READS: [&str; 3] = ["get", "list", "watch"];
 const MEMBERS: [&str; 4] = ["owner", "deployer", "auditor", "pipeline"];
 const OURS: [&str; 3] = ["home", "own", "sibling"];
-/// Every ServiceAccount may read with which keys the API server signs tokens.
+/// Every account may read with which keys the API server signs tokens.
 const ISSUER: [&str; 2] = ["/.well-known/openid-configuration", "/openid/v1/jwks"];
 
 struct Law {

@@ -24,6 +24,8 @@ pub type Cells = BTreeSet<Cell>;
 
 type Words = BTreeSet<String>;
 type Rows = BTreeMap<String, Words>;
+/// As YAML has it: who, where, what, words.
+type Written = BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>;
 
 pub fn cell(who: &str, place: &str, what: &str, word: &str) -> Cell {
     let [who, place, what, word] = [who, place, what, word].map(str::to_owned);
@@ -132,7 +134,7 @@ fn wrapped(row: &str) -> String {
 }
 
 fn parse(text: &str) -> Cells {
-    let sections: Option<BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>> = serde_yaml::from_str(text).unwrap();
+    let sections: Option<Written> = serde_yaml::from_str(text).unwrap();
     let mut cells = Cells::new();
     for (who, places) in sections.into_iter().flatten() {
         for (place, (what, words)) in
