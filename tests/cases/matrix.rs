@@ -58,7 +58,7 @@ const TRIED: Table = Table {
     file: "tried.yaml",
     about: "What comes of the writes that expected.yaml allows, tried on objects that are there: who, the outcome (allowed, or the\n\
             policy and its rule that refused), the attempt, the objects.",
-    order: &["requester", "owner", "deployer", "pipeline", "system-admin", "security-admin", "platform", "allowed"],
+    order: &["requester", "owner", "deployer", "pipeline", "system-admin", "security-admin", "platform", "operator", "allowed"],
     merged: true,
 };
 

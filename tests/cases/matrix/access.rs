@@ -2,9 +2,9 @@
 //! serves, and checked by single questions.
 //!
 //! RBAC judges a request by the same list of rules that a `SelfSubjectRulesReview` returns, so the list is all of it, resources that
-//! discovery does not know included. That list is read here by the few lines of `Rule::spell`; that they read it as the API server
-//! does, and that no other authorizer has a say, is what `confirm` asks: a `SubjectAccessReview` for every allowed cell, and of what is
-//! denied for every resource, by everybody, in every other place, with the verbs taking turns.
+//! discovery does not know included. That list is read here by the few lines of `spell`; that they read it as the API server
+//! does, and that no other authorizer has a say, is what `confirm` asks: a `SubjectAccessReview` for every cell of the table, and of what is
+//! denied for every resource, by everybody, in every third place, with the verbs taking turns.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -178,14 +178,19 @@ impl Access {
     /// only ever adds, so nothing is lost by that.
     pub fn cells(&self) -> Cells {
         let mut cells = self.served.rows();
-        for ((who, place), rights) in &self.rights {
-            let base = PRINCIPALS.iter().find(|principal| principal.key == *who).and_then(|principal| principal.base);
-            let bases = [base.map(|base| (base, *place)), (*place != CLUSTER).then_some((*who, CLUSTER))];
-            let inherited: Rights = bases.into_iter().flatten().flat_map(|base| self.rights[&base].clone()).collect();
-            assert!(inherited.is_subset(rights), "{who} lacks in {place} what they have everywhere: {:?}", &inherited - rights);
-            cells.extend((rights - &inherited).iter().map(|(what, verb)| cell(who, place, &what.to_string(), verb)));
+        for (who, place) in self.rights.keys() {
+            cells.extend(self.own(who, place).iter().map(|(what, verb)| cell(who, place, &what.to_string(), verb)));
         }
         cells
+    }
+
+    fn own(&self, who: &str, place: &str) -> Rights {
+        let rights = &self.rights[&(who, place)];
+        let base = PRINCIPALS.iter().find(|principal| principal.key == who).and_then(|principal| principal.base);
+        let bases = [base.map(|base| (base, place)), (place != CLUSTER).then_some((who, CLUSTER))];
+        let inherited: Rights = bases.into_iter().flatten().flat_map(|base| self.rights[&base].clone()).collect();
+        assert!(inherited.is_subset(rights), "{who} lacks in {place} what they have everywhere: {:?}", &inherited - rights);
+        rights - &inherited
     }
 
     /// Asks the authorizer question by question whether this is what it decides; gives the number of questions.
@@ -195,9 +200,12 @@ impl Access {
             PRINCIPALS.iter().flat_map(|principal| PLACES.iter().map(move |place| (principal, place))).enumerate()
         {
             let rights = &self.rights[&(principal.key, place.key)];
-            questions.extend(rights.iter().map(|(what, verb)| (principal, place, what, verb.as_str(), true)));
-            for (index, what) in self.served.0.keys().enumerate().filter(|(index, _)| (index + turn) % 2 == 0) {
-                let verb = VERBS[(index / 2 + turn * 7) % VERBS.len()];
+            let own = self.own(principal.key, place.key);
+            questions.extend(
+                rights.iter().filter(|right| own.contains(right)).map(|(what, verb)| (principal, place, what, verb.as_str(), true)),
+            );
+            for (index, what) in self.served.0.keys().enumerate().filter(|(index, _)| (index + turn) % 3 == 0) {
+                let verb = VERBS[(index / 3 + turn * 7) % VERBS.len()];
                 if !rights.contains(&(what.clone(), verb.to_owned())) {
                     questions.push((principal, place, what, verb, false));
                 }

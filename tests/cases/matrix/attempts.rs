@@ -115,8 +115,9 @@ impl Target {
             ("label", json!({ "metadata": { "labels": { "team.example/touched": "yes" } } })),
             ("owner", json!({ "metadata": { "ownerReferences": owner } })),
         ];
-        // Declarations of other systems are closed to a pipeline already.
-        if who != "pipeline" || self.what != "hostedsystems.govcloud.io" || self.object.name_any() == "web" {
+        // Declarations of other systems are closed to a pipeline already, namespaces of others to the operator.
+        let closed = [("pipeline", "hostedsystems/db"), ("operator", "namespaces/kube-system")];
+        if !closed.contains(&(who, &format!("{}/{}", self.resource.plural, self.object.name_any()))) {
             patches.push(("mark", json!({ "metadata": { "labels": { "govcloud.io/tenant": "outsider" } } })));
             patches.push(("finalizer", json!({ "metadata": { "finalizers": finalizers } })));
         }

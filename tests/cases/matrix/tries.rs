@@ -23,8 +23,19 @@ use super::{
 use crate::cluster::Person;
 
 /// Who is tried; the others write nothing.
-const WHO: [&str; 7] = ["requester", "owner", "deployer", "pipeline", "system-admin", "security-admin", "platform"];
-const WHERE: [&str; 3] = [CLUSTER, "home", "own"];
+const WHO: [&str; 8] = ["requester", "owner", "deployer", "pipeline", "system-admin", "security-admin", "platform", "operator"];
+/// Where everything that is managed and every sample is a target, and where what is named here.
+const INSIDE: [&str; 2] = ["home", "own"];
+const OUTSIDE: [(&str, &str, &[&str]); 6] = [
+    (CLUSTER, "agencytenants", &["matrix", "outsider"]),
+    (CLUSTER, "namespaces", &["matrix", "matrix--web", "kube-system"]),
+    (CLUSTER, "clusterroles", &["govcloud:tenant:matrix", "govcloud:owner"]),
+    (CLUSTER, "clusterrolebindings", &["govcloud:tenant:matrix", "cluster-admin"]),
+    ("kube-system", "rolebindings", &["system::leader-locking-kube-controller-manager"]),
+    ("kube-system", "serviceaccounts", &["default"]),
+];
+/// No policy guards what is only told.
+const UNTRIED: &str = "events.events.k8s.io";
 /// Tells the harmless objects from what Kubernetes makes of them.
 const SAMPLE: &str = "matrix.example/sample";
 const POD: &str = "{securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: main, \
@@ -104,27 +115,29 @@ async fn targets(admin: &Person, allowed: &Cells) -> Vec<Target> {
     for (resource, capabilities) in discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources) {
         let group = if resource.group.is_empty() { String::new() } else { format!(".{}", resource.group) };
         let what = format!("{}{group}", resource.plural);
-        if !written.contains(what.as_str()) {
+        if what == UNTRIED || !written.contains(what.as_str()) {
             continue;
         }
-        for place in PLACES.iter().filter(|place| WHERE.contains(&place.key)) {
-            if (capabilities.scope == Scope::Cluster) != (place.key == CLUSTER) {
-                continue;
-            }
+        for place in PLACES.iter().filter(|place| (capabilities.scope == Scope::Cluster) == (place.key == CLUSTER)) {
             let found = targets_in(admin, &resource, place.key, &what).await;
             targets.extend(found);
         }
-        assert!(targets.iter().any(|target| target.what == what), "samples.yaml has nothing for {what}, which members may write");
+        assert!(
+            targets.iter().any(|target| target.what == what),
+            "there is nothing to try of {what}, which somebody may write: add it to samples.yaml"
+        );
     }
     targets
 }
 
 async fn targets_in(admin: &Person, resource: &ApiResource, place: &'static str, what: &str) -> Vec<Target> {
     let objects = api(admin, resource, place).list(&ListParams::default()).await.unwrap().items;
-    let wanted = |object: &DynamicObject| match resource.plural.as_str() {
-        "agencytenants" => ["matrix", "outsider"].contains(&object.name_any().as_str()),
-        "hostedsystems" => true,
-        _ => [SAMPLE, "govcloud.io/tenant"].iter().any(|label| object.labels().contains_key(*label)),
+    let named = OUTSIDE.iter().find(|(there, plural, _)| *there == place && *plural == resource.plural);
+    let wanted = |object: &DynamicObject| match named {
+        Some((_, _, names)) => names.contains(&object.name_any().as_str()),
+        None if !INSIDE.contains(&place) => false,
+        None if resource.plural == "hostedsystems" => true,
+        None => [SAMPLE, "govcloud.io/tenant"].iter().any(|label| object.labels().contains_key(*label)),
     };
     let target = |object| Target { place, what: what.to_owned(), resource: resource.clone(), object };
     objects.into_iter().filter(wanted).map(target).collect()
@@ -151,7 +164,8 @@ pub fn outcome<T>(answer: kube::Result<T>) -> String {
     match (after("ValidatingAdmissionPolicy '", "'"), after("denied request: rule ", ":")) {
         (Some(policy), Some(rule)) => format!("{policy} {rule}"),
         (Some(policy), None) => policy,
-        _ if status.message.contains("attempting to grant RBAC permissions") => "RBAC: nobody grants what they lack".to_owned(),
+        _ if status.message.contains("attempting to grant RBAC permissions") => "RBAC (nobody grants what they lack)".to_owned(),
+        _ if status.message.contains("this namespace may not be deleted") => "Kubernetes itself".to_owned(),
         _ if status.message.contains("exceeded quota") => "quota".to_owned(),
         _ => panic!("neither allowed nor refused by a policy: {}", status.message),
     }
