@@ -132,8 +132,8 @@ async fn targets(admin: &Person, allowed: &Cells) -> Vec<Target> {
 
 async fn targets_in(admin: &Person, resource: &ApiResource, place: &'static str, what: &str) -> Vec<Target> {
     let objects = api(admin, resource, place).list(&ListParams::default()).await.unwrap().items;
-    let named = OUTSIDE.iter().find(|(there, plural, _)| *there == place && *plural == resource.plural);
-    let wanted = |object: &DynamicObject| match named {
+    let listed = OUTSIDE.iter().find(|(there, plural, _)| *there == place && *plural == resource.plural);
+    let wanted = |object: &DynamicObject| match listed {
         Some((_, _, names)) => names.contains(&object.name_any().as_str()),
         None if !INSIDE.contains(&place) => false,
         None if resource.plural == "hostedsystems" => true,
