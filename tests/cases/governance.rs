@@ -65,6 +65,5 @@ async fn run_plugin(person: people::Person, arguments: &[&str]) -> Result<String
 /// Conditions of an object by type: status and reason.
 fn conditions(object: &Value) -> BTreeMap<&str, (&str, &str)> {
     let all = object["status"]["conditions"].as_array().into_iter().flatten();
-    all.filter_map(|condition| Some((condition["type"].as_str()?, (condition["status"].as_str()?, condition["reason"].as_str()?))))
-        .collect()
+    all.filter_map(|condition| Some((condition["type"].as_str()?, (condition["status"].as_str()?, condition["reason"].as_str()?)))).collect()
 }

@@ -78,9 +78,7 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     let before = versions(&admin, &["edited", "edited--web"]).await;
     wang.patch("AgencyTenant", "", "edited", json!({"spec": {"quota": {"requests.cpu": "60"}, "podSecurity": "baseline"}})).await;
     let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "ChangePending").await;
-    for words in
-        ["generation 2 waits", "generation 1 is served", "quota[requests.cpu]: 40 becomes 60", "podSecurity: restricted becomes baseline"]
-    {
+    for words in ["generation 2 waits", "generation 1 is served", "quota[requests.cpu]: 40 becomes 60", "podSecurity: restricted becomes baseline"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     admin.until_condition("AgencyTenant", "", "edited", "Ready", "True", "Ready").await;

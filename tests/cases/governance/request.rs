@@ -55,10 +55,7 @@ async fn whoever_asks_is_an_owner_and_writes_no_marks_of_the_platform() {
     let wang = requester().await;
     let foreign = request_yaml("for-others").replace("requester-wang", "somebody-else");
     let refused = create(&wang, &foreign).await.unwrap_err();
-    assert!(
-        refused.contains("'govcloud-tenants'") && refused.contains("rule tenant-owner") && refused.contains("requester-wang"),
-        "{refused}"
-    );
+    assert!(refused.contains("'govcloud-tenants'") && refused.contains("rule tenant-owner") && refused.contains("requester-wang"), "{refused}");
     let preapproved = request_yaml("for-others").replace("  members:", "  preapproved: true\n  members:");
     let refused = create(&wang, &preapproved).await.unwrap_err();
     assert!(refused.contains("'govcloud-tenants'") && refused.contains("rule tenant-preapproved"), "{refused}");

@@ -134,10 +134,10 @@ struct GuardRails {
 impl GuardRails {
     fn read(client: Client) -> Result<Self> {
         let objects = manifests::read(&build_layout::workspace().join("charts/govcloud/policies"))?;
-        let is_binding =
-            |object: &DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == "ValidatingAdmissionPolicyBinding");
-        let bindings =
-            objects.iter().filter(|object| is_binding(object)).map(|binding| Ok(serde_json::from_value(serde_json::to_value(binding)?)?));
+        let is_binding = |object: &DynamicObject| {
+            object.types.as_ref().is_some_and(|types| types.kind == "ValidatingAdmissionPolicyBinding")
+        };
+        let bindings = objects.iter().filter(|object| is_binding(object)).map(|binding| Ok(serde_json::from_value(serde_json::to_value(binding)?)?));
         Ok(Self { client, bindings: bindings.collect::<Result<_>>()? })
     }
 

@@ -103,11 +103,7 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
         let Admission { with, without } = &self.admission;
         for percent in [50, 99] {
             let (before, after) = (without.at(percent), with.at(percent));
-            table.add_row([
-                format!("p{percent} of {}, ms", with.times.len()),
-                format!("{before:.2}"),
-                format!("{after:.2} ({:+.2})", after - before),
-            ]);
+            table.add_row([format!("p{percent} of {}, ms", with.times.len()), format!("{before:.2}"), format!("{after:.2} ({:+.2})", after - before)]);
         }
         let share = with.rate / without.rate;
         table.add_row(["pods a second, 16 at once".to_owned(), format!("{:.0}", without.rate), format!("{:.0} ({share:.2} x)", with.rate)]);
