@@ -63,7 +63,7 @@ impl Alone {
     }
 
     /// Starts an operator and waits until it is ready.
-    async fn start(&self) -> Operator {
+    pub async fn start(&self) -> Operator {
         start_on(self.plane, self.program).await
     }
 

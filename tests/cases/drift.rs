@@ -183,7 +183,7 @@ async fn a_quota_is_put_right() {
     harms.extend([
         patch("more is allowed", hard(json!({"pods": "1000"}))),
         patch("less is allowed", hard(json!({"pods": "1"}))),
-        patch("a key is added", hard(json!({"count/leases.coordination.k8s.io": "5"}))),
+        patch("a key is added", hard(json!({"count/podtemplates": "5"}))),
         patch("a key is taken away", hard(json!({"limits.memory": null}))),
         patch("the ledger's entry is taken off", json!({"metadata": {"annotations": {"govcloud.io/epoch": null}}})),
         patch("another entry is written", json!({"metadata": {"annotations": {"govcloud.io/epoch": "77"}}})),

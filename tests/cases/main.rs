@@ -17,6 +17,7 @@ mod drift;
 mod faults;
 mod governance;
 mod lifecycle;
+mod matrix;
 mod quota;
 mod strangers;
 mod uninstall;

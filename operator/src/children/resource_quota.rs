@@ -35,7 +35,7 @@ const SERVICES: u32 = 60;
 
 /// Most objects of a kind in one namespace, so that nobody fills the API server's store. Kinds of Kubernetes itself only: while
 /// the controller manager does not know a custom kind yet, a quota on its count refuses every one ("status unknown").
-const OBJECT_CAPS: [(&str, u32); 18] = [
+const OBJECT_CAPS: [(&str, u32); 19] = [
     ("configmaps", 200),
     ("secrets", 200),
     ("services", SERVICES),
@@ -49,6 +49,7 @@ const OBJECT_CAPS: [(&str, u32); 18] = [
     ("count/jobs.batch", 300),
     ("count/ingresses.networking.k8s.io", 40),
     ("count/networkpolicies.networking.k8s.io", 60),
+    ("count/leases.coordination.k8s.io", 60),
     ("count/daemonsets.apps", 40),
     ("count/horizontalpodautoscalers.autoscaling", 100),
     ("count/poddisruptionbudgets.policy", 100),
