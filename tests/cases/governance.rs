@@ -5,6 +5,7 @@ mod approval;
 mod domains;
 mod entrance;
 mod guard_rails;
+mod leaving;
 mod refused_pods;
 mod request;
 

@@ -65,7 +65,7 @@ pub async fn appoint(client: &Client) -> Result<()> {
 pub async fn ask(plane: &ControlPlane, wanted: &DynamicObject) -> Result<()> {
     let mut wanted = wanted.clone();
     let members = wanted.data["spec"]["members"].as_array_mut().context("the tenant has no members")?;
-    members.push(json!({"kind": "User", "name": REQUESTER.user, "role": "Owner"}));
+    members.insert(0, json!({"kind": "User", "name": REQUESTER.user, "role": "Owner"})); // whoever asks stands first
     let tenants = tenants(plane, REQUESTER).await?;
     tenants.create(&PostParams::default(), &wanted).await.with_context(|| format!("{} asks for {}", REQUESTER.user, wanted.name_any()))?;
     // From the request on the requester may read it; the binding comes a moment later.

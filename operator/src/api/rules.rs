@@ -70,7 +70,7 @@ pub(super) fn no_system_subject() -> Rule {
 /// A subject's name is one.
 pub(super) fn subject_name() -> Rule {
     rule(
-        "self.name.trim() == self.name && !self.name.matches('\\\\p{Cc}') && (self.kind != 'ServiceAccount' || !format.dns1123Subdomain().validate(self.name).hasValue())",
+        "self.name.trim() == self.name && !self.name.matches('[\\\\p{Cc}\\\\p{Cf}]') && (self.kind != 'ServiceAccount' || !format.dns1123Subdomain().validate(self.name).hasValue())",
         "\"'\" + self.name + \"' is not the name of a user, group or ServiceAccount; write it as the API server authenticates it\"",
     )
     .field_path(".name")

@@ -18,6 +18,7 @@ pub(super) static KIND: Kind = Kind {
     figures: None,
     prime: None,
     narrow: None,
+    opens: None,
 };
 
 fn build(entrance: &Entrance) -> Value {

@@ -20,6 +20,7 @@ pub(super) static KIND: Kind = Kind {
     figures: None,
     prime: None,
     narrow: Some(super::role_binding::narrow),
+    opens: None,
 };
 
 fn build(entrance: &Entrance) -> Value {

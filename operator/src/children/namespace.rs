@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::{Build, Kind, Rank, Write, role_binding::member_words};
 use crate::{
     api::{
-        agency_tenant::{BetweenSystems, Member, PodSecurity, SubjectKind},
+        agency_tenant::{BetweenSystems, PodSecurity},
         allowances::{RequireDigest, ServiceType},
     },
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
@@ -24,6 +24,7 @@ pub(super) static KIND: Kind = Kind {
     figures: None,
     prime: None,
     narrow: None,
+    opens: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {
@@ -67,7 +68,7 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
     };
     let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
     let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
-    let mut members: Vec<String> = tenant.members.iter().map(member).collect();
+    let mut members: Vec<String> = tenant.members.iter().map(member_words).collect();
     members.sort();
     let lines = [
         (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
@@ -90,12 +91,4 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
 fn exit(exit: &Exit) -> String {
     let ports: Vec<String> = exit.ports.iter().map(ToString::to_string).collect();
     format!("{}={}", exit.range, ports.join(";"))
-}
-
-fn member(member: &Member) -> String {
-    match member.kind {
-        SubjectKind::User => format!("User/{}", member.name),
-        SubjectKind::Group => format!("Group/{}", member.name),
-        SubjectKind::ServiceAccount => format!("ServiceAccount/{}/{}", member.namespace, member.name),
-    }
 }

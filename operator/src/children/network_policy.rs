@@ -24,7 +24,11 @@ pub(super) static KIND: Kind = Kind {
     figures: None,
     prime: None,
     narrow: None,
+    opens: Some(opens),
 };
+
+/// What a policy opens that has any rule.
+pub const OPENS_NETWORK: &str = "Network";
 
 fn build(space: &Space) -> Vec<Value> {
     let open = space.access == Access::Open;
@@ -76,4 +80,10 @@ fn exit(exit: &Exit) -> Value {
     let except: Vec<String> = exit.except.iter().map(ToString::to_string).collect();
     let ports: Vec<Value> = exit.ports.iter().map(|port| json!({ "protocol": "TCP", "port": port })).collect();
     json!({ "to": [{ "ipBlock": { "cidr": exit.range.to_string(), "except": except } }], "ports": ports })
+}
+
+/// A policy of others adds to ours whatever it lets through.
+fn opens(object: &Value) -> Vec<String> {
+    let rules = ["ingress", "egress"].iter().flat_map(|direction| object["spec"][*direction].as_array()).map(Vec::len);
+    if rules.sum::<usize>() > 0 { vec![OPENS_NETWORK.to_owned()] } else { Vec::new() }
 }

@@ -28,6 +28,7 @@ pub(super) static KIND: Kind = Kind {
     figures: Some(figures),
     prime: Some(prime),
     narrow: None,
+    opens: None,
 };
 
 /// Most Services in one namespace, of whichever type the contract allows.

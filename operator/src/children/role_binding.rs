@@ -21,6 +21,7 @@ pub(super) static KIND: Kind = Kind {
     figures: None,
     prime: None,
     narrow: Some(narrow),
+    opens: Some(opens),
 };
 
 pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
@@ -93,4 +94,28 @@ pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
     let mut narrowed = desired.clone();
     narrowed["subjects"] = desired["subjects"].as_array().into_iter().flatten().filter(inside).cloned().collect();
     narrowed
+}
+
+/// Whom a binding of others lets in.
+fn opens(object: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let own = text(&object["metadata"]["namespace"]);
+    let name = |subject: &Value| match subject["kind"].as_str() {
+        Some("ServiceAccount") => {
+            let namespace = subject["namespace"].as_str().unwrap_or(&own);
+            format!("ServiceAccount/{namespace}/{}", text(&subject["name"]))
+        }
+        _ => format!("{}/{}", text(&subject["kind"]), text(&subject["name"])),
+    };
+    object["subjects"].as_array().into_iter().flatten().map(name).collect()
+}
+
+/// A member in the same words.
+#[must_use]
+pub fn member_words(member: &Member) -> String {
+    match member.kind {
+        SubjectKind::User => format!("User/{}", member.name),
+        SubjectKind::Group => format!("Group/{}", member.name),
+        SubjectKind::ServiceAccount => format!("ServiceAccount/{}/{}", member.namespace, member.name),
+    }
 }

@@ -20,6 +20,7 @@ pub(super) static KIND: Kind = Kind {
     figures: None,
     prime: None,
     narrow: None,
+    opens: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {

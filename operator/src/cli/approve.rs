@@ -49,6 +49,10 @@ async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
     if let Some(seen) = arguments.generation.filter(|seen| *seen != generation) {
         bail!("agencytenant/{name} is at generation {generation}, and --generation says {seen}; look at it again");
     }
+    let served = tenant.status.as_ref().and_then(|status| status.contract_generation);
+    if decision == Decision::Rejected && served == Some(generation) {
+        bail!("generation {generation} of agencytenant/{name} is served already; to stop it, use `suspend`");
+    }
     println!("{}", shown(&tenant, generation));
     if !arguments.yes && !confirmed(name, generation, decision)? {
         bail!("nothing was decided");
@@ -75,12 +79,16 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
         Some(served) => format!("generation {served} is served"),
         None => "nothing is served yet".to_owned(),
     };
+    let stop = status.approval.as_ref().filter(|approval| approval.decision == Decision::Suspended);
+    let stop = stop
+        .map(|approval| format!("\n  It is stopped by {} ({}); an approval ends that", approval.by, approval.reason))
+        .unwrap_or_default();
     let changes = differences(status.contract.as_ref(), spec);
     let changes = if changes.is_empty() { vec!["nothing".to_owned()] } else { changes };
     let refused = status.conditions.iter().find(|condition| condition.kind == kind::ACCEPTED && condition.status == "False");
     let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
     format!(
-        "agencytenant/{name} {} ({}), generation {generation}; {served}{complaint}\n  Asked for:\n    {}",
+        "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Asked for:\n    {}",
         spec.display_name,
         spec.responsible_unit,
         changes.join("\n    ")

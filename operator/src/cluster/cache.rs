@@ -89,7 +89,7 @@ impl Cache {
             Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid),
             Source::Refusals => drop(contents.refusals.remove(&system_key(object))),
         }
-        let mut news = if source == Source::Tenants { unaccepted(&contents) } else { BTreeSet::new() };
+        let mut news = if source == Source::Tenants { waiting(&contents) } else { BTreeSet::new() };
         news.insert(tenant_of(source, object));
         news
     }
@@ -115,7 +115,7 @@ impl Cache {
             }),
         }
         if source == Source::Tenants && !news.is_empty() {
-            news.extend(unaccepted(&contents));
+            news.extend(waiting(&contents));
         }
         if contents.streams.listed(source) { known(&contents) } else { news }
     }
@@ -248,16 +248,18 @@ fn take_tenant(contents: &mut Contents, object: &Object) -> BTreeSet<TenantName>
         return BTreeSet::new();
     }
     let concerned = concerns_others(before.as_ref(), contents.tenants.get(&name));
-    let mut news = if concerned { unaccepted(contents) } else { BTreeSet::new() };
+    let mut news = if concerned { waiting(contents) } else { BTreeSet::new() };
     news.insert(name);
     news
 }
 
-/// Tenants whose spec is in somebody's way.
-fn unaccepted(contents: &Contents) -> BTreeSet<TenantName> {
-    let refused =
-        |root: &TenantRoot| root.status.conditions.iter().any(|condition| condition.kind == kind::ACCEPTED && condition.status == "False");
-    contents.tenants.iter().filter(|(_, root)| refused(root)).map(|(name, _)| name.clone()).collect()
+/// Tenants that wait for something which another may have taken, or given up.
+fn waiting(contents: &Contents) -> BTreeSet<TenantName> {
+    let waits = |root: &TenantRoot| {
+        let holds = |kind| root.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
+        !holds(kind::ACCEPTED) || !holds(kind::APPROVED)
+    };
+    contents.tenants.iter().filter(|(_, root)| waits(root)).map(|(name, _)| name.clone()).collect()
 }
 
 /// Every tenant that anything points to.

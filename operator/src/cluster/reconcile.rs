@@ -24,7 +24,7 @@ use crate::{
         plan,
         release::{Release, release},
         settings::Settings,
-        snapshot::{ChildKey, Snapshot, inside},
+        snapshot::{ChildKey, Entry, Snapshot, inside},
     },
     status::{Facts, system, tenant},
 };
@@ -269,7 +269,9 @@ fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
 fn undeclared(snapshot: &Snapshot) -> Vec<SystemName> {
     let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
     let closed = |namespace| {
-        let open = |(key, _): (&ChildKey, _)| TABLE[key.kind].rank == Rank::Access || &*key.name == DEPLOYER;
+        let open = |(key, entry): (&ChildKey, &Entry)| {
+            TABLE[key.kind].rank == Rank::Access && !(entry.tenant_uid.is_empty() && entry.opens.is_empty()) || &*key.name == DEPLOYER
+        };
         let quota = inside(&snapshot.observed, namespace).find_map(|(_, entry)| entry.quota.as_ref());
         quota.is_some_and(|quota| quota.is_drained()) && !inside(&snapshot.observed, namespace).any(open)
     };

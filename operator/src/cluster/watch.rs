@@ -65,6 +65,7 @@ async fn follow_once(
     let config = Config::default().timeout(LASTS).page_size(PAGE);
     let config = match source {
         Source::Tenants | Source::Systems => config,
+        Source::Children(index) if TABLE[index].opens.is_some() => config, // also those of others
         Source::Children(_) => config.labels(LABEL_TENANT),
         Source::Refusals => config.fields("reason=FailedCreate"),
     };

@@ -35,7 +35,7 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
         problems.push(Problem {
             field: "metadata.name".into(),
             complaint: format!(
-                "the same owners have {MOST_REQUESTS} open requests that are older, and no more are looked at: {}; have one of them approved or deleted",
+                "whoever stands first in spec.members has {MOST_REQUESTS} older open requests, and no more are looked at: {}; have one of them decided",
                 open.join(", ")
             ),
         });

@@ -48,6 +48,8 @@ pub enum Request {
     Granted,
     /// It waits for a decision, and this is how it differs from the contract, one difference a line.
     Pending(Vec<String>),
+    /// It was approved, and cannot be served.
+    Unserved(Approval),
     /// It was rejected, by whom and why.
     Rejected(Approval),
 }
@@ -69,10 +71,13 @@ pub fn standing(root: &TenantRoot, kept: Option<&Kept>, problems: &[Problem]) ->
         (_, Some(_), _) | (None, _, _) => Request::Granted,
         (Some(spec), ..) if is_held(spec) => Request::Granted,
         (_, _, Some(approval)) => Request::Rejected(approval.clone()),
-        (Some(spec), None, None) => Request::Pending(differences(before.as_ref().map(|(_, contract)| contract), spec)),
+        (Some(spec), None, None) => match decided.filter(|approval| approval.decision == Decision::Approved) {
+            Some(approval) => Request::Unserved(approval.clone()),
+            None => Request::Pending(differences(before.as_ref().map(|(_, contract)| contract), spec)),
+        },
     };
     let contract = granted.map(|spec| (root.generation, Contract::of(spec))).or(before);
-    let stopped = is_stopped(root, kept, contract.as_ref());
+    let stopped = contract.is_some() && is_stopped(root, kept);
     let suspended = stopped || contract.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
     let stage = match (&contract, &request) {
         _ if root.deleting => TenantStage::Retired,
@@ -105,15 +110,16 @@ fn held(root: &TenantRoot, kept: Option<&Kept>) -> Option<(i64, Contract)> {
     shown.or_else(|| kept.map(|kept| (kept.generation, kept.spec.clone())))
 }
 
-/// An emergency stop holds until an approval: neither a rejection of whatever else is asked for ends it, nor a status that was
-/// lost with the decision in it.
-fn is_stopped(root: &TenantRoot, kept: Option<&Kept>, contract: Option<&(i64, Contract)>) -> bool {
-    let by_contract = contract.and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
+/// An emergency stop holds until an approval, also where the status was lost with the decision in it: then the copy says so, and
+/// after that the stage, unless the contract that was served suspends by itself.
+fn is_stopped(root: &TenantRoot, kept: Option<&Kept>) -> bool {
+    let Some(served) = &root.status.contract else { return kept.is_some_and(|kept| kept.stopped) };
     match root.status.approval.as_ref().map(|approval| approval.decision) {
         Some(Decision::Suspended) => true,
         Some(Decision::Approved) => false,
-        None if root.status.contract.is_none() => kept.is_some_and(|kept| kept.stopped),
-        Some(Decision::Rejected) | None => root.status.stage == Some(TenantStage::Suspended) && !by_contract,
+        Some(Decision::Rejected) | None => {
+            root.status.stage == Some(TenantStage::Suspended) && !served.spec().is_some_and(|spec| spec.suspended)
+        }
     }
 }
 

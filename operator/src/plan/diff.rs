@@ -118,11 +118,14 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
     }
 }
 
-/// Marked objects that are not in the plan. Namespaces never go this way.
+/// Marked objects that are not in the plan, and those of others that open what may not be open. Namespaces never go this way.
 fn prune<'a>(space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
     let stale = inside(observed, &space.namespace).filter(|(key, entry)| {
         let planned = space.desired.iter().any(|desired| &desired.key() == *key);
-        !planned && !entry.deleting && TABLE.get(key.kind).is_some_and(|kind| !kind.is_namespace())
+        let kind = TABLE[key.kind];
+        let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
+        let borne = foreign && entry.opens.iter().all(|opened| space.tolerance.bears(opened));
+        !planned && !entry.deleting && !kind.is_namespace() && !borne
     });
     stale.map(|(key, entry)| Change::Delete { key: key.clone(), uid: entry.uid.to_string() })
 }

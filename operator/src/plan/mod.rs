@@ -22,18 +22,18 @@ pub mod snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    children::{children, entrance, namespace_index},
+    children::{OPENS_NETWORK, children, entrance, member_words, namespace_index},
     names::{NamespaceName, SystemName, TenantName},
     plan::{
         amount::Amounts,
         desired::{Access, Desired, Entrance, Space},
         intent::{Intent, Tenant},
         ledger::Ledger,
-        owner::{Identity, Owner},
+        owner::{Identity, Owner, namespace_entry},
         quota::{Allocation, Books, Claim, Grant, hand_out},
         settings::Settings,
         site::{Site, Sites},
-        snapshot::{QuotaState, Snapshot},
+        snapshot::{Observed, QuotaState, Snapshot},
     },
 };
 
@@ -65,6 +65,32 @@ pub struct SpacePlan {
     pub goal: Goal,
     /// Whether its quota admits no pod and counts none.
     pub drained: bool,
+    /// What objects of others may open in it.
+    pub tolerance: Tolerance,
+}
+
+/// What objects that members wrote may open in a namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Tolerance {
+    /// Whom they may let in.
+    pub members: BTreeSet<String>,
+    /// The tenant whose accounts they may let in; none where nobody is let in any more.
+    pub accounts_of: Option<TenantName>,
+    /// Whether they may open the network.
+    pub network: bool,
+}
+
+impl Tolerance {
+    /// Whether an object may go on to open this.
+    #[must_use]
+    pub fn bears(&self, opened: &str) -> bool {
+        if opened == OPENS_NETWORK {
+            return self.network;
+        }
+        let Some(tenant) = &self.accounts_of else { return false };
+        let account = opened.strip_prefix("ServiceAccount/").and_then(|rest| rest.split('/').next());
+        self.members.contains(opened) || account.is_some_and(|namespace| NamespaceName::new(namespace).tenant() == *tenant)
+    }
 }
 
 /// What is to become of a namespace.
@@ -106,7 +132,7 @@ fn at_the_door(deleting: bool, intent: &Intent, tenant: &TenantName, identity: &
     let members = if deleting { Vec::new() } else { intent.doorkeepers.clone()? };
     let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members: &members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
-    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true })
+    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default() })
 }
 
 fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {
@@ -131,7 +157,8 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     let allocation = hand_out(&books, &claims);
     let open = workloads.iter().filter(|site| site.access != Access::Closed);
     let pipelines: Vec<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
-    let space = |site: &Site| space(tenant, settings, site, &pipelines, &quotas, &allocation);
+    let tolerance = |site: &Site| tolerance(tenant, site, &snapshot.observed);
+    let space = |site: &Site| SpacePlan { tolerance: tolerance(site), ..space(tenant, settings, site, &pipelines, &quotas, &allocation) };
     let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
     if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
@@ -193,5 +220,18 @@ fn space(
         desired: children(&space),
         goal: site.goal,
         drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
+        tolerance: Tolerance::default(),
+    }
+}
+
+/// What was written for another tenant, or where nobody enters any more, lets nobody in. A suspended system's network is closed
+/// whatever its Owners opened.
+fn tolerance(tenant: &Tenant, site: &Site, observed: &Observed) -> Tolerance {
+    let former = &tenant.identity.adopts;
+    let taken_over = namespace_entry(observed, &site.namespace).is_some_and(|entry| !former.is_empty() && *entry.tenant_uid == **former);
+    Tolerance {
+        members: tenant.members.iter().map(member_words).collect(),
+        accounts_of: Some(tenant.name.clone()).filter(|_| site.access != Access::Closed && !taken_over),
+        network: site.access != Access::Suspended && !taken_over,
     }
 }

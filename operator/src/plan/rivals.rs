@@ -9,7 +9,7 @@ use crate::{
     plan::snapshot::TenantRoot,
 };
 
-/// Requests that nobody has approved yet, which name the same Owner. What is asked for beyond is not looked at.
+/// Requests of the same asker that nobody has decided yet. What is asked for beyond is not looked at.
 pub const MOST_REQUESTS: usize = 5;
 
 /// Another tenant that goes before.
@@ -19,7 +19,7 @@ pub struct Rival {
     pub tenant: String,
     /// A domain of the request and the one of the other that it overlaps.
     pub domains: Option<(String, String)>,
-    /// Whether the other is also an open request by the same Owner.
+    /// Whether the other is also an open request of the same asker.
     pub open: bool,
 }
 
@@ -34,7 +34,7 @@ pub fn rival(mine: &TenantRoot, other: &TenantRoot) -> Option<Rival> {
         Some((domain.clone(), there.clone()))
     };
     let domains = spec.domains.iter().find_map(taken);
-    let asked = || other.spec.as_ref().is_ok_and(|other| share_an_owner(spec, other));
+    let asked = || other.spec.as_ref().is_ok_and(|other| asker(spec).is_some() && asker(spec) == asker(other));
     let open = is_open(mine) && is_open(other) && age(other) < age(mine) && asked();
     (domains.is_some() || open).then(|| Rival { tenant: other.name.clone(), domains, open })
 }
@@ -43,7 +43,8 @@ pub fn rival(mine: &TenantRoot, other: &TenantRoot) -> Option<Rival> {
 #[must_use]
 pub fn concerns_others(old: Option<&TenantRoot>, new: Option<&TenantRoot>) -> bool {
     let claims = |root: Option<&TenantRoot>| -> Vec<String> { root.map(|root| claimed(root).cloned().collect()).unwrap_or_default() };
-    claims(old) != claims(new) || old.is_some_and(is_open) != new.is_some_and(is_open)
+    let open = |root: Option<&TenantRoot>| root.filter(|root| is_open(root)).and_then(|root| asker(root.spec.as_ref().ok()?).cloned());
+    claims(old) != claims(new) || open(old) != open(new)
 }
 
 /// By which right a tenant claims a domain, the strongest first: its contract, an approval, a wish.
@@ -64,15 +65,16 @@ fn is_approved(root: &TenantRoot) -> bool {
     decided.is_some_and(|approval| approval.decision == Decision::Approved) || root.spec.as_ref().is_ok_and(|spec| spec.preapproved)
 }
 
+/// Whether it waits for its first approval; what was rejected does not.
 fn is_open(root: &TenantRoot) -> bool {
-    root.status.contract.is_none() && !is_approved(root) && !root.deleting
+    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    let rejected = decided.is_some_and(|approval| approval.decision == Decision::Rejected);
+    root.status.contract.is_none() && !is_approved(root) && !rejected && !root.deleting
 }
 
-fn share_an_owner(one: &AgencyTenantSpec, other: &AgencyTenantSpec) -> bool {
-    let owners =
-        |spec: &'_ AgencyTenantSpec| -> Vec<Member> { spec.members.iter().filter(|member| member.role == Role::Owner).cloned().collect() };
-    let others = owners(other);
-    owners(one).iter().any(|owner| others.contains(owner))
+/// Who asks stands first, as Owner: so a policy has it of everybody who asks for oneself.
+fn asker(spec: &AgencyTenantSpec) -> Option<&Member> {
+    spec.members.first().filter(|member| member.role == Role::Owner)
 }
 
 /// Whether two domains are the same, or one is below the other.

@@ -91,6 +91,8 @@ pub struct Entry {
     pub deleting: bool,
     /// Hash of the content that the operator defines.
     pub hash: u64,
+    /// What an object that others wrote opens: whom it lets in, or the network.
+    pub opens: Vec<String>,
     /// Figures of a `ResourceQuota`.
     pub quota: Option<Box<QuotaState>>,
 }

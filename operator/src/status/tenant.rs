@@ -165,6 +165,13 @@ fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
             );
             Judgement::no(kind::APPROVED, reason::REJECTED, message)
         }
+        (Request::Unserved(approval), _) => {
+            let message = format!(
+                "generation {} was approved by {} and cannot be served: see condition Accepted; correct the spec, and have it approved again",
+                approval.generation, approval.by
+            );
+            Judgement::no(kind::APPROVED, reason::INVALID, message)
+        }
         (Request::Pending(lines), _) => {
             let (reason, kept) = match &standing.contract {
                 Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} is served until then")),

@@ -17,7 +17,7 @@ use govcloud::{
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH, conditions},
-    world::{decide, object, settings, settle, snapshot, system, tenant},
+    world::{decide, object, settings, settle, snapshot, system, tenant, with_home},
 };
 
 /// A request that the platform did not write.
@@ -150,6 +150,31 @@ fn an_owner_suspends_without_approval_and_only_an_approval_lifts_it() {
     assert_eq!(stage(&seen), TenantStage::Active);
 }
 
+#[test]
+fn what_the_platform_suspends_it_resumes_and_nobody_has_stopped_it() {
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
+    for (suspended, expected) in [(true, TenantStage::Suspended), (false, TenantStage::Active), (true, TenantStage::Suspended)] {
+        let root = seen.tenant.as_mut().unwrap();
+        root.spec.as_mut().unwrap().suspended = suspended;
+        root.generation += 1;
+        settle(&mut seen);
+        let found = stage(&seen);
+        seen.tenant.as_mut().unwrap().status.stage = Some(found);
+        assert_eq!(found, expected);
+        assert_eq!(conditions(&seen).0["Approved"], "True Preapproved");
+    }
+}
+
+#[test]
+fn what_is_approved_and_cannot_be_served_is_not_said_to_wait_for_approval() {
+    let mut seen = snapshot(request(HEALTH), Vec::new());
+    let rival = Rival { tenant: "other".into(), domains: Some(("a.cn".into(), "a.cn".into())), open: false };
+    seen.rivals = vec![rival];
+    decided(&mut seen, Decision::Approved, 1);
+    assert!(settle(&mut seen).spaces.is_empty());
+    assert_eq!((&conditions(&seen).0["Accepted"], &conditions(&seen).0["Approved"]), (&"False Invalid".into(), &"False Invalid".into()));
+}
+
 type Change = fn(&mut AgencyTenantSpec);
 
 #[test]
@@ -267,7 +292,7 @@ fn of_two_that_claim_the_same_domain_the_later_is_told() {
 }
 
 #[test]
-fn the_same_owners_have_a_bounded_number_of_open_requests() {
+fn the_same_asker_has_a_bounded_number_of_open_requests() {
     let mut seen = snapshot(request(HEALTH), Vec::new());
     let others = |number| (0..number).map(|n| Rival { tenant: format!("t{n}"), domains: None, open: true }).collect::<Vec<_>>();
     seen.rivals = others(MOST_REQUESTS - 1);
@@ -276,6 +301,11 @@ fn the_same_owners_have_a_bounded_number_of_open_requests() {
     let (plan, _) = decide(&seen);
     assert!(plan.entrance.is_some_and(|door| door.desired.is_empty()), "nobody is let at what is not looked at");
     assert_eq!(conditions(&seen).0["Accepted"], "False Invalid");
-    let older = rival(&claimant("b", "2", "b.cn", "wish"), &claimant("a", "1", "a.cn", "wish"));
-    assert!(older.is_some_and(|rival| rival.open), "both name the same group as Owner");
+    let first = |mut root: TenantRoot| {
+        root.spec.as_mut().unwrap().members.reverse(); // an Owner stands first
+        root
+    };
+    let (later, earlier) = (first(claimant("b", "2", "b.cn", "wish")), first(claimant("a", "1", "a.cn", "wish")));
+    assert!(rival(&later, &earlier).is_some_and(|rival| rival.open), "the same one stands first");
+    assert_eq!(rival(&first(later.clone()), &earlier), None, "who is named beside is not counted");
 }
