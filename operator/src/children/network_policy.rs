@@ -84,6 +84,6 @@ fn exit(exit: &Exit) -> Value {
 
 /// A policy of others adds to ours whatever it lets through.
 fn opens(object: &Value) -> Vec<String> {
-    let rules = ["ingress", "egress"].iter().flat_map(|direction| object["spec"][*direction].as_array()).map(Vec::len);
+    let rules = ["ingress", "egress"].iter().filter_map(|direction| object["spec"][*direction].as_array()).map(Vec::len);
     if rules.sum::<usize>() > 0 { vec![OPENS_NETWORK.to_owned()] } else { Vec::new() }
 }
