@@ -31,6 +31,7 @@ async fn with_the_operator_dead_every_attack_is_refused_alike() {
     let operator = alone.start().await;
     let world = World::on(alone.plane).await;
     operator.kill().unwrap();
+    let world = world.with_the_operator_dead().await;
     let rows = attacks::rows(&world);
     let wrong = attacks::wrong(&rows, &judge(&world, &rows).await);
     assert!(wrong.is_empty(), "{} of {} rows are wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
@@ -43,6 +44,7 @@ async fn each_rule_taken_out_lets_an_attack_through() {
     let operator = alone.start().await;
     let world = World::on(alone.plane).await;
     operator.kill().unwrap();
+    let world = world.with_the_operator_dead().await;
     let begin = Instant::now();
     let rails = Rails::read(alone.admin().await).await;
     let survivors = survivors(&world, &rails).await;

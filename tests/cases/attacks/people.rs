@@ -24,7 +24,7 @@ pub fn person(word: &str) -> Option<(&str, &'static [&'static str])> {
         "operator" => ("system:serviceaccount:govcloud-system:govcloud-operator", none),
         "strong-operator" => ("attacks-strong-operator", none),
         "wide" => ("attacks-wide", none),
-        "stray" => ("attacks-stray", none),
+        "stray" => ("system:serviceaccount:clinic:stray", none),
         "binder" => ("attacks-binder", none),
         "named" => ("attacks-named", none),
         user => (user, none),

@@ -111,6 +111,9 @@ struct RowText {
     with: Option<Value>,
     denied: Option<String>,
     rule: Option<String>,
+    /// Whether it is so only where no operator does its part at once.
+    #[serde(default)]
+    dead: bool,
 }
 
 /// The ordinary objects by name.
@@ -125,7 +128,8 @@ pub fn written(world: &World) -> Vec<Row> {
     for (table, text) in TABLES {
         let groups: Vec<Group> = serde_yaml::from_str(&world.filled(text)).unwrap_or_else(|error| panic!("{table}: {error}"));
         for group in groups {
-            rows.extend(group.rows.into_iter().map(|text| row(table, &bases, &group.common, text)));
+            let rows_now = group.rows.into_iter().filter(|text| !text.dead || world.operator_is_dead);
+            rows.extend(rows_now.map(|text| row(table, &bases, &group.common, text)));
         }
     }
     rows

@@ -21,6 +21,8 @@ pub struct World {
     plane: &'static ControlPlane,
     pub admin: Person,
     uids: Vec<(&'static str, String)>,
+    /// Whether nobody takes on what is approved.
+    pub operator_is_dead: bool,
 }
 
 impl World {
@@ -45,7 +47,13 @@ impl World {
             let tenant = admin.get("AgencyTenant", "", tenant).await;
             uids.push((placeholder, tenant["metadata"]["uid"].as_str().unwrap().to_owned()));
         }
-        Self { plane, admin, uids }
+        Self { plane, admin, uids, operator_is_dead: false }
+    }
+
+    /// The same once the operator is dead: what is approved now is not served.
+    pub async fn with_the_operator_dead(self) -> Self {
+        approve(&approver(self.plane).await, "studio").await;
+        Self { operator_is_dead: true, ..self }
     }
 
     /// A text of a table with its placeholders filled in.
@@ -87,13 +95,14 @@ async fn make(admin: &Person, plane: &ControlPlane) {
     let (inside, outside): (Vec<&str>, Vec<&str>) = things.split("\n---\n").partition(|text| text.contains("namespace: clinic"));
     admin.apply(&outside.join("\n---\n")).await;
     admin.apply(TENANTS).await;
-    let approver = Person { client: plane.client_as("attacks-sec", &[]).await.unwrap() };
-    for tenant in ["clinic", "pretender"] {
+    let approver = approver(plane).await;
+    for tenant in ["clinic", "pretender", "halted"] {
         approve(&approver, tenant).await;
-        if tenant == "clinic" {
+        if tenant != "pretender" {
             admin.tenant_ready(tenant).await;
         }
     }
+    decide(&approver, "halted", "Suspended").await;
     // So that there is a generation that is past.
     admin.patch("AgencyTenant", "", "atelier", json!({"spec": {"displayName": "画室二"}})).await;
     admin.tenant_ready("museum").await;
@@ -128,10 +137,18 @@ async fn make(admin: &Person, plane: &ControlPlane) {
     admin.patch("HostedSystem", "clinic", "leaving", json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": uid}}})).await;
 }
 
+async fn approver(plane: &ControlPlane) -> Person {
+    Person { client: plane.client_as("attacks-sec", &[]).await.unwrap() }
+}
+
 async fn approve(approver: &Person, tenant: &str) {
+    decide(approver, tenant, "Approved").await;
+}
+
+async fn decide(approver: &Person, tenant: &str, decision: &str) {
     let generation = approver.get("AgencyTenant", "", tenant).await["metadata"]["generation"].clone();
     let approval =
-        json!({"status": {"approval": {"decision": "Approved", "generation": generation, "by": "attacks-sec", "reason": "tried"}}});
+        json!({"status": {"approval": {"decision": decision, "generation": generation, "by": "attacks-sec", "reason": "tried"}}});
     let tenants = approver.api("AgencyTenant", "");
     let patched = tenants.patch_status(tenant, &PatchParams::default(), &Patch::Merge(approval)).await;
     patched.unwrap_or_else(|error| panic!("{tenant} is not approved: {error}"));

@@ -45,6 +45,7 @@ async fn whoever_is_struck_off_is_out_by_every_binding_and_a_retired_system_lets
     let without: Vec<_> = without.into_iter().filter(|member| member["name"] != "ci-leaving").collect();
     admin.patch("AgencyTenant", "", "leaving", json!({"spec": {"members": without}})).await;
     admin.gone("RoleBinding", "leaving--web", "by-name").await;
+    admin.tenant_ready("leaving").await;
     assert!(admin.look("RoleBinding", "leaving--web", "by-account").await.is_some(), "an account of the agency stays");
     let refused = ci.api("Secret", "leaving--web").list(&Default::default()).await.unwrap_err().to_string();
     assert!(refused.contains("cannot list resource"), "{refused}");
