@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures::future::join_all;
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     rbac::v1::ClusterRole,
@@ -27,12 +26,9 @@ const LOOKS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// Longest wait for one answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Names and versions of policies and bindings.
-type Versions = BTreeMap<(&'static str, String), String>;
-
 /// Looks after the guard rails for ever. A replica that stands by does too, because a dry run writes nothing.
 pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
-    let mut proven = None;
+    let mut proven = BTreeMap::new();
     let mut last = None;
     loop {
         let found = look(&connection, &mut proven).await;
@@ -49,27 +45,27 @@ pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
     }
 }
 
-/// Looks once; proves anew what has changed since it was proven.
-async fn look(connection: &Connection, proven: &mut Option<Versions>) -> Result<(), String> {
-    let mut versions = list::<ValidatingAdmissionPolicy>(connection, "validatingadmissionpolicies").await?;
-    versions.extend(list::<ValidatingAdmissionPolicyBinding>(connection, "validatingadmissionpolicybindings").await?);
+/// Looks once; proves anew what has changed since it was proven, one after the other, up to the first that is not in force.
+async fn look(connection: &Connection, proven: &mut BTreeMap<&'static str, [String; 2]>) -> Result<(), String> {
+    let policies = list::<ValidatingAdmissionPolicy>(connection, "validatingadmissionpolicies").await?;
+    let bindings = list::<ValidatingAdmissionPolicyBinding>(connection, "validatingadmissionpolicybindings").await?;
     for policy in POLICIES {
-        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
-            if !versions.contains_key(&(kind, policy.to_owned())) {
-                *proven = None;
-                return Err(format!("{kind} {policy} is missing; apply the chart's policies"));
-            }
+        let missing = |kind: &str| format!("{kind} {policy} is missing; apply the chart's policies");
+        let versions = [
+            policies.get(policy).cloned().ok_or_else(|| missing("ValidatingAdmissionPolicy"))?,
+            bindings.get(policy).cloned().ok_or_else(|| missing("ValidatingAdmissionPolicyBinding"))?,
+        ];
+        if proven.get(policy) != Some(&versions) {
+            proven.remove(policy);
+            prove(connection, policy).await?;
+            proven.insert(policy, versions);
         }
-    }
-    if proven.as_ref() != Some(&versions) {
-        let answers = join_all(POLICIES.iter().map(|policy| prove(connection, policy))).await;
-        answers.into_iter().collect::<Result<(), String>>()?;
-        *proven = Some(versions);
     }
     Ok(())
 }
 
-async fn list<Kind>(connection: &Connection, plural: &'static str) -> Result<Versions, String>
+/// Versions by name.
+async fn list<Kind>(connection: &Connection, plural: &'static str) -> Result<BTreeMap<String, String>, String>
 where
     Kind: Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
@@ -77,8 +73,7 @@ where
     let parameters = ListParams::default().labels(POLICY_SELECTOR);
     let listed = connection.unfenced("list", plural, LIMIT, api.list(&parameters)).await;
     let listed = listed.map_err(|error| format!("the guard rails cannot be looked at: {error}"))?;
-    let kind: &'static str = if plural.ends_with("bindings") { "ValidatingAdmissionPolicyBinding" } else { "ValidatingAdmissionPolicy" };
-    Ok(listed.items.iter().map(|item| ((kind, item.name_any()), item.resource_version().unwrap_or_default())).collect())
+    Ok(listed.items.iter().map(|item| (item.name_any(), item.resource_version().unwrap_or_default())).collect())
 }
 
 /// Asks for what this policy, if it is in force, refuses to everybody.
