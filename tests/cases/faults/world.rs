@@ -139,14 +139,16 @@ pub fn unlike(worlds: &Worlds, tenant: &str) -> Vec<String> {
     worlds.iter().flat_map(|(other, world)| world.differences(model).into_iter().map(move |line| format!("{other}: {line}"))).collect()
 }
 
-/// The version of each of a tenant's objects.
+/// The version of each of a tenant's objects; of a quota what it says, since Kubernetes counts what is used when it gets to it.
 pub async fn versions(admin: &Person, tenant: &str) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
     for kind in KINDS {
         for object in admin.api(kind, "").list(&Default::default()).await.unwrap().items {
             let (name, namespace) = (object.metadata.name.unwrap(), object.metadata.namespace.unwrap_or_default());
             if tenant_of(&namespace, &name) == tenant {
-                versions.insert(format!("{kind} {namespace}/{name}"), object.metadata.resource_version.unwrap());
+                let said = format!("{:?} {}", object.metadata.annotations, object.data["spec"]);
+                let version = if kind == "ResourceQuota" { said } else { object.metadata.resource_version.unwrap() };
+                versions.insert(format!("{kind} {namespace}/{name}"), version);
             }
         }
     }
