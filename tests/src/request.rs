@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use govcloud::api::AgencyTenant;
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{DynamicObject, PostParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::manifests::{self, Applier};
 use crate::{ControlPlane, access};
 
 const MANAGER: &str = "govcloud-install";
 const PATIENCE: Duration = Duration::from_mins(1);
+const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 /// One of the three.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +68,20 @@ pub async fn ask(plane: &ControlPlane, wanted: &DynamicObject) -> Result<()> {
     members.insert(0, json!({"kind": "User", "name": REQUESTER.user, "role": "Owner"})); // whoever asks stands first
     let tenants = tenants(plane, REQUESTER).await?;
     tenants.create(&PostParams::default(), &wanted).await.with_context(|| format!("{} asks for {}", REQUESTER.user, wanted.name_any()))?;
-    // From the request on the requester may read it; the binding comes a moment later.
-    let admin: Api<ClusterRoleBinding> = Api::all(plane.client().await?);
-    let entrance = format!("govcloud:tenant:{}", wanted.name_any());
-    let bound = await_condition(admin, &entrance, |binding: Option<&ClusterRoleBinding>| binding.is_some());
-    timeout(PATIENCE, bound).await.with_context(|| format!("{entrance} does not come"))??;
+    // From the request on the requester may read it: a moment later the binding is there, and after another the authorizer knows it.
     let name = wanted.name_any();
-    let seen = await_condition(tenants, &name, |tenant: Option<&DynamicObject>| has(tenant, "Approved", "False"));
-    timeout(PATIENCE, seen).await.context("the request is not told")??;
+    let readable = async {
+        loop {
+            match tenants.get(&name).await {
+                Ok(tenant) if has(Some(&tenant), "Approved", "False") => return Ok(()),
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 403 => {}
+                Err(error) => return Err(error),
+            }
+            sleep(ASKED_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, readable).await.with_context(|| format!("{} is not let at the request", REQUESTER.user))??;
     Ok(())
 }
 
