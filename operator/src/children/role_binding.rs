@@ -98,24 +98,21 @@ pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
 
 /// Whom a binding of others lets in.
 fn opens(object: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let own = text(&object["metadata"]["namespace"]);
-    let name = |subject: &Value| match subject["kind"].as_str() {
-        Some("ServiceAccount") => {
-            let namespace = subject["namespace"].as_str().unwrap_or(&own);
-            format!("ServiceAccount/{namespace}/{}", text(&subject["name"]))
-        }
-        _ => format!("{}/{}", text(&subject["kind"]), text(&subject["name"])),
-    };
-    object["subjects"].as_array().into_iter().flatten().map(name).collect()
+    object["subjects"].as_array().into_iter().flatten().map(|subject| words(subject, &object["metadata"]["namespace"])).collect()
 }
 
-/// A member in the same words.
+/// A member in the words in which bindings are read.
 #[must_use]
 pub fn member_words(member: &Member) -> String {
-    match member.kind {
-        SubjectKind::User => format!("User/{}", member.name),
-        SubjectKind::Group => format!("Group/{}", member.name),
-        SubjectKind::ServiceAccount => format!("ServiceAccount/{}/{}", member.namespace, member.name),
+    words(&subject(member), &Value::Null)
+}
+
+/// A subject in words; an account that names no namespace is of the binding's own.
+fn words(subject: &Value, own: &Value) -> String {
+    let text = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, name) = (text(&subject["kind"]), text(&subject["name"]));
+    match kind.as_str() {
+        "ServiceAccount" => format!("{kind}/{}/{name}", text(subject.get("namespace").unwrap_or(own))),
+        _ => format!("{kind}/{name}"),
     }
 }

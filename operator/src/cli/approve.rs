@@ -14,7 +14,7 @@ use super::client;
 use crate::{
     api::{AgencyTenant, approval::Decision},
     plan::contract::differences,
-    status::conditions::kind,
+    status::conditions::{find, kind},
 };
 
 #[derive(clap::Args)]
@@ -85,7 +85,7 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
         .unwrap_or_default();
     let changes = differences(status.contract.as_ref(), spec);
     let changes = if changes.is_empty() { vec!["nothing".to_owned()] } else { changes };
-    let refused = status.conditions.iter().find(|condition| condition.kind == kind::ACCEPTED && condition.status == "False");
+    let refused = find(&status.conditions, kind::ACCEPTED).filter(|condition| condition.status == "False");
     let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
     format!(
         "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Asked for:\n    {}",

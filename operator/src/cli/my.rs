@@ -13,8 +13,9 @@ use kube::{
 
 use super::client;
 use crate::{
-    api::{AgencyTenant, AgencyTenantStatus},
+    api::AgencyTenant,
     names::GROUP,
+    status::conditions::{find, kind},
 };
 
 pub(super) fn list() -> anyhow::Result<()> {
@@ -35,9 +36,10 @@ async fn run() -> anyhow::Result<()> {
         let Some(tenant) = tenants.get_opt(&name).await.with_context(|| format!("reading agencytenant/{name}"))? else { continue };
         let (generation, status) = (tenant.metadata.generation.unwrap_or_default(), tenant.status.unwrap_or_default());
         let stage = status.stage.map_or(String::new(), |stage| format!("{stage:?}"));
-        let [approved, ready] = ["Approved", "Ready"].map(|kind| condition(&status, kind));
-        let message = first_sentence(if approved.0 == "True" { &ready.1 } else { &approved.1 });
-        table.add_row([name, generation.to_string(), stage, approved.0, ready.0, message]);
+        let told = |kind| find(&status.conditions, kind).map(|condition| (condition.status.as_str(), condition.message.as_str()));
+        let [approved, ready] = [kind::APPROVED, kind::READY].map(|kind| told(kind).unwrap_or_default());
+        let (_, message) = if approved.0 == "True" { ready } else { approved };
+        table.add_row([&name, &generation.to_string(), &stage, approved.0, ready.0, &first_sentence(message)]);
     }
     println!("{table}");
     Ok(())
@@ -60,10 +62,4 @@ async fn names(client: &Client) -> anyhow::Result<BTreeSet<String>> {
 /// What fits on a line; `kubectl describe` has the rest.
 fn first_sentence(message: &str) -> String {
     message.split(". ").next().unwrap_or_default().chars().take(100).collect()
-}
-
-/// Status and message of a condition.
-fn condition(status: &AgencyTenantStatus, kind: &str) -> (String, String) {
-    let found = status.conditions.iter().find(|condition| condition.kind == kind);
-    found.map(|condition| (condition.status.clone(), condition.message.clone())).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
@@ -24,10 +25,9 @@ use crate::{
     names::{NamespaceName, QUOTA, TenantName},
     plan::{
         refusals::{self, Refusal},
-        rivals::{concerns_others, rival},
+        rivals::{concerned, rival},
         snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
     },
-    status::conditions::kind,
 };
 
 /// An answer comes sooner than this, or not at all.
@@ -49,23 +49,31 @@ struct Contents {
 }
 
 /// The caches.
-#[derive(Default)]
-pub struct Cache(Mutex<Contents>);
+pub struct Cache {
+    contents: Mutex<Contents>,
+    /// Tenants to look at because of another.
+    news: UnboundedSender<TenantName>,
+}
 
 impl Cache {
-    fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing is known yet; `news` takes the tenants to look at because of what another does.
+    pub fn new(news: UnboundedSender<TenantName>) -> Self {
+        Self { contents: Mutex::default(), news }
     }
 
-    /// Takes an object in, and names the tenants to look at if that is news.
-    pub fn take(&self, source: Source, object: &Object) -> BTreeSet<TenantName> {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an object in, and names the tenant to look at if that is news.
+    pub fn take(&self, source: Source, object: &Object) -> Option<TenantName> {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         if contents.gone.get(&uid).is_some_and(|(last, _)| !is_newer(&version, last)) {
-            return BTreeSet::new();
+            return None;
         }
         let news = match source {
-            Source::Tenants => return take_tenant(&mut contents, object),
+            Source::Tenants => self.take_tenant(&mut contents, object),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
             Source::Refusals => take_refusal(&mut contents, object),
             Source::Children(index) => {
@@ -74,24 +82,45 @@ impl Cache {
                 replace(&mut contents.children, key, entry)
             }
         };
-        news.then(|| tenant_of(source, object)).into_iter().collect()
+        news.then(|| tenant_of(source, object))
     }
 
-    /// Forgets an object, unless one of the same name has taken its place meanwhile. Returns the tenants to look at.
-    pub fn forget(&self, source: Source, object: &Object) -> BTreeSet<TenantName> {
+    /// Takes a tenant in, and tells those to whom that makes a difference: also when it is the operator's own write, of which no
+    /// watch brings news any more.
+    fn take_tenant(&self, contents: &mut Contents, object: &Object) -> bool {
+        let name = TenantName::new(object.name_any());
+        let before = contents.tenants.get(&name).cloned();
+        let news = replace(&mut contents.tenants, name.clone(), root(object));
+        if news {
+            self.tell_others(contents, before.as_ref(), contents.tenants.get(&name));
+        }
+        news
+    }
+
+    fn tell_others(&self, contents: &Contents, old: Option<&TenantRoot>, new: Option<&TenantRoot>) {
+        for other in concerned(contents.tenants.values(), old, new) {
+            let _ = self.news.send(TenantName::new(other.name.as_str())); // nobody listens when the operator is stopping
+        }
+    }
+
+    /// Forgets an object, unless one of the same name has taken its place meanwhile.
+    pub fn forget(&self, source: Source, object: &Object) -> TenantName {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         contents.gone.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
         contents.gone.insert(uid.clone(), (version, Instant::now()));
         match source {
-            Source::Tenants => remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid),
-            Source::Systems => remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid),
-            Source::Children(index) => remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid),
+            Source::Tenants => {
+                let gone = remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid);
+                self.tell_others(&contents, gone.as_ref(), None);
+            }
+            Source::Systems => drop(remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid)),
+            Source::Children(index) => {
+                drop(remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid));
+            }
             Source::Refusals => drop(contents.refusals.remove(&system_key(object))),
         }
-        let mut news = if source == Source::Tenants { waiting(&contents) } else { BTreeSet::new() };
-        news.insert(tenant_of(source, object));
-        news
+        tenant_of(source, object)
     }
 
     /// Ends a listing: what was not in it is gone. Returns the tenants to look at.
@@ -106,16 +135,18 @@ impl Cache {
             kept
         };
         match source {
-            Source::Tenants => contents.tenants.retain(|name, _| keep("", name.as_str(), name.clone())),
+            Source::Tenants => {
+                let gone: Vec<_> = contents.tenants.extract_if(.., |name, _| !keep("", name.as_str(), name.clone())).collect();
+                for (_, root) in &gone {
+                    self.tell_others(&contents, Some(root), None);
+                }
+            }
             Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::Refusals => contents.refusals.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::Children(index) => contents.children.retain(|key, _| {
                 let namespace = if TABLE[index].is_namespace() { "" } else { key.namespace.as_str() };
                 key.kind != index || keep(namespace, &key.name, key.tenant())
             }),
-        }
-        if source == Source::Tenants && !news.is_empty() {
-            news.extend(waiting(&contents));
         }
         if contents.streams.listed(source) { known(&contents) } else { news }
     }
@@ -240,38 +271,14 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
     known != Some(refusal)
 }
 
-/// Takes a tenant in. What it claims may let others in or keep them out.
-fn take_tenant(contents: &mut Contents, object: &Object) -> BTreeSet<TenantName> {
-    let name = TenantName::new(object.name_any());
-    let before = contents.tenants.get(&name).cloned();
-    if !replace(&mut contents.tenants, name.clone(), root(object)) {
-        return BTreeSet::new();
-    }
-    let concerned = concerns_others(before.as_ref(), contents.tenants.get(&name));
-    let mut news = if concerned { waiting(contents) } else { BTreeSet::new() };
-    news.insert(name);
-    news
-}
-
-/// Tenants that wait for something which another may have taken, or given up.
-fn waiting(contents: &Contents) -> BTreeSet<TenantName> {
-    let waits = |root: &TenantRoot| {
-        let holds = |kind| root.status.conditions.iter().any(|condition| condition.kind == kind && condition.status == "True");
-        !holds(kind::ACCEPTED) || !holds(kind::APPROVED)
-    };
-    contents.tenants.iter().filter(|(_, root)| waits(root)).map(|(name, _)| name.clone()).collect()
-}
-
 /// Every tenant that anything points to.
 fn known(contents: &Contents) -> BTreeSet<TenantName> {
     let homes = contents.systems.keys().map(|(namespace, _)| namespace.tenant());
     contents.tenants.keys().cloned().chain(homes).chain(contents.children.keys().map(ChildKey::tenant)).collect()
 }
 
-fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, same: impl Fn(&Entry) -> bool) {
-    if entries.get(key).is_some_and(same) {
-        entries.remove(key);
-    }
+fn remove_if<Key: Ord, Entry>(entries: &mut BTreeMap<Key, Entry>, key: &Key, same: impl Fn(&Entry) -> bool) -> Option<Entry> {
+    if entries.get(key).is_some_and(same) { entries.remove(key) } else { None }
 }
 
 /// What is read again and again, in versions.

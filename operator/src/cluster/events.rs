@@ -14,7 +14,10 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::connection::Connection;
-use crate::{api::Condition, status::conditions::kind};
+use crate::{
+    api::Condition,
+    status::conditions::{find, kind},
+};
 
 /// Events that may wait; more are lost.
 const WAITING: usize = 4096;
@@ -42,7 +45,7 @@ pub struct Events(Sender<Told>);
 impl Events {
     /// Announces that `Ready` turned or changed its cause.
     pub fn announce(&self, about: ObjectReference, old: &[Condition], new: &[Condition]) {
-        let ready = |conditions: &[Condition]| conditions.iter().find(|condition| condition.kind == kind::READY).cloned();
+        let ready = |conditions: &[Condition]| find(conditions, kind::READY).cloned();
         let Some(now) = ready(new) else { return };
         if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
             return;

@@ -52,7 +52,8 @@ pub struct Options {
 /// What kept it from starting, no cluster configuration or no free port, or from going on: a lost lease.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client().await?;
-    let (cache, metrics) = (Arc::new(Cache::default()), Metrics::default());
+    let (news, heard) = mpsc::unbounded_channel();
+    let (cache, metrics) = (Arc::new(Cache::new(news.clone())), Metrics::default());
     let (standing, fence) = Fence::new();
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
     let mut election = Election::new(connection.clone(), standing);
@@ -73,7 +74,6 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
     let health = Health { cache: cache.clone(), fence, report, metrics: metrics.clone() };
-    let (news, heard) = mpsc::unbounded_channel();
     let mut background = JoinSet::new();
     background.spawn(async move {
         if let Err(cause) = axum::serve(listener, pages(health)).await {

@@ -155,11 +155,11 @@ fn take(cache: &Cache, source: Source, event: Event<Object>, listing: &mut BTree
         }
         Event::InitApply(object) => {
             listing.insert((object.namespace().unwrap_or_default(), object.name_any()));
-            cache.take(source, &object)
+            cache.take(source, &object).into_iter().collect()
         }
         Event::InitDone => cache.listed(source, &std::mem::take(listing)),
-        Event::Apply(object) => cache.take(source, &object),
-        Event::Delete(object) => cache.forget(source, &object),
+        Event::Apply(object) => cache.take(source, &object).into_iter().collect(),
+        Event::Delete(object) => BTreeSet::from([cache.forget(source, &object)]),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     plan::{
         amount::{Amounts, amounts},
         intent::{Exit, MOST_SYSTEMS, Problem},
-        rivals::MOST_REQUESTS,
+        rivals::{MOST_REQUESTS, crowd},
         settings::Settings,
         snapshot::{Snapshot, TenantRoot, Unreadable},
     },
@@ -30,16 +30,13 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
         field: format!("spec.domains[{domain}]"),
         complaint: format!("overlaps {theirs}, which agencytenant/{tenant} holds; name another one, or have that one given up first"),
     }));
-    let open: Vec<&str> = snapshot.rivals.iter().filter(|rival| rival.open).map(|rival| rival.tenant.as_str()).collect();
-    if open.len() >= MOST_REQUESTS {
-        problems.push(Problem {
-            field: "metadata.name".into(),
-            complaint: format!(
-                "whoever stands first in spec.members has {MOST_REQUESTS} older open requests, and no more are looked at: {}; have one of them decided",
-                open.join(", ")
-            ),
-        });
-    }
+    problems.extend(crowd(&snapshot.rivals).map(|open| Problem {
+        field: "metadata.name".into(),
+        complaint: format!(
+            "whoever stands first in spec.members has {MOST_REQUESTS} older open requests, and no more are looked at: {}; have one of them decided",
+            open.join(", ")
+        ),
+    }));
     problems
 }
 

@@ -78,15 +78,16 @@ pub struct SpaceChanges {
 /// Compares a plan with what is there.
 #[must_use]
 pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
-    let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: changes(space, &plan.identity, observed) };
+    let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: changes(plan, space, observed) };
     plan.spaces.iter().chain(&plan.entrance).map(of).collect()
 }
 
-fn changes(space: &SpacePlan, identity: &Identity, observed: &Observed) -> Vec<Change> {
+fn changes(plan: &Plan, space: &SpacePlan, observed: &Observed) -> Vec<Change> {
+    let identity = &plan.identity;
     if space.namespace.is_cluster() {
         // Names of this form are ours alone; whatever bears one is made as planned.
         let desired = space.desired.iter().map(|desired| towards(desired, identity, observed));
-        return desired.chain(prune(space, observed)).collect();
+        return desired.chain(prune(plan, space, observed)).collect();
     }
     match identity.owner(observed, &space.namespace) {
         // Whatever else is remembered of it was in one that is gone.
@@ -100,7 +101,7 @@ fn changes(space: &SpacePlan, identity: &Identity, observed: &Observed) -> Vec<C
         return Vec::new(); // Kubernetes empties it; nothing can be written any more
     }
     let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, identity, observed)).collect();
-    changes.extend(prune(space, observed));
+    changes.extend(prune(plan, space, observed));
     if space.goal != Goal::Serve {
         changes.extend(close(space, own, observed));
     }
@@ -119,12 +120,12 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
 }
 
 /// Marked objects that are not in the plan, and those of others that open what may not be open. Namespaces never go this way.
-fn prune<'a>(space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
+fn prune<'a>(plan: &'a Plan, space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
     let stale = inside(observed, &space.namespace).filter(|(key, entry)| {
         let planned = space.desired.iter().any(|desired| &desired.key() == *key);
         let kind = TABLE[key.kind];
         let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
-        let borne = foreign && entry.opens.iter().all(|opened| space.tolerance.bears(opened));
+        let borne = foreign && entry.opens.iter().all(|opened| plan.bears(space, opened));
         !planned && !entry.deleting && !kind.is_namespace() && !borne
     });
     stale.map(|(key, entry)| Change::Delete { key: key.clone(), uid: entry.uid.to_string() })

@@ -11,13 +11,14 @@ use crate::{
         allowances::{Allow, Images},
         approval::{Contract, TenantStage},
     },
-    names::{SystemName, TenantName, system_name_complaint},
+    names::{SystemName, TenantName, system_name_complaint, tenant_name_complaint},
     plan::{
         amount::{Amounts, amounts},
         checks::{check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
         contract::{Kept, Standing, standing},
         owner::Identity,
         quota::with_limits,
+        rivals::crowd,
         settings::Settings,
         snapshot::{Snapshot, SystemRoot, TenantRoot},
     },
@@ -171,25 +172,22 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         };
         (SystemName::new(root.name.as_str()), checked)
     });
-    let doorkeepers = snapshot
-        .tenant
-        .as_ref()
-        .zip(standing.as_ref())
-        .and_then(|(root, standing)| doorkeepers(root, standing, request.as_deref().unwrap_or_default()));
+    let doorkeepers = snapshot.tenant.as_ref().zip(standing.as_ref()).and_then(|(root, standing)| doorkeepers(snapshot, root, standing));
     Intent { systems: systems.collect(), request, standing, tenant, doorkeepers }
 }
 
-/// The Owners of the contract or, while there is none, of the request; nobody where neither can be read or is looked at.
-fn doorkeepers(root: &TenantRoot, standing: &Standing, problems: &[Problem]) -> Option<Vec<Member>> {
-    let contract = standing.contract.as_ref().map(|(_, contract)| contract);
-    match (contract, &root.spec) {
-        (Some(contract), _) => contract.spec().map(|spec| spec.members.clone()),
-        (None, Ok(spec)) => {
-            let surplus = problems.iter().any(|problem| problem.field == "metadata.name");
-            Some(if surplus || root.deleting { Vec::new() } else { spec.members.clone() })
-        }
-        (None, Err(_)) => None,
+/// The members of the contract or, while there is none, of the request. Nobody where the tenant leaves, or the request is not looked
+/// at; none where nobody knows who they are.
+fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> Option<Vec<Member>> {
+    if root.deleting {
+        return Some(Vec::new());
     }
+    if let Some((_, contract)) = &standing.contract {
+        return contract.spec().map(|spec| spec.members.clone());
+    }
+    let overlooked = crowd(&snapshot.rivals).is_some() || tenant_name_complaint(&root.name).is_some();
+    let spec = root.spec.as_ref().ok()?;
+    Some(if overlooked { Vec::new() } else { spec.members.clone() })
 }
 
 /// The tenant as its contract has it. Of one that leaves without a contract nothing is served, and nothing deleted.

@@ -48,6 +48,8 @@ pub struct Plan {
     pub allocation: Allocation,
     /// Whose namespaces these are.
     pub identity: Identity,
+    /// The agency's members, in the words in which bindings are read.
+    pub members: BTreeSet<String>,
     /// Namespaces that stay as they are until their systems are declared again.
     pub untouched: Vec<NamespaceName>,
 }
@@ -70,27 +72,12 @@ pub struct SpacePlan {
 }
 
 /// What objects that members wrote may open in a namespace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tolerance {
-    /// Whom they may let in.
-    pub members: BTreeSet<String>,
-    /// The tenant whose accounts they may let in; none where nobody is let in any more.
-    pub accounts_of: Option<TenantName>,
+    /// Whether they may let the agency's members and accounts in.
+    pub access: bool,
     /// Whether they may open the network.
     pub network: bool,
-}
-
-impl Tolerance {
-    /// Whether an object may go on to open this.
-    #[must_use]
-    pub fn bears(&self, opened: &str) -> bool {
-        if opened == OPENS_NETWORK {
-            return self.network;
-        }
-        let Some(tenant) = &self.accounts_of else { return false };
-        let account = opened.strip_prefix("ServiceAccount/").and_then(|rest| rest.split('/').next());
-        self.members.contains(opened) || account.is_some_and(|namespace| NamespaceName::new(namespace).tenant() == *tenant)
-    }
 }
 
 /// What is to become of a namespace.
@@ -110,6 +97,17 @@ impl Plan {
     pub fn space(&self, namespace: &NamespaceName) -> Option<&SpacePlan> {
         self.spaces.iter().find(|space| &space.namespace == namespace)
     }
+
+    /// Whether an object that others wrote in this namespace may go on to open this.
+    #[must_use]
+    pub fn bears(&self, space: &SpacePlan, opened: &str) -> bool {
+        if opened == OPENS_NETWORK {
+            return space.tolerance.network;
+        }
+        let account = opened.strip_prefix("ServiceAccount/").and_then(|rest| rest.split('/').next());
+        let of_the_agency = |namespace: &str| NamespaceName::new(namespace).tenant() == space.namespace.tenant();
+        space.tolerance.access && (self.members.contains(opened) || account.is_some_and(of_the_agency))
+    }
 }
 
 /// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
@@ -123,14 +121,14 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
         Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, settings),
         _ => Plan { identity: Identity { uid: root.uid.clone(), adopts: String::new() }, ..Plan::default() },
     };
-    plan.entrance = at_the_door(root.deleting, intent, &snapshot.name, &plan.identity);
+    plan.entrance = at_the_door(intent, root.deleting, &snapshot.name, &plan.identity);
     plan
 }
 
 /// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its Owners are.
-fn at_the_door(deleting: bool, intent: &Intent, tenant: &TenantName, identity: &Identity) -> Option<SpacePlan> {
-    let members = if deleting { Vec::new() } else { intent.doorkeepers.clone()? };
-    let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members: &members }) };
+fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<SpacePlan> {
+    let members = intent.doorkeepers.as_deref()?;
+    let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
     Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default() })
 }
@@ -156,16 +154,19 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
     let allocation = hand_out(&books, &claims);
     let open = workloads.iter().filter(|site| site.access != Access::Closed);
-    let pipelines: Vec<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
-    let tolerance = |site: &Site| tolerance(tenant, site, &snapshot.observed);
-    let space = |site: &Site| SpacePlan { tolerance: tolerance(site), ..space(tenant, settings, site, &pipelines, &quotas, &allocation) };
+    let pipelines: BTreeSet<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
+    let space = |site: &Site| {
+        let tolerance = tolerance(tenant, site, &snapshot.observed);
+        space(tenant, settings, site, &pipelines, &quotas, &allocation, tolerance)
+    };
     let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
     if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
         home.goal = Goal::Close; // the last to go, since it holds the systems' declarations
     }
     let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
-    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), untouched }
+    let members = tenant.members.iter().map(member_words).collect();
+    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, untouched }
 }
 
 /// The total that the tenant's status shows.
@@ -186,19 +187,14 @@ fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
     namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
 }
 
-fn sorted(names: &[NamespaceName]) -> Vec<NamespaceName> {
-    let mut names = names.to_vec();
-    names.sort();
-    names
-}
-
 fn space(
     tenant: &Tenant,
     settings: &Settings,
     site: &Site,
-    pipelines: &[NamespaceName],
+    pipelines: &BTreeSet<NamespaceName>,
     quotas: &BTreeMap<NamespaceName, QuotaState>,
     allocation: &Allocation,
+    tolerance: Tolerance,
 ) -> SpacePlan {
     let none = Grant::default();
     let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
@@ -210,7 +206,7 @@ fn space(
         display_name: site.display_name.clone(),
         access: site.access,
         testing: site.testing,
-        pipelines: if site.system.is_none() { sorted(pipelines) } else { Vec::new() },
+        pipelines: if site.system.is_none() { pipelines.iter().cloned().collect() } else { Vec::new() },
         hard: grant.hard.clone(),
         epoch: grant.epoch,
     };
@@ -220,7 +216,7 @@ fn space(
         desired: children(&space),
         goal: site.goal,
         drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
-        tolerance: Tolerance::default(),
+        tolerance,
     }
 }
 
@@ -229,9 +225,5 @@ fn space(
 fn tolerance(tenant: &Tenant, site: &Site, observed: &Observed) -> Tolerance {
     let former = &tenant.identity.adopts;
     let taken_over = namespace_entry(observed, &site.namespace).is_some_and(|entry| !former.is_empty() && *entry.tenant_uid == **former);
-    Tolerance {
-        members: tenant.members.iter().map(member_words).collect(),
-        accounts_of: Some(tenant.name.clone()).filter(|_| site.access != Access::Closed && !taken_over),
-        network: site.access != Access::Suspended && !taken_over,
-    }
+    Tolerance { access: site.access != Access::Closed && !taken_over, network: site.access != Access::Suspended && !taken_over }
 }

@@ -39,12 +39,20 @@ pub fn rival(mine: &TenantRoot, other: &TenantRoot) -> Option<Rival> {
     (domains.is_some() || open).then(|| Rival { tenant: other.name.clone(), domains, open })
 }
 
-/// Whether somebody else may be let in or kept out by a change of this tenant.
+/// The tenants to which a change of this one makes a difference.
+pub fn concerned<'a>(
+    others: impl Iterator<Item = &'a TenantRoot>,
+    old: Option<&TenantRoot>,
+    new: Option<&TenantRoot>,
+) -> impl Iterator<Item = &'a TenantRoot> {
+    others.filter(move |other| old.and_then(|old| rival(other, old)) != new.and_then(|new| rival(other, new)))
+}
+
+/// The open requests of the same asker that go before, where they are so many that this one is not looked at.
 #[must_use]
-pub fn concerns_others(old: Option<&TenantRoot>, new: Option<&TenantRoot>) -> bool {
-    let claims = |root: Option<&TenantRoot>| -> Vec<String> { root.map(|root| claimed(root).cloned().collect()).unwrap_or_default() };
-    let open = |root: Option<&TenantRoot>| root.filter(|root| is_open(root)).and_then(|root| asker(root.spec.as_ref().ok()?).cloned());
-    claims(old) != claims(new) || open(old) != open(new)
+pub fn crowd(rivals: &[Rival]) -> Option<Vec<&str>> {
+    let open: Vec<&str> = rivals.iter().filter(|rival| rival.open).map(|rival| rival.tenant.as_str()).collect();
+    (open.len() >= MOST_REQUESTS).then_some(open)
 }
 
 /// By which right a tenant claims a domain, the strongest first: its contract, an approval, a wish.

@@ -126,6 +126,12 @@ impl Judgement {
     }
 }
 
+/// The condition of this type, if it was told.
+#[must_use]
+pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.kind == kind)
+}
+
 /// Longest message that the schema takes.
 const MESSAGE_BYTES: usize = 4096;
 

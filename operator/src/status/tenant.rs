@@ -18,7 +18,7 @@ use crate::{
     },
     status::{
         Facts,
-        conditions::{Judgement, conditions, kind, reason, stalled, summary},
+        conditions::{Judgement, conditions, find, kind, reason, stalled, summary},
         system::list,
     },
 };
@@ -235,7 +235,7 @@ fn within_budget(facts: &Facts) -> Judgement {
 }
 
 fn is_ready(status: &HostedSystemStatus) -> bool {
-    status.conditions.iter().any(|condition| condition.kind == kind::READY && condition.status == "True")
+    find(&status.conditions, kind::READY).is_some_and(|condition| condition.status == "True")
 }
 
 /// Figures of the keys that the tenant's total names, and of others that are not 0.

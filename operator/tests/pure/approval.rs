@@ -10,7 +10,7 @@ use govcloud::{
         contract::{Kept, narrows},
         difference::difference,
         intent::intent,
-        rivals::{MOST_REQUESTS, Rival, rival},
+        rivals::{MOST_REQUESTS, Rival, concerned, rival},
         snapshot::{Snapshot, TenantRoot},
     },
 };
@@ -286,8 +286,13 @@ fn of_two_that_claim_the_same_domain_the_later_is_told() {
     ];
     for (mine, other, expected) in table {
         let root = |name, (created, domain, right): (&str, &str, &str)| claimant(name, created, domain, right);
-        let found = rival(&root("mine", mine), &root("other", other)).is_some_and(|rival| rival.domains.is_some());
+        let (mine_root, other_root) = (root("mine", mine), root("other", other));
+        let found = rival(&mine_root, &other_root).is_some_and(|rival| rival.domains.is_some());
         assert_eq!(found, expected, "{mine:?} against {other:?}");
+        let told = |old, new| concerned(std::iter::once(&mine_root), old, new).count();
+        assert_eq!(told(None, Some(&other_root)), usize::from(expected), "its coming is told to whom it is in the way");
+        assert_eq!(told(Some(&other_root), None), usize::from(expected), "and so is its going");
+        assert_eq!(told(Some(&other_root), Some(&other_root)), 0);
     }
 }
 

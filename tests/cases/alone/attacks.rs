@@ -25,13 +25,18 @@ const SPARED: &str = "govcloud-approvals: rule approval-decision: ";
 /// In the words by which a canary is refused while its policy is a mutant.
 const MUTANT: &str = "canary: mutant";
 
-#[tokio::test]
-async fn with_the_operator_dead_every_attack_is_refused_alike() {
-    let alone = Alone::turn().await;
+/// The world that is attacked, whose operator is dead.
+async fn bereft(alone: &Alone) -> World {
     let operator = alone.start().await;
     let world = World::on(alone.plane).await;
     operator.kill().unwrap();
-    let world = world.with_the_operator_dead().await;
+    world.with_the_operator_dead().await
+}
+
+#[tokio::test]
+async fn with_the_operator_dead_every_attack_is_refused_alike() {
+    let alone = Alone::turn().await;
+    let world = bereft(&alone).await;
     let rows = attacks::rows(&world);
     let wrong = attacks::wrong(&rows, &judge(&world, &rows).await);
     assert!(wrong.is_empty(), "{} of {} rows are wrong:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
@@ -41,10 +46,7 @@ async fn with_the_operator_dead_every_attack_is_refused_alike() {
 #[ignore = "long sweep: run with --ignored"]
 async fn each_rule_taken_out_lets_an_attack_through() {
     let alone = Alone::turn().await;
-    let operator = alone.start().await;
-    let world = World::on(alone.plane).await;
-    operator.kill().unwrap();
-    let world = world.with_the_operator_dead().await;
+    let world = bereft(&alone).await;
     let begin = Instant::now();
     let rails = Rails::read(alone.admin().await).await;
     let survivors = survivors(&world, &rails).await;

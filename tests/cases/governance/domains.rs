@@ -1,7 +1,9 @@
 //! No two agencies hold the same domain.
 
+use kube::api::PostParams;
 use serde_json::json;
 
+use super::{approval, approver, decide, request_yaml, requester};
 use crate::cluster::{admin, tenant_yaml};
 
 #[tokio::test]
@@ -20,4 +22,26 @@ async fn of_two_agencies_with_the_same_domain_the_later_is_told_until_the_first_
     admin.tenant_ready("late-come").await;
     let namespace = admin.get("Namespace", "", "late-come").await;
     assert_eq!(namespace["metadata"]["annotations"]["govcloud.io/domains"], "www.shared.example.gov.cn");
+}
+
+#[tokio::test]
+async fn of_two_that_ask_for_the_same_domain_the_other_is_told_when_one_is_approved() {
+    let (admin, wang, li) = (admin().await, requester().await, approver().await);
+    for name in ["wished-first", "wished-too"] {
+        let yaml = request_yaml(name).replace(&format!("{name}.example.gov.cn"), "wished.example.gov.cn");
+        let object = acceptance::manifests::parse(&yaml).unwrap().remove(0);
+        wang.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
+        admin.until_condition("AgencyTenant", "", name, "Approved", "False", "Requested").await;
+        admin.until_condition("AgencyTenant", "", name, "Accepted", "True", "Accepted").await;
+    }
+    decide(&li, "wished-first", approval("Approved", 1)).await.unwrap();
+    admin.tenant_ready("wished-first").await;
+    let told = admin.until_condition("AgencyTenant", "", "wished-too", "Accepted", "False", "Invalid").await;
+    assert!(told.contains("agencytenant/wished-first holds"), "{told}");
+    // Who approves it all the same is told what keeps it from being served, and its Owner may correct it.
+    decide(&li, "wished-too", approval("Approved", 1)).await.unwrap();
+    let told = admin.until_condition("AgencyTenant", "", "wished-too", "Approved", "False", "Invalid").await;
+    assert!(told.contains("cannot be served: see condition Accepted"), "{told}");
+    wang.patch("AgencyTenant", "", "wished-too", json!({"spec": {"domains": ["another.example.gov.cn"]}})).await;
+    admin.until_condition("AgencyTenant", "", "wished-too", "Accepted", "True", "Accepted").await;
 }
