@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use kube::{
-    ResourceExt,
+    Api, ResourceExt,
     api::{DynamicObject, WatchEvent, WatchParams},
 };
 use serde_json::Value;
@@ -45,15 +45,7 @@ impl History {
             let api = admin.api(kind, "");
             let version = api.list(&Default::default()).await.unwrap().metadata.resource_version.unwrap();
             begun = begun.max(version.parse().unwrap());
-            let mut events = api.watch(&WatchParams::default().disable_bookmarks(), &version).await.unwrap().boxed();
-            let sender: UnboundedSender<Revision> = sender.clone();
-            tokio::spawn(async move {
-                while let Some(event) = events.next().await {
-                    if sender.send(revision(kind, event.unwrap())).is_err() {
-                        return;
-                    }
-                }
-            });
+            tokio::spawn(follow(kind, api, version, sender.clone()));
         }
         Self { news, revisions: Vec::new(), begun }
     }
@@ -115,6 +107,20 @@ impl History {
     pub fn at(&self, version: u64, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
         let until_then = self.of(kind, namespace).filter(|revision| revision.name == name && revision.version <= version);
         until_then.last().and_then(|revision| revision.object.as_ref())
+    }
+}
+
+/// Tells all that happens after a version. The API server may end a watch at any time; the next one goes on where it ended.
+async fn follow(kind: &'static str, api: Api<DynamicObject>, mut version: String, news: UnboundedSender<Revision>) {
+    loop {
+        let mut events = api.watch(&WatchParams::default().disable_bookmarks(), &version).await.unwrap().boxed();
+        while let Some(event) = events.next().await {
+            let next = revision(kind, event.unwrap());
+            version = next.version.to_string();
+            if news.send(next).is_err() {
+                return;
+            }
+        }
     }
 }
 
