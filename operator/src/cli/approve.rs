@@ -8,7 +8,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client;
 use crate::{
@@ -64,11 +64,31 @@ async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
         "by": by,
         "reason": arguments.reason,
     });
-    let patch = Patch::Merge(json!({ "status": { "approval": approval } }));
-    let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), ..PatchParams::default() };
-    tenants.patch_status(name, &parameters, &patch).await.with_context(|| format!("agencytenant/{name}, generation {generation}"))?;
+    write(&tenants, &tenant, &approval).await?;
     println!("agencytenant/{name}: generation {generation} is {} by {by}", decision.as_str().to_lowercase());
     Ok(())
+}
+
+/// Writes the approval, if the request and what was decided on it are still as they were shown.
+async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Value) -> anyhow::Result<()> {
+    let (name, generation) = (shown.name_any(), shown.metadata.generation);
+    let decided = |tenant: &AgencyTenant| tenant.status.as_ref().and_then(|status| status.approval.clone());
+    let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), ..PatchParams::default() };
+    loop {
+        let now = tenants.get(&name).await.with_context(|| format!("reading agencytenant/{name} again"))?;
+        if now.metadata.generation != generation || now.uid() != shown.uid() {
+            bail!("agencytenant/{name} was changed meanwhile; look at it again");
+        }
+        if decided(&now) != decided(shown) {
+            let other = decided(&now).map(|other| format!(": {} by {}", other.decision.as_str(), other.by)).unwrap_or_default();
+            bail!("agencytenant/{name} was decided on meanwhile{other}; look at it again");
+        }
+        let patch = json!({ "metadata": { "resourceVersion": now.metadata.resource_version }, "status": { "approval": approval } });
+        match tenants.patch_status(&name, &parameters, &Patch::Merge(patch)).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() => {} // the operator has told something
+            answer => return answer.map(drop).with_context(|| format!("deciding on agencytenant/{name}")),
+        }
+    }
 }
 
 /// The request, against what is served.
@@ -85,7 +105,8 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
         .unwrap_or_default();
     let changes = differences(status.contract.as_ref(), spec);
     let changes = if changes.is_empty() { vec!["nothing".to_owned()] } else { changes };
-    let refused = find(&status.conditions, kind::ACCEPTED).filter(|condition| condition.status == "False");
+    let refused = find(&status.conditions, kind::ACCEPTED)
+        .filter(|condition| condition.status == "False" && condition.observed_generation == generation);
     let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
     format!(
         "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Asked for:\n    {}",

@@ -145,8 +145,8 @@ impl Backoff for Patience {
 }
 
 fn take(cache: &Cache, source: Source, event: Event<Object>, listing: &mut BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
-    if !matches!(event, Event::Init) {
-        cache.alive(source); // Init only says that it tries
+    if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+        cache.alive(source); // a list says so at its end
     }
     match event {
         Event::Init => {

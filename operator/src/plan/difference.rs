@@ -35,6 +35,7 @@ fn fields(path: &str, from: &Map<String, Value>, to: &Map<String, Value>, lines:
 }
 
 fn items(path: &str, from: &[Value], to: &[Value], lines: &mut Vec<String>) {
+    let before = lines.len();
     for item in to.iter().filter(|item| !from.contains(item)) {
         match from.iter().find(|old| is_same(old, item)) {
             Some(old) => lines.push(format!("{path}: {} becomes {}", text(old), text(item))),
@@ -43,6 +44,9 @@ fn items(path: &str, from: &[Value], to: &[Value], lines: &mut Vec<String>) {
     }
     for item in from.iter().filter(|item| !to.iter().any(|new| is_same(item, new))) {
         lines.push(format!("{path}: {} is removed", text(item)));
+    }
+    if lines.len() == before {
+        lines.push(format!("{path}: the order changes"));
     }
 }
 

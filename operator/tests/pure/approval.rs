@@ -248,6 +248,9 @@ fn a_difference_is_told_in_words() {
         ]
     );
     assert!(difference(None, &from).contains(&"members: Group health-owners as Owner is added".to_owned()));
+    let [one, other] = ["a.example, b.example", "b.example, a.example"]
+        .map(|domains| request(&HEALTH.replace("  network:", &format!("  domains: [{domains}]\n  network:"))).spec.unwrap());
+    assert_eq!(difference(Some(&one), &other), ["domains: the order changes"]);
 }
 
 /// A tenant that claims a domain, by contract, approval or wish.

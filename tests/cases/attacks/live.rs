@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use acceptance::manifests;
 use futures::{StreamExt, stream};
 use kube::{
     Api, Client,
-    api::{ApiResource, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, ListParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -43,6 +44,30 @@ async fn objects_without_number_end_at_the_cap_however_fast_they_come() {
     for kind in ["configmaps", "secrets", "count/cronjobs.batch", "count/jobs.batch", "count/serviceaccounts"] {
         assert!(hard[kind].is_string(), "{kind} has no cap: {hard}");
     }
+}
+
+#[tokio::test]
+async fn what_names_very_many_containers_can_still_be_changed_and_deleted() {
+    let admin = admin().await;
+    admin.tenant_with_systems("manifold", &["web"]).await;
+    let owner = owner_of("manifold").await;
+    let pod = manifests::parse(&pod_yaml("manifold--web", "many")).unwrap().remove(0).data;
+    let mut template = json!({"metadata": {"labels": {"app": "many"}}, "spec": pod["spec"]});
+    let container = template["spec"]["containers"][0].clone();
+    let named = |number: usize| {
+        let mut container = container.clone();
+        container["name"] = format!("container-{number}").into();
+        container
+    };
+    template["spec"]["containers"] = (0..500).map(named).collect();
+    let spec = json!({"replicas": 0, "selector": {"matchLabels": {"app": "many"}}, "template": template});
+    create(&owner, "Deployment", "manifold--web", json!({"metadata": {"name": "many"}, "spec": spec})).await.unwrap();
+    // Nothing of these judges the containers anew, whose number would exceed the budget of a policy.
+    owner.patch("Deployment", "manifold--web", "many", json!({"metadata": {"labels": {"seen": "yes"}}})).await;
+    owner.patch("Deployment", "manifold--web", "many", json!({"spec": {"paused": true}})).await;
+    let foreground = DeleteParams::foreground();
+    owner.api("Deployment", "manifold--web").delete("many", &foreground).await.unwrap();
+    admin.until("the garbage collector ends it", "Deployment", "manifold--web", "many", |found| found.is_none()).await;
 }
 
 #[tokio::test]
