@@ -27,7 +27,6 @@ pub struct Rival {
 #[must_use]
 pub fn rival(mine: &TenantRoot, other: &TenantRoot) -> Option<Rival> {
     let spec = mine.spec.as_ref().ok().filter(|_| mine.name != other.name)?;
-    let age = |root: &'_ TenantRoot| (root.created.clone(), root.name.clone());
     let taken = |domain: &String| {
         let here = (right(mine, domain), age(mine));
         let there = claimed(other).find(|theirs| overlap(domain, theirs) && (right(other, theirs), age(other)) < here)?;
@@ -53,6 +52,11 @@ pub fn concerned<'a>(
 pub fn crowd(rivals: &[Rival]) -> Option<Vec<&str>> {
     let open: Vec<&str> = rivals.iter().filter(|rival| rival.open).map(|rival| rival.tenant.as_str()).collect();
     (open.len() >= MOST_REQUESTS).then_some(open)
+}
+
+/// The older the smaller; of the same age, by name.
+fn age(root: &TenantRoot) -> (&str, &str) {
+    (&root.created, &root.name)
 }
 
 /// By which right a tenant claims a domain, the strongest first: its contract, an approval, a wish.

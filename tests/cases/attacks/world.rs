@@ -52,7 +52,10 @@ impl World {
 
     /// The same once the operator is dead: what is approved now is not served.
     pub async fn with_the_operator_dead(self) -> Self {
-        approve(&approver(self.plane).await, "studio").await;
+        let approver = approver(self.plane).await;
+        approve(&approver, "studio").await;
+        self.admin.patch("AgencyTenant", "", "salon", json!({"spec": {"preapproved": true}})).await;
+        decide(&approver, "salon", "Rejected").await;
         Self { operator_is_dead: true, ..self }
     }
 
@@ -107,7 +110,9 @@ async fn make(admin: &Person, plane: &ControlPlane) {
     admin.patch("AgencyTenant", "", "atelier", json!({"spec": {"displayName": "画室二"}})).await;
     admin.tenant_ready("museum").await;
     admin.until_condition("AgencyTenant", "", "pretender", "Accepted", "False", "Invalid").await;
-    admin.until_condition("AgencyTenant", "", "atelier", "Approved", "False", "Requested").await;
+    for open in ["atelier", "studio", "salon"] {
+        admin.until_condition("AgencyTenant", "", open, "Approved", "False", "Requested").await;
+    }
     let small = |tenant: &str, system: &str| system_yaml(tenant, system).replace("requests.cpu: '8'", "requests.cpu: '4'");
     let systems = [("clinic", "web"), ("clinic", "db"), ("clinic", "archive"), ("clinic", "going"), ("museum", "shop")];
     for (tenant, system) in systems {
