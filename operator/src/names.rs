@@ -53,8 +53,15 @@ pub mod rails {
     pub const DEVICES: &str = "govcloud.io/devices";
     /// Whether the agency's systems reach each other: Allow or Deny.
     pub const BETWEEN_SYSTEMS: &str = "govcloud.io/between-systems";
-    /// Approved destinations: range, `=`, ports separated by semicolons.
+    /// Approved destinations: range, `=`, ports with protocol separated by semicolons. Example: `203.0.113.0/24=443/TCP`.
     pub const EGRESS: &str = "govcloud.io/egress";
+    /// Addresses of the API server, in the same form; absent where pods do not reach it.
+    pub const KUBERNETES_API: &str = "govcloud.io/kubernetes-api";
+    /// Pods of the platform that the isolation opens, one a line: `ingress` or `egress`, namespace, labels separated by commas,
+    /// ports separated by semicolons; `*` for any. Example: `ingress monitoring app=prometheus *`.
+    pub const PLATFORM_PEERS: &str = "govcloud.io/platform-peers";
+    /// Whether the pods of a system reach each other; absent for Allow.
+    pub const WITHIN_SYSTEM: &str = "govcloud.io/within-system";
     /// Ranges that no egress reaches.
     pub const PROTECTED_RANGES: &str = "govcloud.io/protected-ranges";
     /// Who may be let in: kind, slash, name; one a line.

@@ -28,6 +28,8 @@ const NAMESPACE: &str = "govcloud-system";
 const NAME: &str = "govcloud-operator";
 const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
+/// The platform around it, as far as a cluster without nodes can show it: whose pods reach those of the agencies.
+const PLATFORM: [&str; 4] = ["--ingress-controller", "public=ingress-nginx", "--metrics-collector", "monitoring"];
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const READY_ASKED_EVERY: Duration = Duration::from_millis(10);
@@ -100,7 +102,7 @@ impl Operator {
         let token = token(&plane.client().await?).await?;
         access::write_with_token(plane.kubeconfig(), &token, NAMESPACE, &kubeconfig)?;
         let mut command = bound::with_parent(plane.program(), program);
-        command.args(["run", "--listen", &address.to_string()]).env("KUBECONFIG", &kubeconfig).env("POD_NAME", &name);
+        command.args(["run", "--listen", &address.to_string()]).args(PLATFORM).env("KUBECONFIG", &kubeconfig).env("POD_NAME", &name);
         File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let started = Instant::now();
         let process = spawn(&mut command, &log)?;

@@ -216,10 +216,16 @@ pub struct Network {
     /// Whether the agency's own systems reach each other. Default: Deny.
     #[serde(default)]
     pub between_systems: BetweenSystems,
-    /// Address ranges outside the cluster that every system of the agency may call. At most 64; one entry a range.
-    /// Default: none. Example: `[{cidr: 203.0.113.0/24, ports: [443], reason: 省级平台}]`.
+    /// Whether pods of the agency's systems reach the API server of the cluster, by the address of its Service and by those of
+    /// its servers: for leader election, controllers and CI agents. What a pod may do there is decided by the Roles that are
+    /// bound to its `ServiceAccount`. Default: Deny.
+    #[serde(default, rename = "kubernetesAPI")]
+    pub kubernetes_api: KubernetesApi,
+    /// Address ranges outside the cluster that every system of the agency may call. At most 64; the same range once for each
+    /// protocol. Default: none. Example: `[{cidr: 203.0.113.0/24, ports: [443], protocol: TCP, reason: 省级平台}]`.
     #[serde(default)]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["cidr"]))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = rules::distinct_egress())]
     pub egress: Vec<Egress>,
 }
 
@@ -233,6 +239,16 @@ pub enum BetweenSystems {
     Allow,
 }
 
+/// Traffic from pods to the API server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KubernetesApi {
+    /// No pod reaches the API server.
+    #[default]
+    Deny,
+    /// Every pod of a system that is not suspended or retired reaches the API server.
+    Allow,
+}
+
 /// One permitted way out.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -243,13 +259,49 @@ pub struct Egress {
     #[x_kube(validation = rules::range())]
     #[x_kube(validation = rules::first_address())]
     pub cidr: String,
-    /// TCP ports of the destination, 1 to 65535; 1 to 16 of them. Example: `[443]`.
+    /// Ports of the destination, 1 to 65535; 1 to 16 of them. Example: `[443]`.
     #[schemars(length(min = 1, max = 16), inner(range(min = 1, max = 65535)), extend("x-kubernetes-list-type" = "set"))]
     pub ports: Vec<i32>,
+    /// Protocol of the ports, TCP or UDP; a range that is called by both has two entries. An absent protocol means TCP.
+    /// Example: UDP.
+    // No default in the schema: tools that compare what was applied with what is stored would see a difference for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// Why the agency needs it, for those who review it; 1 to 128 characters. Example: 省级平台.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rules::plain_text())]
     pub reason: String,
+}
+
+impl Egress {
+    /// The entry with the protocol that an absent one stands for.
+    #[must_use]
+    pub fn with_protocol(&self) -> Self {
+        Self { protocol: Some(self.protocol.unwrap_or_default()), ..self.clone() }
+    }
+}
+
+/// Protocol of a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// TCP.
+    #[default]
+    #[serde(rename = "TCP")]
+    Tcp,
+    /// UDP.
+    #[serde(rename = "UDP")]
+    Udp,
+}
+
+impl Protocol {
+    /// The name as written in Kubernetes.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
 }
 
 /// Pod Security level.

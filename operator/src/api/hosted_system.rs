@@ -55,6 +55,10 @@ pub struct HostedSystemSpec {
     #[serde(default)]
     pub resources: Share,
 
+    /// Traffic of the system's pods with each other. Default: all of it.
+    #[serde(default)]
+    pub network: SystemNetwork,
+
     /// What happens to the workload namespace when the system or its tenant is deleted. Default: Retain.
     #[serde(default)]
     pub deletion: Deletion,
@@ -74,6 +78,27 @@ pub struct Share {
     #[x_kube(validation = rules::limits_cover_requests())]
     #[x_kube(validation = rules::whole_counts())]
     pub guaranteed: Resources,
+}
+
+/// Traffic of a system's pods with each other.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemNetwork {
+    /// Whether the system's pods reach each other. With Deny they do so only where `NetworkPolicies` of the Owners allow it,
+    /// as egress of the one pod and as ingress of the other; DNS, the contract's destinations, ingress controllers, metrics
+    /// collectors and other programs of the platform pass as before. Default: Allow.
+    #[serde(default)]
+    pub within_system: WithinSystem,
+}
+
+/// Traffic among the pods of one system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WithinSystem {
+    /// Every pod of the system reaches every other.
+    #[default]
+    Allow,
+    /// A pod reaches another only where the Owners' own `NetworkPolicies` allow it.
+    Deny,
 }
 
 /// Application domains of a city.

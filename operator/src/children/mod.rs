@@ -20,8 +20,10 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::{
+    api::hosted_system::WithinSystem,
     names::{
         ANNOTATION_DISPLAY_NAME, LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName,
+        rails,
     },
     plan::{
         desired::{Desired, Entrance, Space},
@@ -136,6 +138,10 @@ impl Kind {
             resource_version: text(&metadata["resourceVersion"]).into(),
             tenant_uid: text(&metadata["labels"][LABEL_TENANT_UID]).into(),
             display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]).into(),
+            within_system: match text(&metadata["annotations"][rails::WITHIN_SYSTEM]) {
+                "Deny" => WithinSystem::Deny,
+                _ => WithinSystem::Allow,
+            },
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
             hash: self.hash(object),

@@ -1,12 +1,14 @@
 //! The namespace itself: created with its Pod Security level and its tenant, before anything is in it.
 
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::{Build, Kind, Rank, Write, role_binding::member_words};
+use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_binding::member_words};
 use crate::{
     api::{
-        agency_tenant::{BetweenSystems, PodSecurity},
+        agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
         allowances::{RequireDigest, ServiceType},
+        hosted_system::WithinSystem,
     },
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
     plan::{desired::Space, intent::Exit},
@@ -82,6 +84,9 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
         (rails::DEVICES, devices.join(",")),
         (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
         (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
+        (rails::PLATFORM_PEERS, platform_peers(space).join("\n")),
+        (rails::WITHIN_SYSTEM, if space.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
         (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
         (rails::MEMBERS, members.join("\n")),
     ];
@@ -89,6 +94,11 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
 }
 
 fn exit(exit: &Exit) -> String {
-    let ports: Vec<String> = exit.ports.iter().map(ToString::to_string).collect();
+    let ports: Vec<String> = exit.ports.iter().map(|port| format!("{port}/{}", exit.protocol.as_str())).collect();
     format!("{}={}", exit.range, ports.join(";"))
+}
+
+fn api_server(space: &Space) -> String {
+    let entries = space.api_server.iter().map(|server| format!("{}={}/TCP", IpNet::from(server.ip()), server.port()));
+    entries.collect::<Vec<_>>().join(",")
 }

@@ -1,14 +1,18 @@
 //! Isolation: nothing in, nothing out, but what the contract opens. One policy selects every pod of the namespace.
 
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::{Build, Kind, Rank, Write};
 use crate::{
-    api::agency_tenant::BetweenSystems,
+    api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
     names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY},
     plan::{
         desired::{Access, Space},
         intent::Exit,
+        settings::Pods,
     },
 };
 
@@ -44,42 +48,90 @@ fn build(space: &Space) -> Vec<Value> {
 }
 
 fn ingress(space: &Space) -> Vec<Value> {
-    vec![json!({ "from": neighbours(space) })]
+    rules("from", [neighbours(space), callers(space).into_iter().map(pods).collect()])
 }
 
 fn egress(space: &Space) -> Vec<Value> {
-    let mut rules = vec![json!({ "to": neighbours(space) }), dns(space)];
+    let mut rules = rules("to", [neighbours(space)]);
+    rules.push(dns(space));
     rules.extend(space.tenant.egress.iter().map(exit));
+    rules.extend(api_server(space));
     rules
 }
 
-/// The pods of the namespace itself and, where the agency allows it, of its other systems.
+/// A rule for each list of peers that is not empty: an empty one would open to everybody.
+fn rules<const N: usize>(direction: &str, peers: [Vec<Value>; N]) -> Vec<Value> {
+    peers.into_iter().filter(|peers| !peers.is_empty()).map(|peers| json!({ direction: peers })).collect()
+}
+
+/// The pods of the namespace itself, unless its system keeps them apart, and, where the agency allows it, of its other systems.
 fn neighbours(space: &Space) -> Vec<Value> {
-    let mut peers = vec![json!({ "podSelector": {} })];
-    if space.tenant.between_systems == BetweenSystems::Allow {
-        peers.push(json!({ "namespaceSelector": { "matchLabels": { LABEL_TENANT_UID: space.tenant.identity.uid } } }));
+    let of_the_agency = json!({ LABEL_TENANT_UID: space.tenant.identity.uid });
+    match (space.within_system, space.tenant.between_systems) {
+        (WithinSystem::Allow, BetweenSystems::Deny) => vec![json!({ "podSelector": {} })],
+        (WithinSystem::Allow, BetweenSystems::Allow) => {
+            vec![json!({ "podSelector": {} }), json!({ "namespaceSelector": { "matchLabels": of_the_agency } })]
+        }
+        (WithinSystem::Deny, BetweenSystems::Deny) => Vec::new(),
+        (WithinSystem::Deny, BetweenSystems::Allow) => {
+            let others = json!([{ "key": LABEL_NAMESPACE_NAME, "operator": "NotIn", "values": [space.namespace.as_str()] }]);
+            vec![json!({ "namespaceSelector": { "matchLabels": of_the_agency, "matchExpressions": others } })]
+        }
     }
-    peers
+}
+
+/// Pods of the platform that reach those of the agency: by all ports, for an Ingress or a scrape may name any.
+fn callers<'a>(space: &Space<'a>) -> Vec<&'a Pods> {
+    space.settings.callers(&space.tenant.allow.ingress_classes)
+}
+
+fn pods(pods: &Pods) -> Value {
+    let mut peer = json!({ "namespaceSelector": { "matchLabels": { LABEL_NAMESPACE_NAME: pods.namespace } } });
+    if !pods.labels.is_empty() {
+        peer["podSelector"] = json!({ "matchLabels": pods.labels });
+    }
+    peer
+}
+
+fn dns_servers(space: &Space) -> Pods {
+    Pods { namespace: space.settings.dns_namespace.clone(), labels: space.settings.dns_selector.clone() }
 }
 
 fn dns(space: &Space) -> Value {
-    let settings = space.settings;
+    let port = space.settings.dns_port;
     json!({
-        "to": [{
-            "namespaceSelector": { "matchLabels": { LABEL_NAMESPACE_NAME: settings.dns_namespace } },
-            "podSelector": { "matchLabels": settings.dns_selector },
-        }],
-        "ports": [
-            { "protocol": "UDP", "port": settings.dns_port },
-            { "protocol": "TCP", "port": settings.dns_port },
-        ],
+        "to": [pods(&dns_servers(space))],
+        "ports": [{ "protocol": "UDP", "port": port }, { "protocol": "TCP", "port": port }],
     })
 }
 
 fn exit(exit: &Exit) -> Value {
     let except: Vec<String> = exit.except.iter().map(ToString::to_string).collect();
-    let ports: Vec<Value> = exit.ports.iter().map(|port| json!({ "protocol": "TCP", "port": port })).collect();
+    let ports: Vec<Value> = exit.ports.iter().map(|port| json!({ "protocol": exit.protocol.as_str(), "port": port })).collect();
     json!({ "to": [{ "ipBlock": { "cidr": exit.range.to_string(), "except": except } }], "ports": ports })
+}
+
+/// The way to the API server, a rule a port.
+fn api_server(space: &Space) -> impl Iterator<Item = Value> {
+    let servers = space.api_server.iter().filter(|_| space.reaches_api_server());
+    let mut by_port: BTreeMap<u16, Vec<Value>> = BTreeMap::new();
+    for server in servers {
+        by_port.entry(server.port()).or_default().push(json!({ "ipBlock": { "cidr": IpNet::from(server.ip()).to_string() } }));
+    }
+    by_port.into_iter().map(|(port, peers)| json!({ "to": peers, "ports": [{ "protocol": "TCP", "port": port }] }))
+}
+
+/// What the policy opens to pods of the platform, a line each, in the form that the guard rails read: an Owner may repeat it.
+pub(super) fn platform_peers(space: &Space) -> Vec<String> {
+    let (dns, port) = (dns_servers(space), space.settings.dns_port);
+    let inward = callers(space).into_iter().map(|pods| line("ingress", pods, "*"));
+    std::iter::once(line("egress", &dns, &format!("{port}/TCP;{port}/UDP"))).chain(inward).collect()
+}
+
+fn line(direction: &str, pods: &Pods, ports: &str) -> String {
+    let labels: Vec<String> = pods.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels = if labels.is_empty() { "*".to_owned() } else { labels.join(",") };
+    format!("{direction} {} {labels} {ports}", pods.namespace)
 }
 
 /// A policy of others adds to ours whatever it lets through.

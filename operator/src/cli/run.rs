@@ -7,7 +7,10 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use crate::{cluster, plan::settings::Settings};
+use crate::{
+    cluster,
+    plan::settings::{IngressController, Pods, Settings, label},
+};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -29,6 +32,19 @@ pub(super) struct Arguments {
     /// The cluster's own address ranges (pods, services, nodes), which no agency's egress may name; separated by commas.
     #[arg(long, env = "GOVCLOUD_CLUSTER_RANGES", value_delimiter = ',', default_values = ["10.0.0.0/8", "172.16.0.0/12"])]
     cluster_ranges: Vec<IpNet>,
+    /// Pods of the controller that serves an ingress class, as CLASS=NAMESPACE or CLASS=NAMESPACE/KEY=VALUE,KEY=VALUE: they reach
+    /// the pods of every agency whose contract has the class. May be given several times; in the environment separated by
+    /// semicolons. Without it nothing arrives through the class. Example: public=ingress-nginx/app.kubernetes.io/name=ingress-nginx.
+    #[arg(long = "ingress-controller", env = "GOVCLOUD_INGRESS_CONTROLLERS", value_name = "CLASS=NAMESPACE[/LABELS]", value_delimiter = ';')]
+    ingress_controllers: Vec<IngressController>,
+    /// Pods that collect metrics, as NAMESPACE or NAMESPACE/KEY=VALUE,KEY=VALUE: they reach the pods of every agency. May be given
+    /// several times; in the environment separated by semicolons. Example: monitoring/app.kubernetes.io/name=prometheus.
+    #[arg(long = "metrics-collector", env = "GOVCLOUD_METRICS_COLLECTORS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
+    metrics_collectors: Vec<Pods>,
+    /// Pods of other programs of the platform that must reach the pods of every agency, such as operators of databases; in the
+    /// same form as --metrics-collector.
+    #[arg(long = "platform-program", env = "GOVCLOUD_PLATFORM_PROGRAMS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
+    platform_programs: Vec<Pods>,
     /// Form of the log.
     #[arg(long, env = "GOVCLOUD_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -41,11 +57,6 @@ pub(super) struct Arguments {
 enum LogFormat {
     Text,
     Json,
-}
-
-fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is not a label; write key=value"))?;
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -61,6 +72,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         dns_selector: arguments.dns_selector.into_iter().collect(),
         dns_port: i32::from(arguments.dns_port),
         cluster_ranges: arguments.cluster_ranges,
+        ingress_controllers: arguments.ingress_controllers,
+        platform_programs: arguments.metrics_collectors.into_iter().chain(arguments.platform_programs).collect(),
     };
     let options = cluster::Options { listen: arguments.listen, workers: usize::from(arguments.workers), settings };
     let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;

@@ -21,9 +21,11 @@ use super::{
 };
 
 use crate::{
+    api::{agency_tenant::KubernetesApi, approval::Contract},
     children::TABLE,
     names::{NamespaceName, QUOTA, TenantName},
     plan::{
+        api_server::{ApiServer, Part},
         refusals::{self, Refusal},
         rivals::{concerned, rival},
         snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
@@ -39,6 +41,7 @@ struct Contents {
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
     refusals: BTreeMap<(NamespaceName, String), Refusal>,
+    api_server: ApiServer,
     streams: Streams,
     names: Names,
     unreachable: Option<String>,
@@ -76,6 +79,10 @@ impl Cache {
             Source::Tenants => self.take_tenant(&mut contents, object),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
             Source::Refusals => take_refusal(&mut contents, object),
+            Source::ApiServer(part) => {
+                self.take_api_server(&mut contents, part, object);
+                false
+            }
             Source::Children(index) => {
                 let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(object.json()));
                 contents.names.share(&mut key, &mut entry);
@@ -95,6 +102,15 @@ impl Cache {
             self.tell_others(contents, before.as_ref(), contents.tenants.get(&name));
         }
         news
+    }
+
+    /// Takes in where the API server is, and tells those whose pods reach it.
+    fn take_api_server(&self, contents: &mut Contents, part: Part, object: &Object) {
+        if contents.api_server.take(part, object.json()) {
+            for tenant in contents.tenants.values().filter(|root| reaches_api_server(root)) {
+                let _ = self.news.send(TenantName::new(tenant.name.as_str()));
+            }
+        }
     }
 
     fn tell_others(&self, contents: &Contents, old: Option<&TenantRoot>, new: Option<&TenantRoot>) {
@@ -119,6 +135,7 @@ impl Cache {
                 drop(remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid));
             }
             Source::Refusals => drop(contents.refusals.remove(&system_key(object))),
+            Source::ApiServer(_) => {} // what was known stays so
         }
         tenant_of(source, object)
     }
@@ -143,6 +160,7 @@ impl Cache {
             }
             Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::Refusals => contents.refusals.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
+            Source::ApiServer(part) => contents.api_server.looked(part),
             Source::Children(index) => contents.children.retain(|key, _| {
                 let namespace = if TABLE[index].is_namespace() { "" } else { key.namespace.as_str() };
                 key.kind != index || keep(namespace, &key.name, key.tenant())
@@ -221,6 +239,7 @@ impl Cache {
             tenant,
             systems: systems.map(|(_, root)| root.clone()).collect(),
             observed: own.chain(entrance).map(|(key, entry)| (key.clone(), entry.clone())).collect(),
+            api_server: contents.api_server.addresses(),
             blind: contents.streams.blind(),
             definitions: Definitions::default(),
             refusals,
@@ -269,6 +288,12 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
     let refusal = refusals::read(object.json(), seconds);
     let known = contents.refusals.insert(key, refusal.clone());
     known != Some(refusal)
+}
+
+/// Whether pods of a tenant reach the API server, by its contract.
+fn reaches_api_server(root: &TenantRoot) -> bool {
+    let contract = root.status.contract.as_ref().and_then(Contract::spec);
+    contract.is_some_and(|spec| spec.network.kubernetes_api == KubernetesApi::Allow)
 }
 
 /// Every tenant that anything points to.

@@ -8,6 +8,7 @@ use crate::{
     api::agency_tenant::Role,
     children::{PIPELINE_ROLE, TABLE, Write, cluster_role as tenant_role},
     names::{GROUP, LEASE, LEASE_ROLE, OPERATOR},
+    plan::api_server,
 };
 
 /// The role, as the chart ships it.
@@ -31,6 +32,9 @@ pub fn cluster_role() -> ClusterRole {
         rule("events.k8s.io", &["events"], &["create", "patch"], &[]),
         rule("", &["events"], &["list", "watch"], &[]),
         rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"], &tenant_roles),
+        // Where the API server is; such objects of no other name.
+        rule("", &["services"], &["list", "watch"], &[api_server::NAME]),
+        rule("discovery.k8s.io", &["endpointslices"], &["list", "watch"], &[api_server::NAME]),
     ]);
     role(OPERATOR, rules)
 }

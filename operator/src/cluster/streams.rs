@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::children::TABLE;
+use crate::{children::TABLE, plan::api_server::Part};
 
 /// A stream that failed less than this ago is failing: watches try again within 10 s.
 const FAILURE_LASTS: Duration = Duration::from_secs(15);
@@ -21,12 +21,15 @@ pub enum Source {
     Children(usize),
     /// Events that tell of pods which were refused. What is not seen of these is only not told.
     Refusals,
+    /// A part of what tells where the API server is. Without it, only those tenants wait whose pods reach it.
+    ApiServer(Part),
 }
 
 impl Source {
     /// Every stream.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Tenants, Self::Systems, Self::Refusals].into_iter().chain((0..TABLE.len()).map(Self::Children))
+        let api_server = [Part::Service, Part::Endpoints].map(Self::ApiServer);
+        [Self::Tenants, Self::Systems, Self::Refusals].into_iter().chain(api_server).chain((0..TABLE.len()).map(Self::Children))
     }
 }
 
@@ -36,6 +39,8 @@ pub fn plural(source: Source) -> &'static str {
         Source::Tenants => "agencytenants",
         Source::Systems => "hostedsystems",
         Source::Refusals => "events",
+        Source::ApiServer(Part::Service) => "services",
+        Source::ApiServer(Part::Endpoints) => "endpointslices",
         Source::Children(index) => TABLE[index].plural,
     }
 }
@@ -81,7 +86,8 @@ impl Streams {
 
     /// Why the operator does not see all that it manages, a line each.
     pub(super) fn blind(&self) -> Vec<String> {
-        let blind = self.0.iter().filter(|(source, stream)| stream.forbidden && **source != Source::Refusals);
+        let does_without = |source: &Source| matches!(source, Source::Refusals | Source::ApiServer(_));
+        let blind = self.0.iter().filter(|(source, stream)| stream.forbidden && !does_without(source));
         blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect()
     }
 

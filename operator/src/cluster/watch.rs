@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
+use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
     core::ApiResource,
@@ -26,6 +27,7 @@ use crate::{
     children::TABLE,
     error::{Error, with_causes},
     names::{LABEL_TENANT, TenantName},
+    plan::api_server::{self, Part},
 };
 
 /// Seconds after which the API server ends a watch, and it goes on anew: a connection that fell silent blinds no longer.
@@ -68,8 +70,12 @@ async fn follow_once(
         Source::Children(index) if TABLE[index].opens.is_some() => config, // also those of others
         Source::Children(_) => config.labels(LABEL_TENANT),
         Source::Refusals => config.fields("reason=FailedCreate"),
+        Source::ApiServer(_) => config.fields(&format!("metadata.name={}", api_server::NAME)),
     };
-    let api: Api<Object> = Api::all_with(client.clone(), &resource(source));
+    let api: Api<Object> = match source {
+        Source::ApiServer(_) => Api::namespaced_with(client.clone(), api_server::NAMESPACE, &resource(source)),
+        _ => Api::all_with(client.clone(), &resource(source)),
+    };
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
     pin_mut!(events);
     let (mut listing, mut listed) = (BTreeSet::new(), false);
@@ -159,6 +165,7 @@ fn take(cache: &Cache, source: Source, event: Event<Object>, listing: &mut BTree
         }
         Event::InitDone => cache.listed(source, &std::mem::take(listing)),
         Event::Apply(object) => cache.take(source, &object).into_iter().collect(),
+        Event::Delete(_) if matches!(source, Source::ApiServer(_)) => BTreeSet::new(), // what was known stays so
         Event::Delete(object) => BTreeSet::from([cache.forget(source, &object)]),
     }
 }
@@ -170,6 +177,8 @@ pub fn resource(source: Source) -> ApiResource {
         Source::Systems => HostedSystem::api_resource(),
         Source::Children(index) => TABLE[index].resource(),
         Source::Refusals => ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
+        Source::ApiServer(Part::Service) => ApiResource::erase::<Service>(&()),
+        Source::ApiServer(Part::Endpoints) => ApiResource::erase::<EndpointSlice>(&()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the schema cannot see of what people write, or did not when it was stored.
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 
 use crate::{
@@ -23,7 +25,7 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
         Ok(spec) => spec,
         Err(complaint) => return vec![unreadable(complaint)],
     };
-    let mut problems = checked_tenant(root, spec, settings).err().unwrap_or_default();
+    let mut problems = checked_tenant(root, spec, settings, &snapshot.api_server).err().unwrap_or_default();
     problems.extend(snapshot.refused.get("").map(|words| refused(words)));
     let taken = snapshot.rivals.iter().filter_map(|rival| Some((&rival.tenant, rival.domains.as_ref()?)));
     problems.extend(taken.map(|(tenant, (domain, theirs))| Problem {
@@ -45,12 +47,13 @@ pub(super) fn checked_tenant(
     root: &TenantRoot,
     spec: &AgencyTenantSpec,
     settings: &Settings,
+    api_server: &[SocketAddr],
 ) -> Result<(Amounts, Vec<Exit>), Vec<Problem>> {
     let mut problems = Vec::new();
     check_name(&root.name, tenant_name_complaint(&root.name), &mut problems);
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
-    let egress =
-        spec.network.egress.iter().filter_map(|entry| exit(entry, settings).map_err(|problem| problems.push(problem)).ok()).collect();
+    let exits = spec.network.egress.iter().map(|entry| exit(entry, settings, api_server));
+    let egress = exits.filter_map(|exit| exit.map_err(|problem| problems.push(problem)).ok()).collect();
     check_members(&root.name, &spec.members, &mut problems);
     if problems.is_empty() { Ok((quota, egress)) } else { Err(problems) }
 }
@@ -83,17 +86,19 @@ pub(super) fn checked(path: &str, read: Result<Amounts, (String, String)>, probl
     })
 }
 
-fn exit(entry: &Egress, settings: &Settings) -> Result<Exit, Problem> {
+fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Result<Exit, Problem> {
     let problem = |complaint: String| Problem { field: format!("spec.network.egress[{}].cidr", entry.cidr), complaint };
     let range: IpNet =
         entry.cidr.parse().map_err(|_| problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr)))?;
     if let Some(inner) = settings.protected_ranges().find(|protected| protected.contains(&range)) {
-        return Err(problem(format!(
-            "lies in {inner}, which is the cluster's own or link-local; remove this entry, or have the operator's --cluster-ranges corrected"
-        )));
+        let cure = match api_server.iter().find(|server| range.contains(&server.ip())) {
+            Some(server) => format!("for the API server ({server}), set spec.network.kubernetesAPI: Allow, and remove this entry"),
+            None => "remove this entry, or have the operator's --cluster-ranges corrected".to_owned(),
+        };
+        return Err(problem(format!("lies in {inner}, which is the cluster's own or link-local; {cure}")));
     }
     let except = settings.protected_ranges().filter(|protected| range.contains(protected)).collect();
-    Ok(Exit { range, except, ports: entry.ports.clone() })
+    Ok(Exit { range, except, protocol: entry.protocol.unwrap_or_default(), ports: entry.ports.clone() })
 }
 
 /// The schema refuses these too; an object may have been stored before the schema did.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         AgencyTenantSpec,
-        agency_tenant::{BetweenSystems, PodSecurity, Role},
+        agency_tenant::{BetweenSystems, Egress, KubernetesApi, PodSecurity, Role},
         approval::{Approval, Contract, Decision, TenantStage},
     },
     plan::{
@@ -140,10 +140,14 @@ pub fn narrows(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -
     if to.network.between_systems == BetweenSystems::Deny {
         widened.network.between_systems = from.network.between_systems;
     }
+    if to.network.kubernetes_api == KubernetesApi::Deny {
+        widened.network.kubernetes_api = from.network.kubernetes_api;
+    }
     if to.pod_security == PodSecurity::Restricted {
         widened.pod_security = from.pod_security;
     }
-    if to.network.egress.iter().all(|exit| from.network.egress.contains(exit)) {
+    let granted: Vec<Egress> = from.network.egress.iter().map(Egress::with_protocol).collect();
+    if to.network.egress.iter().all(|exit| granted.contains(&exit.with_protocol())) {
         widened.network.egress.clone_from(&from.network.egress);
     }
     if to.images.registries.iter().all(|registry| from.images.registries.contains(registry)) {

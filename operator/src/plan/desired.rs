@@ -1,9 +1,15 @@
 //! What should exist: one namespace's children, ready to be compared and written.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
 use crate::{
-    api::{Stage, agency_tenant::Member},
+    api::{
+        Stage,
+        agency_tenant::{KubernetesApi, Member},
+        hosted_system::WithinSystem,
+    },
     children::Kind,
     names::{NamespaceName, SystemName, TenantName},
     plan::{amount::Amounts, intent::Tenant, owner::Identity, settings::Settings},
@@ -26,12 +32,24 @@ pub struct Space<'a> {
     pub access: Access,
     /// Whether its system is in test.
     pub testing: bool,
+    /// Whether its pods reach each other.
+    pub within_system: WithinSystem,
+    /// Addresses of the API server; none as long as they are not known.
+    pub api_server: &'a [SocketAddr],
     /// In a home namespace: workload namespaces whose pipelines may see to their own systems.
     pub pipelines: Vec<NamespaceName>,
     /// What it may use, by quota key.
     pub hard: Amounts,
     /// The ledger's entry for which its quota is written.
     pub epoch: i64,
+}
+
+impl Space<'_> {
+    /// Whether its pods reach the API server.
+    #[must_use]
+    pub fn reaches_api_server(&self) -> bool {
+        self.access == Access::Open && self.tenant.kubernetes_api == KubernetesApi::Allow
+    }
 }
 
 /// What lets a tenant's Owners at their own `AgencyTenant`: all that its builders may know.

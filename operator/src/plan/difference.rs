@@ -54,10 +54,15 @@ fn items(path: &str, from: &[Value], to: &[Value], lines: &mut Vec<String>) {
 fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
-            ["kind", "namespace", "name", "cidr"].iter().all(|key| one.get(*key) == other.get(*key))
+            ["kind", "namespace", "name", "cidr"].iter().all(|key| one.get(*key) == other.get(*key)) && protocol(one) == protocol(other)
         }
         _ => one == other,
     }
+}
+
+/// Protocol of a range; an absent one means TCP.
+fn protocol(item: &Map<String, Value>) -> &str {
+    item.get("protocol").and_then(Value::as_str).unwrap_or("TCP")
 }
 
 fn is_nothing(value: &Value) -> bool {
@@ -82,7 +87,7 @@ fn text(value: &Value) -> String {
             format!("{} {place}{} as {}", field("kind"), field("name"), field("role"))
         }
         Value::Object(fields) if fields.contains_key("cidr") => {
-            format!("{} ports {} ({})", field("cidr"), text(&value["ports"]), field("reason"))
+            format!("{} {} ports {} ({})", field("cidr"), protocol(fields), text(&value["ports"]), field("reason"))
         }
         other => other.to_string(),
     }

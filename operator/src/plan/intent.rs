@@ -1,15 +1,16 @@
 //! Snapshot → intent: raw objects become checked domain types, or problems that name field, value and cure.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, net::SocketAddr};
 
 use ipnet::IpNet;
 
 use crate::{
     api::{
         AgencyTenantSpec, Deletion, Quantity, Stage,
-        agency_tenant::{BetweenSystems, Member, PodSecurity},
+        agency_tenant::{BetweenSystems, KubernetesApi, Member, PodSecurity, Protocol},
         allowances::{Allow, Images},
         approval::{Contract, TenantStage},
+        hosted_system::WithinSystem,
     },
     names::{SystemName, TenantName, system_name_complaint, tenant_name_complaint},
     plan::{
@@ -56,6 +57,8 @@ pub struct Tenant {
     pub defaults: ContainerDefaults,
     /// Whether the systems reach each other.
     pub between_systems: BetweenSystems,
+    /// Whether their pods reach the API server.
+    pub kubernetes_api: KubernetesApi,
     /// Checked ways out.
     pub egress: Vec<Exit>,
     /// Domains of its hostnames.
@@ -64,6 +67,8 @@ pub struct Tenant {
     pub images: Images,
     /// Shared classes that it may name.
     pub allow: Allow,
+    /// Those of its ingress classes through which nothing arrives, for no controller is known.
+    pub dead_classes: Vec<String>,
     /// Whether all of its systems are suspended.
     pub suspended: bool,
     /// The copy of the contract for the home namespace, empty where there is none.
@@ -74,6 +79,17 @@ pub struct Tenant {
     pub deletion: Deletion,
     /// Whether the tenant is marked deleted.
     pub deleting: bool,
+}
+
+impl Tenant {
+    /// What is to be said of ingress classes that lead to nobody, if there are such.
+    #[must_use]
+    pub fn dead_ends(&self) -> Option<String> {
+        let classes = self.dead_classes.join(", ");
+        (!classes.is_empty()).then(|| {
+            format!("nothing arrives through ingress class {classes}: the operator has no --ingress-controller for it; a platform administrator adds it")
+        })
+    }
 }
 
 /// Defaults of a container: pairs of resource and quantity.
@@ -92,7 +108,9 @@ pub struct Exit {
     pub range: IpNet,
     /// Protected ranges inside of it, which stay closed.
     pub except: Vec<IpNet>,
-    /// TCP ports.
+    /// Protocol of the ports.
+    pub protocol: Protocol,
+    /// Ports.
     pub ports: Vec<i32>,
 }
 
@@ -109,6 +127,8 @@ pub struct System {
     pub stage: Stage,
     /// Whether it is, or was before, in test.
     pub testing: bool,
+    /// Whether its pods reach each other.
+    pub within_system: WithinSystem,
     /// Claimed share.
     pub wanted: Amounts,
     /// What becomes of the workload namespace on deletion.
@@ -153,7 +173,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     let standing = snapshot.tenant.as_ref().map(|root| standing(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
     let tenant = snapshot.tenant.as_ref().zip(standing.as_ref()).map(|(root, standing)| match snapshot.refused.get("") {
         Some(words) => Err(vec![refused(words)]),
-        None => tenant(root, standing, settings),
+        None => tenant(root, standing, settings, &snapshot.api_server),
     });
     let total = match &tenant {
         Some(Ok(tenant)) => tenant.quota.clone(),
@@ -191,7 +211,7 @@ fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> O
 }
 
 /// The tenant as its contract has it. Of one that leaves without a contract nothing is served, and nothing deleted.
-fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings) -> Result<Tenant, Vec<Problem>> {
+fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_server: &[SocketAddr]) -> Result<Tenant, Vec<Problem>> {
     let contract = standing.contract.as_ref();
     let spec = match contract.map(|(_, contract)| contract) {
         Some(Contract::Read(spec)) => (**spec).clone(),
@@ -204,7 +224,7 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings) -> Result
     let kept = contract.map(|(generation, contract)| Kept { generation: *generation, stopped: standing.stopped, spec: contract.clone() });
     let copy = kept.and_then(|kept| serde_json::to_string(&kept).ok()).unwrap_or_default();
     let suspended = standing.stage == TenantStage::Suspended;
-    let checked = checked_tenant(root, &spec, settings);
+    let checked = checked_tenant(root, &spec, settings, api_server);
     let (quota, egress) = match checked {
         Ok(checked) => checked,
         Err(_) if root.deleting => Default::default(),
@@ -221,9 +241,11 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings) -> Result
             limits: [("cpu", spec.limits.default.cpu), ("memory", spec.limits.default.memory)],
         },
         between_systems: spec.network.between_systems,
+        kubernetes_api: spec.network.kubernetes_api,
         egress,
         domains: spec.domains,
         images: spec.images,
+        dead_classes: settings.without_controller(&spec.allow.ingress_classes).into_iter().map(str::to_owned).collect(),
         allow: spec.allow,
         suspended,
         copy,
@@ -259,6 +281,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
             stage => stage,
         }),
         testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
+        within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
         wanted: with_limits(wanted, total),
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,

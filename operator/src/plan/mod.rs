@@ -2,6 +2,7 @@
 //! clock; the same snapshot always gives the same plan.
 
 pub mod amount;
+pub mod api_server;
 mod checks;
 pub mod contract;
 pub mod desired;
@@ -69,6 +70,9 @@ pub struct SpacePlan {
     pub drained: bool,
     /// What objects of others may open in it.
     pub tolerance: Tolerance,
+    /// Whether its network policy stays as it is where there is one: it opens the way to the API server, whose addresses are
+    /// not known.
+    pub api_server_unknown: bool,
 }
 
 /// What objects that members wrote may open in a namespace.
@@ -130,7 +134,7 @@ fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &
     let members = intent.doorkeepers.as_deref()?;
     let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
-    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default() })
+    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default(), api_server_unknown: false })
 }
 
 fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {
@@ -155,10 +159,7 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     let allocation = hand_out(&books, &claims);
     let open = workloads.iter().filter(|site| site.access != Access::Closed);
     let pipelines: BTreeSet<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
-    let space = |site: &Site| {
-        let tolerance = tolerance(tenant, site, &snapshot.observed);
-        space(tenant, settings, site, &pipelines, &quotas, &allocation, tolerance)
-    };
+    let space = |site: &Site| space(snapshot, tenant, settings, site, &pipelines, &quotas, &allocation);
     let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
     if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
@@ -188,13 +189,13 @@ fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
 }
 
 fn space(
+    snapshot: &Snapshot,
     tenant: &Tenant,
     settings: &Settings,
     site: &Site,
     pipelines: &BTreeSet<NamespaceName>,
     quotas: &BTreeMap<NamespaceName, QuotaState>,
     allocation: &Allocation,
-    tolerance: Tolerance,
 ) -> SpacePlan {
     let none = Grant::default();
     let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
@@ -206,6 +207,8 @@ fn space(
         display_name: site.display_name.clone(),
         access: site.access,
         testing: site.testing,
+        within_system: site.within_system,
+        api_server: &snapshot.api_server,
         pipelines: if site.system.is_none() { pipelines.iter().cloned().collect() } else { Vec::new() },
         hard: grant.hard.clone(),
         epoch: grant.epoch,
@@ -216,7 +219,8 @@ fn space(
         desired: children(&space),
         goal: site.goal,
         drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
-        tolerance,
+        tolerance: tolerance(tenant, site, &snapshot.observed),
+        api_server_unknown: space.reaches_api_server() && snapshot.api_server.is_empty(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the operator must know of its cluster.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use ipnet::IpNet;
 
@@ -15,6 +15,28 @@ pub struct Settings {
     pub dns_port: i32,
     /// The cluster's own address ranges (pods, services, nodes), which no tenant's egress may name.
     pub cluster_ranges: Vec<IpNet>,
+    /// Ingress controllers: each reaches the pods of the agencies whose contracts have its class.
+    pub ingress_controllers: Vec<IngressController>,
+    /// Programs of the platform that reach the pods of every agency: metrics collectors and others.
+    pub platform_programs: Vec<Pods>,
+}
+
+/// The controller of an ingress class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngressController {
+    /// The class, as contracts name it.
+    pub class: String,
+    /// Its pods.
+    pub pods: Pods,
+}
+
+/// Pods of the platform: a namespace, and the labels that they have there; without labels every pod of the namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pods {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// Labels of the pods.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Link-local addresses, where clouds serve their metadata; never a destination.
@@ -24,5 +46,101 @@ impl Settings {
     /// Every range that egress must not reach.
     pub fn protected_ranges(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.cluster_ranges.iter().copied().chain(LINK_LOCAL.iter().filter_map(|range| range.parse().ok()))
+    }
+
+    /// The pods of the platform that reach those of an agency whose contract has these ingress classes, each once.
+    #[must_use]
+    pub fn callers(&self, classes: &[String]) -> Vec<&Pods> {
+        let granted = self.ingress_controllers.iter().filter(|controller| classes.contains(&controller.class));
+        let mut callers: Vec<&Pods> = granted.map(|controller| &controller.pods).chain(&self.platform_programs).collect();
+        callers.sort();
+        callers.dedup();
+        callers
+    }
+
+    /// Those of these ingress classes for which no controller is known, so that nothing arrives through them.
+    #[must_use]
+    pub fn without_controller<'a>(&self, classes: &'a [String]) -> Vec<&'a str> {
+        let known = |class: &str| self.ingress_controllers.iter().any(|controller| controller.class == class);
+        classes.iter().map(String::as_str).filter(|class| !known(class)).collect()
+    }
+}
+
+impl FromStr for IngressController {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('=').filter(|(class, _)| !class.is_empty() && !class.contains('/'));
+        let (class, pods) = parts.ok_or_else(|| format!("'{text}' does not begin with a class; write for example public=ingress-nginx"))?;
+        Ok(Self { class: class.to_owned(), pods: pods.parse()? })
+    }
+}
+
+impl FromStr for Pods {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (namespace, labels) = text.split_once('/').map_or((text, None), |(namespace, labels)| (namespace, Some(labels)));
+        let is_name = |name: &str| {
+            !name.is_empty() && name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        if !is_name(namespace) {
+            return Err(format!("'{namespace}' is not the name of a namespace; write for example monitoring, or monitoring/app=prometheus"));
+        }
+        let labels = labels.into_iter().flat_map(|labels| labels.split(',')).map(label).collect::<Result<_, _>>()?;
+        Ok(Self { namespace: namespace.to_owned(), labels })
+    }
+}
+
+/// A label as key=value. Neither is empty or holds a blank: the guard rails read them from lists.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn label(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty());
+    let parts = parts.filter(|_| !text.contains([' ', '\n', ';', ',']));
+    let (key, value) = parts.ok_or_else(|| format!("'{text}' is not a label; write key=value"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_controller_is_a_class_a_namespace_and_if_wanted_labels() {
+        let nginx: IngressController = "public=ingress-nginx".parse().unwrap();
+        assert_eq!((nginx.class.as_str(), nginx.pods.namespace.as_str(), nginx.pods.labels.len()), ("public", "ingress-nginx", 0));
+        let nginx: IngressController = "public=ingress-nginx/app.kubernetes.io/name=ingress-nginx,tier=edge".parse().unwrap();
+        assert_eq!(nginx.pods.labels, labels(&[("app.kubernetes.io/name", "ingress-nginx"), ("tier", "edge")]));
+    }
+
+    #[test]
+    fn what_is_no_controller_is_refused_with_an_example() {
+        for text in ["", "public", "=ingress-nginx", "public=", "public=Ingress", "ingress-nginx/app=web", "public=a/app", "public=a/app=", "public=a/"] {
+            let refused = text.parse::<IngressController>().unwrap_err();
+            assert!(refused.contains("write "), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_agency_is_called_by_the_controllers_of_its_classes_and_by_the_platform() {
+        let pods = |text: &str| text.parse::<Pods>().unwrap();
+        let settings = Settings {
+            dns_namespace: String::new(),
+            dns_selector: BTreeMap::new(),
+            dns_port: 53,
+            cluster_ranges: Vec::new(),
+            ingress_controllers: ["public=edge", "internal=inner", "vpn=edge"].map(|text| text.parse().unwrap()).into(),
+            platform_programs: vec![pods("monitoring/app=prometheus"), pods("monitoring/app=prometheus")],
+        };
+        let classes = ["vpn", "public", "none"].map(str::to_owned);
+        assert_eq!(settings.callers(&classes), [&pods("edge"), &pods("monitoring/app=prometheus")]);
+        assert_eq!(settings.callers(&[]), [&pods("monitoring/app=prometheus")]);
+        assert_eq!(settings.without_controller(&classes), ["none"]);
     }
 }

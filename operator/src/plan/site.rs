@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    api::{Deletion, Stage},
+    api::{Deletion, Stage, hosted_system::WithinSystem},
     children::namespace_index,
     names::{NamespaceName, SystemName},
     plan::{
@@ -28,6 +28,8 @@ pub(super) struct Site {
     pub access: Access,
     /// Whether its system is in test.
     pub testing: bool,
+    /// Whether its pods reach each other.
+    pub within_system: WithinSystem,
     pub goal: Goal,
     /// The share that it asks for; for a closed one, what is left of it.
     pub wanted: Amounts,
@@ -94,7 +96,8 @@ impl Survey<'_> {
             (true, Deletion::Retain) => (Access::Closed, Goal::Close),
         };
         let display_name = self.tenant.display_name.clone();
-        Some(Site { namespace, system: None, display_name, access, testing: false, goal, wanted: Amounts::new() })
+        let within_system = WithinSystem::default();
+        Some(Site { namespace, system: None, display_name, access, testing: false, within_system, goal, wanted: Amounts::new() })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -110,7 +113,8 @@ impl Survey<'_> {
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
         let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
-        Some(Site { namespace, system: name, display_name, access, testing: system.testing, goal, wanted })
+        let (testing, within_system) = (system.testing, system.within_system);
+        Some(Site { namespace, system: name, display_name, access, testing, within_system, goal, wanted })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -126,8 +130,8 @@ impl Survey<'_> {
             stage => (Access::of(stage), Goal::Serve),
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
-        let display_name = entry.display_name.to_string();
-        Some(Site { namespace, system: Some(name.clone()), display_name, access, testing, goal, wanted })
+        let (display_name, within_system) = (entry.display_name.to_string(), entry.within_system);
+        Some(Site { namespace, system: Some(name.clone()), display_name, access, testing, within_system, goal, wanted })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -153,6 +157,7 @@ impl Survey<'_> {
                 display_name: entry.display_name.to_string(),
                 access: Access::Closed,
                 testing: false,
+                within_system: WithinSystem::default(),
                 goal: Goal::Close,
                 wanted: self.storage_held(&key.namespace),
             });

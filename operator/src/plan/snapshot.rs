@@ -1,9 +1,9 @@
 //! What the operator sees of one tenant at one moment: plain data, gathered from the caches.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use crate::{
-    api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus},
+    api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, hosted_system::WithinSystem},
     names::{ENTRANCE_PREFIX, NamespaceName, QUOTA, TenantName},
     plan::{
         amount::{Amount, Amounts, of},
@@ -85,6 +85,8 @@ pub struct Entry {
     pub tenant_uid: Arc<str>,
     /// Value of the display name annotation, empty where there is none.
     pub display_name: Box<str>,
+    /// Of a namespace, whether the pods in it reach each other.
+    pub within_system: WithinSystem,
     /// Time of creation, in seconds since 1970.
     pub created: i64,
     /// Whether it is marked deleted.
@@ -180,6 +182,8 @@ pub struct Snapshot {
     pub systems: Vec<SystemRoot>,
     /// Every marked object in the tenant's namespaces.
     pub observed: Observed,
+    /// Addresses of the API server; none as long as they are not known.
+    pub api_server: Vec<SocketAddr>,
     /// Kinds that the operator cannot see, and why. Nothing is changed as long as there is one.
     pub blind: Vec<String>,
     /// What is known of the definitions of the two kinds; asked for only where something is about to end.

@@ -7,7 +7,7 @@ pub mod tenant;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    names::NamespaceName,
+    names::{NETWORK_POLICY, NamespaceName},
     plan::{Plan, intent::Intent, outcome::Outcome, owner::namespace_entry, refusals::LASTS, snapshot::Snapshot},
     status::conditions::{Judgement, kind, reason},
 };
@@ -60,6 +60,11 @@ impl Facts<'_> {
         ))
     }
 
+    /// What is to be said of ingress classes of the contract that lead to nobody.
+    fn dead_ends(&self) -> Option<String> {
+        self.intent.tenant.as_ref()?.as_ref().ok()?.dead_ends()
+    }
+
     /// Whether the children of a namespace are as planned.
     fn provisioned(&self, namespace: &NamespaceName) -> Judgement {
         if let Some(judgement) = self.held_up() {
@@ -70,6 +75,15 @@ impl Facts<'_> {
             None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
                 Judgement::no(kind::PROVISIONED, reason::DELETING, format!("namespace {namespace} is being deleted"))
             }
+            None if self.plan.space(namespace).is_some_and(|space| space.api_server_unknown) => Judgement::no(
+                kind::PROVISIONED,
+                reason::FORBIDDEN,
+                format!(
+                    "the addresses of the API server are not known, so network policy {NETWORK_POLICY} of namespace {namespace} stays as it is: \
+                     the operator must list and watch Service and EndpointSlice kubernetes in namespace default; grant it the ClusterRole that \
+                     the chart ships"
+                ),
+            ),
             None if self.outcome.spaces.contains_key(namespace) && !self.snapshot.quota_is_live(namespace) => Judgement::no(
                 kind::PROVISIONED,
                 reason::QUOTA_NOT_LIVE,

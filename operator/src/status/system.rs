@@ -123,7 +123,9 @@ impl View<'_> {
         match outcome.failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
             None => {
-                Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("Pod Security labels and network policy {NETWORK_POLICY} hold"))
+                let dead_ends = self.facts.dead_ends().map_or_else(String::new, |words| format!("; {words}"));
+                let message = format!("Pod Security labels and network policy {NETWORK_POLICY} hold{dead_ends}");
+                Judgement::yes(kind::ISOLATED, reason::ISOLATED, message)
             }
         }
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use govcloud::{
     api::{
         AgencyTenantSpec, Deletion, HostedSystemSpec, Quantity, Resources, Stage,
-        agency_tenant::{BetweenSystems, ContainerDefaults, Egress, Member, Network, PodSecurity, Role, SubjectKind},
+        agency_tenant::{BetweenSystems, ContainerDefaults, Egress, KubernetesApi, Member, Network, PodSecurity, Role, SubjectKind},
         allowances::{Allow, Images},
-        hosted_system::{Domain, Share},
+        hosted_system::{Domain, Share, SystemNetwork, WithinSystem},
     },
     names::{ANNOTATION_CONTRACT, NamespaceName},
     plan::{diff::Change, snapshot::Snapshot},
@@ -38,13 +38,14 @@ fn member() -> impl Strategy<Value = Member> {
 fn egress() -> impl Strategy<Value = Egress> {
     ((0_u8..=255, 0_u8..=255, 0_u8..=32), vec(1..=65535_i32, 1..3)).prop_map(|((a, b, prefix), ports)| {
         let range: ipnet::Ipv4Net = format!("{a}.{b}.0.0/{prefix}").parse().unwrap();
-        Egress { cidr: range.trunc().to_string(), ports, reason: "x".into() }
+        Egress { cidr: range.trunc().to_string(), ports, protocol: None, reason: "x".into() }
     })
 }
 
 fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
-    let network = (select(&[BetweenSystems::Deny, BetweenSystems::Allow][..]), vec(egress(), 0..3));
-    let network = network.prop_map(|(between_systems, egress)| Network { between_systems, egress });
+    let apis = select(&[KubernetesApi::Deny, KubernetesApi::Allow][..]);
+    let network = (select(&[BetweenSystems::Deny, BetweenSystems::Allow][..]), apis, vec(egress(), 0..3));
+    let network = network.prop_map(|(between_systems, kubernetes_api, egress)| Network { between_systems, kubernetes_api, egress });
     let security = select(&[PodSecurity::Restricted, PodSecurity::Baseline][..]);
     ("\\PC{1,20}", vec(member(), 0..6), resources(), network, security, deletion()).prop_map(
         |(display_name, members, quota, network, pod_security, deletion)| AgencyTenantSpec {
@@ -72,12 +73,14 @@ fn deletion() -> impl Strategy<Value = Deletion> {
 
 fn system_spec() -> impl Strategy<Value = HostedSystemSpec> {
     let stage = select(&[Stage::Testing, Stage::Running, Stage::Suspended, Stage::Retired][..]);
-    (stage, resources(), deletion()).prop_map(|(stage, guaranteed, deletion)| HostedSystemSpec {
+    let within = select(&[WithinSystem::Allow, WithinSystem::Deny][..]);
+    (stage, resources(), within, deletion()).prop_map(|(stage, guaranteed, within_system, deletion)| HostedSystemSpec {
         display_name: "系统".into(),
         domain: Domain::Health,
         stage,
         protection_level: 2,
         resources: Share { guaranteed },
+        network: SystemNetwork { within_system },
         deletion,
     })
 }

@@ -23,6 +23,8 @@ pub fn settings() -> Settings {
         dns_selector: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
         dns_port: 53,
         cluster_ranges: ["10.96.0.0/12".parse().unwrap(), "10.244.0.0/16".parse().unwrap()].into(),
+        ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
+        platform_programs: vec!["monitoring".parse().unwrap()],
     }
 }
 
@@ -61,6 +63,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         refusals: Default::default(),
         systems,
         observed: Default::default(),
+        api_server: ["10.96.0.1:443", "192.0.2.7:6443"].map(|server| server.parse().unwrap()).into(),
         blind: Vec::new(),
         definitions: Definitions::default(),
         refused: Default::default(),

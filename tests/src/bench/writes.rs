@@ -144,13 +144,15 @@ fn statuses(facts: &Facts) -> (Option<AgencyTenantStatus>, Vec<HostedSystemStatu
     (facts.snapshot.tenant.as_ref().map(|root| tenant::status(facts, root, &systems)), systems)
 }
 
-/// What `govcloud run` has when it is told nothing.
+/// What the harness tells `govcloud run`, and what it has when it is told nothing.
 fn settings() -> Settings {
     Settings {
         dns_namespace: "kube-system".into(),
         dns_selector: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
         dns_port: 53,
         cluster_ranges: ["10.0.0.0/8", "172.16.0.0/12"].into_iter().filter_map(|range| range.parse().ok()).collect(),
+        ingress_controllers: "public=ingress-nginx".parse().into_iter().collect(),
+        platform_programs: "monitoring".parse().into_iter().collect(),
     }
 }
 
@@ -163,6 +165,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         refusals: BTreeMap::new(),
         systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
         observed: BTreeMap::new(),
+        api_server: Vec::new(),
         blind: Vec::new(),
         definitions: Definitions::default(),
         refused: BTreeMap::new(),
