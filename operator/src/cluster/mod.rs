@@ -12,6 +12,7 @@ mod lease;
 mod merge;
 mod metrics;
 mod object;
+mod pod_classes;
 pub mod permissions;
 mod queue;
 mod reconcile;

@@ -11,6 +11,7 @@ pub mod intent;
 pub mod ledger;
 pub mod outcome;
 pub mod owner;
+pub mod pod_classes;
 pub mod quota;
 pub mod refusals;
 pub mod release;
@@ -30,6 +31,7 @@ use crate::{
         intent::{Intent, Tenant},
         ledger::Ledger,
         owner::{Identity, Owner, namespace_entry},
+        pod_classes::PodClasses,
         quota::{Allocation, Books, Claim, Grant, hand_out},
         settings::Settings,
         site::{Site, Sites},
@@ -157,7 +159,7 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     let pipelines: BTreeSet<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
     let space = |site: &Site| {
         let tolerance = tolerance(tenant, site, &snapshot.observed);
-        space(tenant, settings, site, &pipelines, &quotas, &allocation, tolerance)
+        space(tenant, (settings, &snapshot.pod_classes), site, &pipelines, &quotas, &allocation, tolerance)
     };
     let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
@@ -189,7 +191,7 @@ fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
 
 fn space(
     tenant: &Tenant,
-    settings: &Settings,
+    (settings, pod_classes): (&Settings, &PodClasses),
     site: &Site,
     pipelines: &BTreeSet<NamespaceName>,
     quotas: &BTreeMap<NamespaceName, QuotaState>,
@@ -201,6 +203,7 @@ fn space(
     let space = Space {
         tenant,
         settings,
+        pod_classes,
         namespace: site.namespace.clone(),
         system: site.system.clone(),
         display_name: site.display_name.clone(),
