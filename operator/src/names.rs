@@ -102,7 +102,7 @@ pub const POLICIES: [&str; 17] = [
     "govcloud-tenants",
 ];
 /// The policies that only warn, so that nothing proves them to be in force and nobody waits for them.
-pub const WARNINGS: [&str; 1] = ["govcloud-digest-warning"];
+pub const WARNINGS: [&str; 1] = ["govcloud-images-warning"];
 /// Selects them.
 pub const POLICY_SELECTOR: &str = "app.kubernetes.io/part-of=govcloud";
 /// Begins the name of the `ClusterRole` that each policy refuses always, so that it can be proven to be in force.
