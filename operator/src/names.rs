@@ -37,6 +37,8 @@ pub mod rails {
     pub const IMAGE_REGISTRIES: &str = "govcloud.io/image-registries";
     /// Whether images must be named by digest: Required or Optional.
     pub const IMAGE_DIGESTS: &str = "govcloud.io/image-digests";
+    /// On the home namespace: which systems must name images by digest, as the contract says it.
+    pub const REQUIRE_DIGEST: &str = "govcloud.io/require-digest";
     /// Domains of hostnames.
     pub const DOMAINS: &str = "govcloud.io/domains";
     /// Types of Services.
@@ -47,8 +49,16 @@ pub mod rails {
     pub const INGRESS_CLASSES: &str = "govcloud.io/ingress-classes";
     /// Priority classes.
     pub const PRIORITY_CLASSES: &str = "govcloud.io/priority-classes";
+    /// The priority class of pods that name none.
+    pub const DEFAULT_PRIORITY_CLASS: &str = "govcloud.io/default-priority-class";
     /// Runtime classes.
     pub const RUNTIME_CLASSES: &str = "govcloud.io/runtime-classes";
+    /// Where the pods of these go: class, blank, label of nodes as key=value.
+    pub const RUNTIME_CLASS_NODES: &str = "govcloud.io/runtime-class-nodes";
+    /// What the pods of these tolerate: class, key, operator, value and effect, separated by blanks.
+    pub const RUNTIME_CLASS_TOLERATIONS: &str = "govcloud.io/runtime-class-tolerations";
+    /// Pools of nodes, each as key=value.
+    pub const NODE_POOLS: &str = "govcloud.io/node-pools";
     /// Devices that the total names.
     pub const DEVICES: &str = "govcloud.io/devices";
     /// Whether the agency's systems reach each other: Allow or Deny.
@@ -98,6 +108,8 @@ pub const POLICIES: [&str; 17] = [
     "govcloud-systems",
     "govcloud-tenants",
 ];
+/// The policies that only warn, so that nothing proves them to be in force and nobody waits for them.
+pub const WARNINGS: [&str; 1] = ["govcloud-images-warning"];
 /// Selects them.
 pub const POLICY_SELECTOR: &str = "app.kubernetes.io/part-of=govcloud";
 /// Begins the name of the `ClusterRole` that each policy refuses always, so that it can be proven to be in force.

@@ -78,6 +78,8 @@ func (p plane) apiserver() []string {
 		"--service-account-signing-key-file=" + p.path("pki", "service-accounts.key"),
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--allow-privileged=true",
+		// Beside those that are on by default, those that clouds commonly add: they write into pods too.
+		"--enable-admission-plugins=ExtendedResourceToleration,PodNodeSelector,PodTolerationRestriction",
 		"--audit-policy-file=" + p.path("audit-policy.yaml"),
 		"--audit-log-path=" + p.path("audit.log"),
 		// Written before the answer, and never rotated away: what is counted is complete.

@@ -34,6 +34,18 @@ pub enum RequireDigest {
     Always,
 }
 
+impl RequireDigest {
+    /// The name as written in a contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "Never",
+            Self::Running => "Running",
+            Self::Always => "Always",
+        }
+    }
+}
+
 /// Shared classes of the cluster that the agency may name. What is not listed is refused.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +70,14 @@ pub struct Allow {
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = rules::class_names())]
     pub runtime_classes: Vec<String>,
+    /// Pools of nodes for pods, each as the label `key=value` of its nodes; at most 32. Pods may select nodes by this label (`nodeSelector`,
+    /// or node affinity with operator `In`) and tolerate the taint of the same key and value (operator `Equal`, any effect). Where a
+    /// pool's taint differs from its label, list both. An empty value, `key=`, stands for a label or taint that has none; operator
+    /// `Exists` is then allowed too. Default: none, and pods run on the nodes that are open to all. Example: `[pool=gpu]`.
+    #[serde(default)]
+    #[schemars(length(max = 32), inner(length(min = 2, max = 381)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = rules::node_pools())]
+    pub node_pools: Vec<String>,
     /// Types of Services. Default: `[ClusterIP]`.
     #[serde(default = "cluster_ip")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
@@ -72,6 +92,7 @@ impl Default for Allow {
             ingress_classes: none(),
             priority_classes: none(),
             runtime_classes: none(),
+            node_pools: none(),
             service_types: cluster_ip(),
         }
     }

@@ -134,6 +134,22 @@ pub(super) fn class_names() -> Rule {
     )
 }
 
+/// What is no label `p` of a pool that an agency may be given.
+const NO_POOL: &str = "(!p.contains('=') || format.qualifiedName().validate(p.split('=', 2)[0]).hasValue() \
+    || format.labelValue().validate(p.split('=', 2)[1]).hasValue() \
+    || p.split('=', 2)[0] in ['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master'])";
+
+/// Pools are labels of nodes, and none of the control plane's.
+pub(super) fn node_pools() -> Rule {
+    rule(
+        format!("!self.exists(p, {NO_POOL})"),
+        format!(
+            "\"'\" + self.filter(p, {NO_POOL})[0] + \"' is not a pool of nodes that an agency may have; write the label of its nodes as \
+             key=value, for example pool=gpu, none of the control plane's\""
+        ),
+    )
+}
+
 /// What a key `k` of a total or a share may be: a standard key, or `requests.<domain>/<resource>` for a device.
 const KNOWN_KEY: &str = "(k in ['requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory', 'requests.storage', \
     'requests.ephemeral-storage', 'limits.ephemeral-storage', 'pods', 'persistentvolumeclaims'] || (k.size() <= 100 \

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
     object::Object,
+    pod_classes::Classes,
     shared_names::Names,
     streams::{Source, Streams},
 };
@@ -54,6 +55,8 @@ struct Contents {
 /// The caches.
 pub struct Cache {
     contents: Mutex<Contents>,
+    /// The cluster's classes.
+    classes: Classes,
     /// Tenants to look at because of another.
     news: UnboundedSender<TenantName>,
 }
@@ -61,7 +64,7 @@ pub struct Cache {
 impl Cache {
     /// Nothing is known yet; `news` takes the tenants to look at because of what another does.
     pub fn new(news: UnboundedSender<TenantName>) -> Self {
-        Self { contents: Mutex::default(), news }
+        Self { contents: Mutex::default(), classes: Classes::default(), news }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -82,6 +85,10 @@ impl Cache {
             Source::ApiServer(part) => {
                 self.take_api_server(&mut contents, part, object);
                 false
+            }
+            Source::PriorityClasses | Source::RuntimeClasses => {
+                self.tell_all(&contents, self.classes.take(source, object));
+                return None;
             }
             Source::Children(index) => {
                 let (mut key, mut entry) = (child_key(index, object), TABLE[index].entry(object.json()));
@@ -119,8 +126,15 @@ impl Cache {
         }
     }
 
-    /// Forgets an object, unless one of the same name has taken its place meanwhile.
-    pub fn forget(&self, source: Source, object: &Object) -> TenantName {
+    /// Classes are every tenant's business.
+    fn tell_all(&self, contents: &Contents, is_news: bool) {
+        for tenant in known(contents).into_iter().filter(|_| is_news) {
+            let _ = self.news.send(tenant); // as above
+        }
+    }
+
+    /// Forgets an object, unless one of the same name has taken its place meanwhile. Returns the tenant to look at.
+    pub fn forget(&self, source: Source, object: &Object) -> Option<TenantName> {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
         contents.gone.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
@@ -135,9 +149,13 @@ impl Cache {
                 drop(remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid));
             }
             Source::Refusals => drop(contents.refusals.remove(&system_key(object))),
-            Source::ApiServer(_) => {} // what was known stays so
+            Source::ApiServer(_) => return None, // what was known stays so
+            Source::PriorityClasses | Source::RuntimeClasses => {
+                self.tell_all(&contents, self.classes.forget(source, &object.name_any()));
+                return None;
+            }
         }
-        tenant_of(source, object)
+        Some(tenant_of(source, object))
     }
 
     /// Ends a listing: what was not in it is gone. Returns the tenants to look at.
@@ -161,6 +179,7 @@ impl Cache {
             Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::Refusals => contents.refusals.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
             Source::ApiServer(part) => contents.api_server.looked(part),
+            Source::PriorityClasses | Source::RuntimeClasses => self.tell_all(&contents, self.classes.listed(source, seen)),
             Source::Children(index) => contents.children.retain(|key, _| {
                 let namespace = if TABLE[index].is_namespace() { "" } else { key.namespace.as_str() };
                 key.kind != index || keep(namespace, &key.name, key.tenant())
@@ -241,6 +260,7 @@ impl Cache {
             observed: own.chain(entrance).map(|(key, entry)| (key.clone(), entry.clone())).collect(),
             api_server: contents.api_server.addresses(),
             blind: contents.streams.blind(),
+            pod_classes: self.classes.all(),
             definitions: Definitions::default(),
             refusals,
             refused: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod merge;
 mod metrics;
 mod object;
 pub mod permissions;
+mod pod_classes;
 mod queue;
 mod reconcile;
 mod repairs;

@@ -31,6 +31,8 @@ pub fn cluster_role() -> ClusterRole {
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], &definitions),
         rule("events.k8s.io", &["events"], &["create", "patch"], &[]),
         rule("", &["events"], &["list", "watch"], &[]),
+        rule("scheduling.k8s.io", &["priorityclasses"], &["list", "watch"], &[]),
+        rule("node.k8s.io", &["runtimeclasses"], &["list", "watch"], &[]),
         rule("rbac.authorization.k8s.io", &["clusterroles"], &["bind"], &tenant_roles),
         // Where the API server is; such objects of no other name.
         rule("", &["services"], &["list", "watch"], &[api_server::NAME]),

@@ -19,6 +19,10 @@ pub enum Source {
     Systems,
     /// Children of the kind at this place in the table.
     Children(usize),
+    /// Priority classes, for the cluster's default. What is not seen of classes is only not known to the guard rails.
+    PriorityClasses,
+    /// Runtime classes, for where their pods go.
+    RuntimeClasses,
     /// Events that tell of pods which were refused. What is not seen of these is only not told.
     Refusals,
     /// A part of what tells where the API server is. Without it, only those tenants wait whose pods reach it.
@@ -29,7 +33,13 @@ impl Source {
     /// Every stream.
     pub fn all() -> impl Iterator<Item = Self> {
         let api_server = [Part::Service, Part::Endpoints].map(Self::ApiServer);
-        [Self::Tenants, Self::Systems, Self::Refusals].into_iter().chain(api_server).chain((0..TABLE.len()).map(Self::Children))
+        let others = [Self::Tenants, Self::Systems, Self::PriorityClasses, Self::RuntimeClasses, Self::Refusals];
+        others.into_iter().chain(api_server).chain((0..TABLE.len()).map(Self::Children))
+    }
+
+    /// Whether the operator may act without seeing this.
+    fn is_spared(self) -> bool {
+        matches!(self, Self::PriorityClasses | Self::RuntimeClasses | Self::Refusals | Self::ApiServer(_))
     }
 }
 
@@ -38,6 +48,8 @@ pub fn plural(source: Source) -> &'static str {
     match source {
         Source::Tenants => "agencytenants",
         Source::Systems => "hostedsystems",
+        Source::PriorityClasses => "priorityclasses",
+        Source::RuntimeClasses => "runtimeclasses",
         Source::Refusals => "events",
         Source::ApiServer(Part::Service) => "services",
         Source::ApiServer(Part::Endpoints) => "endpointslices",
@@ -86,8 +98,7 @@ impl Streams {
 
     /// Why the operator does not see all that it manages, a line each.
     pub(super) fn blind(&self) -> Vec<String> {
-        let does_without = |source: &Source| matches!(source, Source::Refusals | Source::ApiServer(_));
-        let blind = self.0.iter().filter(|(source, stream)| stream.forbidden && !does_without(source));
+        let blind = self.0.iter().filter(|(source, stream)| stream.forbidden && !source.is_spared());
         blind.filter_map(|(_, stream)| stream.failure.as_ref().map(|(_, message)| message.clone())).collect()
     }
 

@@ -66,7 +66,7 @@ async fn follow_once(
 ) -> bool {
     let config = Config::default().timeout(LASTS).page_size(PAGE);
     let config = match source {
-        Source::Tenants | Source::Systems => config,
+        Source::Tenants | Source::Systems | Source::PriorityClasses | Source::RuntimeClasses => config,
         Source::Children(index) if TABLE[index].opens.is_some() => config, // also those of others
         Source::Children(_) => config.labels(LABEL_TENANT),
         Source::Refusals => config.fields("reason=FailedCreate"),
@@ -165,8 +165,7 @@ fn take(cache: &Cache, source: Source, event: Event<Object>, listing: &mut BTree
         }
         Event::InitDone => cache.listed(source, &std::mem::take(listing)),
         Event::Apply(object) => cache.take(source, &object).into_iter().collect(),
-        Event::Delete(_) if matches!(source, Source::ApiServer(_)) => BTreeSet::new(), // what was known stays so
-        Event::Delete(object) => BTreeSet::from([cache.forget(source, &object)]),
+        Event::Delete(object) => cache.forget(source, &object).into_iter().collect(),
     }
 }
 
@@ -176,6 +175,8 @@ pub fn resource(source: Source) -> ApiResource {
         Source::Tenants => AgencyTenant::api_resource(),
         Source::Systems => HostedSystem::api_resource(),
         Source::Children(index) => TABLE[index].resource(),
+        Source::PriorityClasses => ApiResource::erase::<k8s_openapi::api::scheduling::v1::PriorityClass>(&()),
+        Source::RuntimeClasses => ApiResource::erase::<k8s_openapi::api::node::v1::RuntimeClass>(&()),
         Source::Refusals => ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
         Source::ApiServer(Part::Service) => ApiResource::erase::<Service>(&()),
         Source::ApiServer(Part::Endpoints) => ApiResource::erase::<EndpointSlice>(&()),

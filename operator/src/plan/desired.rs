@@ -12,7 +12,7 @@ use crate::{
     },
     children::Kind,
     names::{NamespaceName, SystemName, TenantName},
-    plan::{amount::Amounts, intent::Tenant, owner::Identity, settings::Settings},
+    plan::{amount::Amounts, intent::Tenant, owner::Identity, pod_classes::PodClasses, settings::Settings},
 };
 
 /// What a namespace is for, and in which state: all that a child's builder may know.
@@ -22,6 +22,8 @@ pub struct Space<'a> {
     pub tenant: &'a Tenant,
     /// Settings of the cluster.
     pub settings: &'a Settings,
+    /// What the cluster's classes put into pods.
+    pub pod_classes: &'a PodClasses,
     /// Name of the namespace.
     pub namespace: NamespaceName,
     /// The system that runs in it, none for a home namespace.

@@ -12,6 +12,7 @@ pub mod intent;
 pub mod ledger;
 pub mod outcome;
 pub mod owner;
+pub mod pod_classes;
 pub mod quota;
 pub mod refusals;
 pub mod release;
@@ -134,7 +135,15 @@ fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &
     let members = intent.doorkeepers.as_deref()?;
     let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
-    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default(), api_server_unknown: false })
+    Some(SpacePlan {
+        namespace: NamespaceName::cluster(),
+        system: None,
+        desired,
+        goal,
+        drained: true,
+        tolerance: Tolerance::default(),
+        api_server_unknown: false,
+    })
 }
 
 fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {
@@ -202,6 +211,7 @@ fn space(
     let space = Space {
         tenant,
         settings,
+        pod_classes: &snapshot.pod_classes,
         namespace: site.namespace.clone(),
         system: site.system.clone(),
         display_name: site.display_name.clone(),

@@ -8,6 +8,7 @@ use crate::{
     plan::{
         amount::{Amount, Amounts, of},
         contract::Kept,
+        pod_classes::PodClasses,
         refusals::Refusal,
         rivals::Rival,
     },
@@ -188,6 +189,8 @@ pub struct Snapshot {
     pub blind: Vec<String>,
     /// What is known of the definitions of the two kinds; asked for only where something is about to end.
     pub definitions: Definitions,
+    /// What the cluster's classes put into pods.
+    pub pod_classes: Arc<PodClasses>,
     /// Workloads whose pods were refused lately, by namespace.
     pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name

@@ -1,5 +1,7 @@
 //! A cluster that does exactly what it is told: changes become observed objects.
 
+use std::sync::Arc;
+
 use govcloud::{
     api::{AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus},
     names::{FINALIZER, NamespaceName, TenantName},
@@ -60,6 +62,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         tenant: Some(tenant),
         kept: None,
         rivals: Vec::new(),
+        pod_classes: Arc::default(),
         refusals: Default::default(),
         systems,
         observed: Default::default(),

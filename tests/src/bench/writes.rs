@@ -1,7 +1,7 @@
 //! The writes of an agency's setup, taken from the operator's own pure part, so that the bare client writes exactly what the
 //! operator does: the plan is carried out on paper until it holds.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 use govcloud::api::{AgencyTenantStatus, HostedSystemStatus};
@@ -162,6 +162,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         tenant: Some(root(&agency.tenant)?),
         kept: None,
         rivals: Vec::new(),
+        pod_classes: Arc::default(),
         refusals: BTreeMap::new(),
         systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
         observed: BTreeMap::new(),
