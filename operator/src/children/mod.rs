@@ -13,7 +13,7 @@ mod resource_quota;
 mod role_binding;
 mod service_account;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::core::{ApiResource, GroupVersionKind};
@@ -24,7 +24,7 @@ use crate::{
         ANNOTATION_DISPLAY_NAME, LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName,
     },
     plan::{
-        desired::{Desired, Entrance, Space},
+        desired::{Access, Desired, Entrance, Space},
         owner::Identity,
         snapshot::{ChildKey, Entry, QuotaState},
     },
@@ -32,7 +32,7 @@ use crate::{
 
 use content::hash;
 pub use network_policy::OPENS_NETWORK;
-pub use role_binding::{PIPELINE_ROLE, cluster_role, member_words};
+pub use role_binding::{BOUND_BY_MEMBERS, PIPELINE_ROLE, cluster_role, member_words};
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.
 pub static TABLE: [&Kind; 8] = [
@@ -70,7 +70,7 @@ pub struct Kind {
     /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
     pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
     /// What an object of this kind that others wrote opens: members write such objects too, which are watched for that, and go
-    /// when what they open may not be open any more.
+    /// when what they open may not be open any more. Nothing, where members could not have written it.
     pub opens: Option<fn(&Value) -> Vec<String>>,
     /// What of a change may be written while the namespace is not guarded: that which lets nobody in.
     pub narrow: Option<fn(desired: &Value, live: &Value) -> Value>,
@@ -137,6 +137,7 @@ impl Kind {
             tenant_uid: text(&metadata["labels"][LABEL_TENANT_UID]).into(),
             display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]).into(),
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
+            held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
             hash: self.hash(object),
             opens: self.opens.filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null()).map_or_else(Vec::new, |opens| opens(object)),
@@ -156,6 +157,12 @@ pub fn children(space: &Space) -> Vec<Desired> {
         Build::Entrance(_) => Vec::new(),
     };
     TABLE.iter().enumerate().flat_map(build).collect()
+}
+
+/// What the operator's own network policy opens while the namespace serves: members may write the same. In the words of its kind.
+#[must_use]
+pub fn repeatable(space: &Space) -> BTreeSet<String> {
+    network_policy::opened_by_us(&Space { access: Access::Open, ..space.clone() })
 }
 
 /// What lets a tenant's Owners at their own `AgencyTenant`.

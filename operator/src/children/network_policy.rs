@@ -1,5 +1,7 @@
 //! Isolation: nothing in, nothing out, but what the contract opens. One policy selects every pod of the namespace.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Build, Kind, Rank, Write};
@@ -82,8 +84,32 @@ fn exit(exit: &Exit) -> Value {
     json!({ "to": [{ "ipBlock": { "cidr": exit.range.to_string(), "except": except } }], "ports": ports })
 }
 
-/// A policy of others adds to ours whatever it lets through.
+/// What our own policy of a namespace opens that members could not write by themselves.
+pub(super) fn opened_by_us(space: &Space) -> BTreeSet<String> {
+    build(space).iter().flat_map(opens).collect()
+}
+
+/// A policy of others adds to ours whatever it lets through: a word for that, and one for each opening that members may write at most
+/// where ours has it too.
 fn opens(object: &Value) -> Vec<String> {
-    let rules = ["ingress", "egress"].iter().filter_map(|direction| object["spec"][*direction].as_array()).map(Vec::len);
-    if rules.sum::<usize>() > 0 { vec![OPENS_NETWORK.to_owned()] } else { Vec::new() }
+    let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
+    let inbound = rules("ingress").flat_map(|rule| beyond(&rule["from"], true));
+    let outbound = rules("egress").flat_map(|rule| beyond(&rule["to"], false));
+    let any = rules("ingress").chain(rules("egress")).next().map(|_| OPENS_NETWORK.to_owned());
+    any.into_iter().chain(inbound).chain(outbound).collect()
+}
+
+/// Peers other than pods of the namespace, namespaces of the agency, and ranges on the way out.
+fn beyond(peers: &Value, inbound: bool) -> Vec<String> {
+    let peers = peers.as_array().filter(|peers| !peers.is_empty());
+    let Some(peers) = peers else { return vec![format!("{OPENS_NETWORK}/everybody")] };
+    let word = |peer: &Value| match (&peer["namespaceSelector"], &peer["ipBlock"]["cidr"]) {
+        (selector @ Value::Object(_), _) => {
+            let own = selector["matchLabels"].get(LABEL_TENANT_UID).is_some() && selector["matchExpressions"].is_null();
+            (!own).then(|| format!("{OPENS_NETWORK}/namespaces/{selector}"))
+        }
+        (_, Value::String(range)) if inbound => Some(format!("{OPENS_NETWORK}/from/{range}")),
+        _ => None,
+    };
+    peers.iter().filter_map(word).collect()
 }

@@ -57,6 +57,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         name,
         tenant: Some(tenant),
         kept: None,
+        former: None,
         rivals: Vec::new(),
         refusals: Default::default(),
         systems,

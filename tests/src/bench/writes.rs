@@ -159,6 +159,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         name: TenantName::new(agency.name()),
         tenant: Some(root(&agency.tenant)?),
         kept: None,
+        former: None,
         rivals: Vec::new(),
         refusals: BTreeMap::new(),
         systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
