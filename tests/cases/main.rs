@@ -11,6 +11,7 @@ mod history;
 
 mod alone;
 mod attacks;
+mod backup;
 mod children;
 mod contract;
 mod drift;
@@ -18,6 +19,7 @@ mod faults;
 mod governance;
 mod lifecycle;
 mod matrix;
+mod platform;
 mod quota;
 mod strangers;
 mod uninstall;

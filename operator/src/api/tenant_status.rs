@@ -28,6 +28,11 @@ pub struct AgencyTenantStatus {
     /// The approved spec: what is served. A copy of it lies in an annotation of the home namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<Contract>,
+    /// Users and groups that were members and are no longer, oldest first, as Kind/name; the newest 256. Bindings that Owners wrote
+    /// for them are deleted. Example: User/ci-health.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 260)))]
+    pub former_members: Vec<String>,
     /// Figures of the tenant's quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaFigures>,

@@ -33,8 +33,8 @@ use crate::{
 };
 
 use content::hash;
-pub use network_policy::OPENS_NETWORK;
-pub use role_binding::{PIPELINE_ROLE, cluster_role, member_words};
+pub use network_policy::{OPENS_NETWORK, repeatable};
+pub use role_binding::{BOUND_BY_MEMBERS, PIPELINE_ROLE, cluster_role, member_words};
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.
 pub static TABLE: [&Kind; 8] = [
@@ -72,7 +72,7 @@ pub struct Kind {
     /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
     pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
     /// What an object of this kind that others wrote opens: members write such objects too, which are watched for that, and go
-    /// when what they open may not be open any more.
+    /// when what they open may not be open any more. Nothing, where members could not have written it.
     pub opens: Option<fn(&Value) -> Vec<String>>,
     /// What of a change may be written while the namespace is not guarded: that which lets nobody in.
     pub narrow: Option<fn(desired: &Value, live: &Value) -> Value>,
@@ -143,6 +143,7 @@ impl Kind {
                 _ => WithinSystem::Allow,
             },
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
+            held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
             hash: self.hash(object),
             opens: self.opens.filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null()).map_or_else(Vec::new, |opens| opens(object)),

@@ -29,6 +29,9 @@ pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
 /// `ClusterRole` of the systems' pipelines in the home namespace, as the chart ships it.
 pub const PIPELINE_ROLE: &str = "govcloud:pipeline";
 
+/// The `ClusterRole`s that members may bind, as the policy `govcloud-bindings` says.
+pub const BOUND_BY_MEMBERS: [&str; 2] = ["govcloud:deployer", "govcloud:auditor"];
+
 /// The `ClusterRole` of a member's role, as the chart ships it.
 #[must_use]
 pub fn cluster_role(role: Role) -> &'static str {
@@ -96,8 +99,12 @@ pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
     narrowed
 }
 
-/// Whom a binding of others lets in.
+/// Whom a binding of others lets in. One to a role that members may not bind is the platform's, whoever is in it.
 fn opens(object: &Value) -> Vec<String> {
+    let role = &object["roleRef"];
+    if role["kind"] == "ClusterRole" && !BOUND_BY_MEMBERS.iter().any(|name| role["name"] == *name) {
+        return Vec::new();
+    }
     object["subjects"].as_array().into_iter().flatten().map(|subject| words(subject, &object["metadata"]["namespace"])).collect()
 }
 

@@ -8,6 +8,7 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Preconditions},
 };
+use serde_json::Value;
 
 use super::{
     cache::Cache,
@@ -24,7 +25,7 @@ use crate::{
     plan::{
         desired::Desired,
         diff::{Change, Seen, SpaceChanges},
-        outcome::{Failure, Outcome, SpaceOutcome},
+        outcome::{Failure, Outcome, Removed, SpaceOutcome},
         snapshot::ChildKey,
     },
 };
@@ -71,8 +72,10 @@ impl Writer {
                 found.guarded = false;
                 now.retain(|change| !matches!(change, Change::Create(_)));
             }
-            for result in join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, found))).await {
+            let results = join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, found))).await;
+            for (change, result) in now.iter().zip(results) {
                 found.fresh |= rank == Rank::Namespace && matches!(result, Ok(Done::Created(_)));
+                outcome.removed.extend(removed(change).filter(|_| matches!(result, Ok(Done::Changed))));
                 record(&mut outcome, result);
             }
         }
@@ -111,9 +114,9 @@ impl Writer {
                 let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, found.guarded));
                 updated.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
-            Change::Delete { key, uid } => {
+            Change::Delete { key, uid, held, .. } => {
                 let kind = TABLE[key.kind];
-                let done = self.in_turn(key, 0, false, self.delete(kind, &key.namespace, &key.name, uid)).await;
+                let done = self.in_turn(key, 0, false, self.prune(key, uid, *held)).await;
                 done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key, uid))
             }
             Change::Evict => self.evict(namespace).await.map_err(|error| failure("Pod", "all", &error)),
@@ -240,6 +243,21 @@ impl Writer {
         self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await
     }
 
+    /// An object that a finalizer holds back would go on to let in or open, so its finalizers are taken off before.
+    async fn prune(&self, key: &ChildKey, uid: &str, held: bool) -> Result<Done, Error> {
+        let kind = TABLE[key.kind];
+        if held {
+            let api = self.api(kind, &key.namespace);
+            let live = self.connection.request("get", kind.plural, api.get_opt(&key.name)).await?;
+            if let Some(live) = live.filter(|live| live.meta().uid.as_deref() == Some(uid)) {
+                let mut released = live.json().clone();
+                released["metadata"]["finalizers"] = Value::Null;
+                self.connection.request("update", kind.plural, api.replace(&key.name, &post(), &Object::new(released)?)).await?;
+            }
+        }
+        self.delete(kind, &key.namespace, &key.name, uid).await
+    }
+
     async fn delete(&self, kind: &Kind, namespace: &NamespaceName, name: &str, uid: &str) -> Result<Done, Error> {
         let condition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(condition), ..DeleteParams::background() };
@@ -296,6 +314,12 @@ fn rank_of(change: &Change) -> Option<Rank> {
         Change::Delete { .. } | Change::Keep(ChildKey { .. }) => Some(Rank::Guard),
         Change::Evict | Change::Remove { .. } => None,
     }
+}
+
+/// What of the members' own a change takes away.
+fn removed(change: &Change) -> Option<Removed> {
+    let Change::Delete { key, uid, cause: Some(cause), .. } = change else { return None };
+    Some(Removed { kind: key.kind, name: key.name.to_string(), uid: uid.clone(), cause: cause.clone() })
 }
 
 fn record(outcome: &mut SpaceOutcome, result: Result<Done, Failure>) {

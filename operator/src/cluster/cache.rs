@@ -254,6 +254,7 @@ impl Cache {
         Snapshot {
             name: name.clone(),
             kept: None,
+            former: None,
             rivals,
             tenant,
             systems: systems.map(|(_, root)| root.clone()).collect(),
@@ -277,7 +278,7 @@ impl Cache {
     /// Marks a child as going, until its watch says that it is gone.
     pub fn going(&self, key: &ChildKey, uid: &str) {
         if let Some(entry) = self.contents().children.get_mut(key).filter(|entry| *entry.uid == *uid) {
-            entry.deleting = true;
+            (entry.deleting, entry.held) = (true, false);
         }
     }
 

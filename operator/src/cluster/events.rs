@@ -16,7 +16,7 @@ use tracing::{debug, info};
 use super::connection::Connection;
 use crate::{
     api::Condition,
-    status::conditions::{find, kind},
+    status::conditions::{find, kind, reason},
 };
 
 /// Events that may wait; more are lost.
@@ -59,6 +59,18 @@ impl Events {
             action: "Reconcile".into(),
             secondary: None,
         };
+        self.send(event, about);
+    }
+
+    /// Announces that an object which members wrote was deleted, and why.
+    pub fn removed(&self, about: ObjectReference, deleted: ObjectReference, note: String) {
+        let (namespace, name) = (deleted.namespace.as_deref().unwrap_or_default(), deleted.name.as_deref().unwrap_or_default());
+        info!(kind = deleted.kind, namespace, name, "{note}");
+        let (type_, reason) = (EventType::Warning, reason::REMOVED.into());
+        self.send(Event { type_, reason, note: Some(note), action: "Delete".into(), secondary: Some(deleted) }, about);
+    }
+
+    fn send(&self, event: Event, about: ObjectReference) {
         if let Err(lost) = self.0.try_send(Told { since: Instant::now(), event, about }) {
             debug!(%lost, "an event is not told");
         }

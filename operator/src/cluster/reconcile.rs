@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, watch::resource};
 use crate::{
+    api::approval::Contract,
     children::{Rank, TABLE, namespace_index},
     error::Error,
     names::{ANNOTATION_CONTRACT, DEPLOYER, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
@@ -24,7 +25,7 @@ use crate::{
         plan,
         release::{Release, release},
         settings::Settings,
-        snapshot::{ChildKey, Entry, Snapshot, inside},
+        snapshot::{ChildKey, Entry, Snapshot, TenantRoot, inside},
     },
     status::{Facts, system, tenant},
 };
@@ -99,6 +100,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         }
         drop(turn);
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
+        context.report.removals(&snapshot, &outcome);
         written |= outcome.written() > 0;
         if outcome.is_stale() && stale < STALE_ROUNDS {
             stale += 1;
@@ -124,7 +126,10 @@ impl Context {
         let mut snapshot = self.cache.snapshot(name);
         let lost = snapshot.tenant.as_ref().is_some_and(|root| root.status.contract.is_none());
         if lost && namespace_entry(&snapshot.observed, &name.home()).is_some() {
-            snapshot.kept = self.ask_for_copy(&snapshot).await?;
+            snapshot.kept = self.ask_for_copy(&snapshot, |root| Some(root.uid.as_str())).await?;
+        }
+        if takes_over(&snapshot) {
+            snapshot.former = self.ask_for_copy(&snapshot, adopted).await?;
         }
         let undeclared = undeclared(&snapshot);
         let is_deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
@@ -145,11 +150,11 @@ impl Context {
         Ok(snapshot)
     }
 
-    /// The copy of the contract, if the home namespace is the tenant's.
-    async fn ask_for_copy(&self, snapshot: &Snapshot) -> Result<Option<Kept>, Error> {
+    /// The copy of the contract, if the home namespace is that of the tenant with this UID.
+    async fn ask_for_copy(&self, snapshot: &Snapshot, uid: fn(&TenantRoot) -> Option<&str>) -> Result<Option<Kept>, Error> {
         let namespaces = self.connection.api(&resource(Source::Children(namespace_index())), "");
         let home = self.connection.request("get", "namespaces", namespaces.get_opt(snapshot.name.as_str())).await?;
-        let uid = snapshot.tenant.as_ref().map(|root| root.uid.as_str());
+        let uid = snapshot.tenant.as_ref().and_then(uid);
         let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).map(String::as_str) == uid);
         let text = own.and_then(|home| home.annotations().get(ANNOTATION_CONTRACT).cloned());
         Ok(text
@@ -254,6 +259,20 @@ fn next(facts: &Facts, due: Option<Duration>) -> Next {
     }
 }
 
+/// The UID of the tenant whose namespaces are to be taken over: by the contract or, before there is one, by the request.
+fn adopted(root: &TenantRoot) -> Option<&str> {
+    let spec = root.status.contract.as_ref().and_then(Contract::spec);
+    let asked = root.spec.as_ref().ok().and_then(|spec| spec.adopt.as_deref());
+    asked.or_else(|| spec?.adopt.as_deref())
+}
+
+/// Whether the home namespace is still that of the tenant that is taken over.
+fn takes_over(snapshot: &Snapshot) -> bool {
+    let former = snapshot.tenant.as_ref().and_then(adopted).filter(|uid| !uid.is_empty());
+    let home = namespace_entry(&snapshot.observed, &snapshot.name.home());
+    former.zip(home).is_some_and(|(uid, home)| *home.tenant_uid == *uid)
+}
+
 /// Namespaces that the caches do not know and of which something would follow: those of systems that leave, or that only the
 /// ledger has an entry for, and the home of a tenant that leaves.
 fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
@@ -270,7 +289,7 @@ fn undeclared(snapshot: &Snapshot) -> Vec<SystemName> {
     let declared = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str());
     let closed = |namespace| {
         let open = |(key, entry): (&ChildKey, &Entry)| {
-            TABLE[key.kind].rank == Rank::Access && !(entry.tenant_uid.is_empty() && entry.opens.is_empty()) || &*key.name == DEPLOYER
+            TABLE[key.kind].rank == Rank::Access && !entry.tenant_uid.is_empty() || &*key.name == DEPLOYER
         };
         let quota = inside(&snapshot.observed, namespace).find_map(|(_, entry)| entry.quota.as_ref());
         quota.is_some_and(|quota| quota.is_drained()) && !inside(&snapshot.observed, namespace).any(open)

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Api, Resource, ResourceExt, api::Patch};
 use serde::Serialize;
 use serde_json::json;
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     api::{AgencyTenantStatus, Condition, HostedSystemStatus},
     error::Error,
-    names::{FINALIZER, TenantName},
+    names::{FINALIZER, SystemName, TenantName},
     plan::{
         outcome::Outcome,
         release::{Release, wants_hold},
@@ -136,6 +137,35 @@ impl Report {
         match &snapshot.tenant {
             Some(root) => self.status(Source::Tenants, root, status).await,
             None => Ok(()),
+        }
+    }
+
+    /// Tells, on the system or the tenant whose namespace it is, what of the members' own was deleted, and why.
+    pub fn removals(&self, snapshot: &Snapshot, outcome: &Outcome) {
+        for (namespace, removed) in outcome.spaces.iter().flat_map(|(name, space)| space.removed.iter().map(move |removed| (name, removed)))
+        {
+            let system =
+                snapshot.systems.iter().find(|root| Some(root.name.as_str()) == namespace.system().as_ref().map(SystemName::as_str));
+            let about = match (system, &snapshot.tenant) {
+                (Some(root), _) => reference(Source::Systems, root, json!({})).map(|object| object.object_ref(&resource(Source::Systems))),
+                (None, Some(root)) => {
+                    reference(Source::Tenants, root, json!({})).map(|object| object.object_ref(&resource(Source::Tenants)))
+                }
+                (None, None) => continue,
+            };
+            let kind = resource(Source::Children(removed.kind));
+            let note = format!("{} {} in {namespace} was deleted: {}", kind.kind, removed.name, removed.cause);
+            let deleted = ObjectReference {
+                api_version: Some(kind.api_version),
+                kind: Some(kind.kind),
+                namespace: Some(namespace.to_string()),
+                name: Some(removed.name.clone()),
+                uid: Some(removed.uid.clone()),
+                ..ObjectReference::default()
+            };
+            if let Ok(about) = about {
+                self.events.removed(about, deleted, note);
+            }
         }
     }
 

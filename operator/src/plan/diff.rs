@@ -7,6 +7,7 @@ use crate::{
         Goal, Plan, SpacePlan,
         amount::{Amount, of},
         desired::Desired,
+        foreign::cause,
         owner::{Identity, Owner, namespace_entry},
         snapshot::{ChildKey, Entry, Observed, inside},
     },
@@ -32,6 +33,10 @@ pub enum Change {
         key: ChildKey,
         /// UID that was seen.
         uid: String,
+        /// Whether somebody's finalizer holds it back, though it goes on to apply.
+        held: bool,
+        /// Why, where others wrote it.
+        cause: Option<String>,
     },
     /// The namespace is another's.
     Conflict {
@@ -121,16 +126,19 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
     }
 }
 
-/// Marked objects that are not in the plan, and those of others that open what may not be open. Namespaces never go this way.
+/// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
+/// back. Namespaces never go this way.
 fn prune<'a>(plan: &'a Plan, space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
-    let stale = inside(observed, &space.namespace).filter(|(key, entry)| {
-        let planned = space.desired.iter().any(|desired| &desired.key() == *key);
+    inside(observed, &space.namespace).filter_map(|(key, entry)| {
         let kind = TABLE[key.kind];
+        let planned = space.desired.iter().any(|desired| &desired.key() == key);
         let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
-        let borne = foreign && entry.opens.iter().all(|opened| plan.bears(space, opened));
-        !planned && !entry.deleting && !kind.is_namespace() && !borne
-    });
-    stale.map(|(key, entry)| Change::Delete { key: key.clone(), uid: entry.uid.to_string() })
+        if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) {
+            return None;
+        }
+        let cause = if foreign { Some(cause(plan, space, &entry.opens)?) } else { None };
+        Some(Change::Delete { key: key.clone(), uid: entry.uid.to_string(), held: foreign && entry.held, cause })
+    })
 }
 
 /// Ends the pods once no new ones are admitted; removes the namespace once there are none.

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod desired;
 pub mod diff;
 pub mod difference;
+pub mod foreign;
 pub mod intent;
 pub mod ledger;
 pub mod outcome;
@@ -24,18 +25,19 @@ pub mod snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    children::{OPENS_NETWORK, children, entrance, member_words, namespace_index},
+    children::{children, entrance, member_words, namespace_index, repeatable},
     names::{NamespaceName, SystemName, TenantName},
     plan::{
         amount::Amounts,
         desired::{Access, Desired, Entrance, Space},
+        foreign::{Tolerance, former_members},
         intent::{Intent, Tenant},
         ledger::Ledger,
-        owner::{Identity, Owner, namespace_entry},
+        owner::{Identity, Owner},
         quota::{Allocation, Books, Claim, Grant, hand_out},
         settings::Settings,
         site::{Site, Sites},
-        snapshot::{Observed, QuotaState, Snapshot},
+        snapshot::{Observed, QuotaState, Snapshot, inside},
     },
 };
 
@@ -52,6 +54,8 @@ pub struct Plan {
     pub identity: Identity,
     /// The agency's members, in the words in which bindings are read.
     pub members: BTreeSet<String>,
+    /// Users and groups that were members and are no longer, in the same words.
+    pub former: BTreeSet<String>,
     /// Namespaces that stay as they are until their systems are declared again.
     pub untouched: Vec<NamespaceName>,
 }
@@ -76,15 +80,6 @@ pub struct SpacePlan {
     pub api_server_unknown: bool,
 }
 
-/// What objects that members wrote may open in a namespace.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tolerance {
-    /// Whether they may let the agency's members and accounts in.
-    pub access: bool,
-    /// Whether they may open the network.
-    pub network: bool,
-}
-
 /// What is to become of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
@@ -101,17 +96,6 @@ impl Plan {
     #[must_use]
     pub fn space(&self, namespace: &NamespaceName) -> Option<&SpacePlan> {
         self.spaces.iter().find(|space| &space.namespace == namespace)
-    }
-
-    /// Whether an object that others wrote in this namespace may go on to open this.
-    #[must_use]
-    pub fn bears(&self, space: &SpacePlan, opened: &str) -> bool {
-        if opened == OPENS_NETWORK {
-            return space.tolerance.network;
-        }
-        let account = opened.strip_prefix("ServiceAccount/").and_then(|rest| rest.split('/').next());
-        let of_the_agency = |namespace: &str| NamespaceName::new(namespace).tenant() == space.namespace.tenant();
-        space.tolerance.access && (self.members.contains(opened) || account.is_some_and(of_the_agency))
     }
 }
 
@@ -176,7 +160,8 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     }
     let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
     let members = tenant.members.iter().map(member_words).collect();
-    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, untouched }
+    let former = intent.standing.iter().flat_map(|standing| former_members(snapshot, standing)).collect();
+    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, former, untouched }
 }
 
 /// The total that the tenant's status shows.
@@ -229,15 +214,14 @@ fn space(
         desired: children(&space),
         goal: site.goal,
         drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
-        tolerance: tolerance(tenant, site, &snapshot.observed),
+        tolerance: tolerance(&space, &snapshot.observed),
         api_server_unknown: space.reaches_api_server() && snapshot.api_server.is_empty(),
     }
 }
 
-/// What was written for another tenant, or where nobody enters any more, lets nobody in. A suspended system's network is closed
-/// whatever its Owners opened.
-fn tolerance(tenant: &Tenant, site: &Site, observed: &Observed) -> Tolerance {
-    let former = &tenant.identity.adopts;
-    let taken_over = namespace_entry(observed, &site.namespace).is_some_and(|entry| !former.is_empty() && *entry.tenant_uid == **former);
-    Tolerance { access: site.access != Access::Closed && !taken_over, network: site.access != Access::Suspended && !taken_over }
+/// Where nobody enters any more, what members wrote lets nobody in. A suspended system's network is closed whatever its Owners opened.
+fn tolerance(space: &Space, observed: &Observed) -> Tolerance {
+    let foreign = inside(observed, &space.namespace).any(|(_, entry)| !entry.opens.is_empty());
+    let repeatable = if foreign { repeatable(space.settings) } else { BTreeSet::new() };
+    Tolerance { access: space.access != Access::Closed, network: space.access != Access::Suspended, repeatable }
 }

@@ -18,6 +18,21 @@ pub struct SpaceOutcome {
     pub written: usize,
     /// What could not be done.
     pub failures: Vec<Failure>,
+    /// What members wrote and was deleted.
+    pub removed: Vec<Removed>,
+}
+
+/// An object that members wrote and that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its row of the table of children.
+    pub kind: usize,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Why, and what to do about it.
+    pub cause: String,
 }
 
 /// One child that is not as it should be.

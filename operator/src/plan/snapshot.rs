@@ -92,9 +92,11 @@ pub struct Entry {
     pub created: i64,
     /// Whether it is marked deleted.
     pub deleting: bool,
+    /// Whether it has finalizers.
+    pub held: bool,
     /// Hash of the content that the operator defines.
     pub hash: u64,
-    /// What an object that others wrote opens: whom it lets in, or the network.
+    /// What an object that others wrote opens: whom it lets in, or the network. Empty where members could not have written it.
     pub opens: Vec<String>,
     /// Figures of a `ResourceQuota`.
     pub quota: Option<Box<QuotaState>>,
@@ -177,6 +179,8 @@ pub struct Snapshot {
     pub tenant: Option<TenantRoot>,
     /// The copy of its contract on the home namespace; looked for only where its status has none.
     pub kept: Option<Kept>,
+    /// The copy of the contract of the tenant whose home namespace is about to be taken over.
+    pub former: Option<Kept>,
     /// Other tenants that are in its way.
     pub rivals: Vec<Rival>,
     /// Hosted systems declared in the namespace of the tenant's name.

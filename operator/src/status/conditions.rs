@@ -34,6 +34,8 @@ pub mod reason {
     pub const APPROVED: &str = "Approved";
     /// The platform wrote the spec itself.
     pub const PREAPPROVED: &str = "Preapproved";
+    /// Reason of an event: an object that members wrote was deleted.
+    pub const REMOVED: &str = "Removed";
     /// Nothing is approved yet.
     pub const REQUESTED: &str = "Requested";
     /// The contract is served; a change of it waits for approval.

@@ -11,6 +11,7 @@ use crate::{
         Plan,
         amount::{self, Amount, Amounts, resources},
         contract::Request,
+        foreign::former_members,
         intent::Intent,
         ledger,
         ledger::{entries, rises},
@@ -34,6 +35,7 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
         approval: root.status.approval.clone(),
         contract_generation: root.status.contract_generation,
         contract: root.status.contract.clone(),
+        former_members: root.status.former_members.clone(),
         summary: Some(short(quota.as_ref(), systems)),
         quota,
         grants: if served { Some(entries(&facts.plan.allocation.ledger)) } else { root.status.grants.clone() },
@@ -42,20 +44,25 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
     }
 }
 
-/// What must be told before anything follows from it: a new contract; a ledger in which something rises, and the total that
+/// What must be told before anything follows from it: a new contract, and whom it leaves out; a ledger in which something rises, and the total that
 /// covers it.
 #[must_use]
 pub fn beforehand(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<AgencyTenantStatus> {
     let root = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty())?;
+    let former = intent.standing.as_ref().map(|standing| former_members(snapshot, standing));
+    let former = former.filter(|former| *former != root.status.former_members);
     let standing = intent.standing.as_ref().filter(|standing| standing.is_new(root));
     let raised = !plan.spaces.is_empty() && rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
-    if standing.is_none() && !raised {
+    if standing.is_none() && former.is_none() && !raised {
         return None;
     }
     let mut status = root.status.clone();
     if let Some(standing) = standing {
         status.stage = Some(standing.stage);
         (status.contract_generation, status.contract) = standing.contract.clone().unzip();
+    }
+    if let Some(former) = former {
+        status.former_members = former;
     }
     if !raised {
         return Some(status);

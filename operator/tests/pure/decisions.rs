@@ -185,7 +185,7 @@ fn deletion_keeps_or_removes_as_the_system_says_and_lets_go_only_then() {
         seen.systems[0].deleting = true;
         let may_go = |seen: &Snapshot| {
             let (plan, changes) = decide(seen);
-            let outcome = |space: &SpaceChanges| SpaceOutcome { written: kinds(space, Change::writes), failures: Vec::new() };
+            let outcome = |space: &SpaceChanges| SpaceOutcome { written: kinds(space, Change::writes), ..SpaceOutcome::default() };
             let outcome = Outcome { spaces: changes.iter().map(|space| (space.namespace.clone(), outcome(space))).collect() };
             release(seen, &intent(seen, &settings()), &plan, &outcome)
         };

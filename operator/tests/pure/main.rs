@@ -6,6 +6,7 @@
 
 mod approval;
 mod decisions;
+mod foreign;
 mod properties;
 mod purity;
 mod schema;

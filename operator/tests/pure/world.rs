@@ -61,6 +61,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         name,
         tenant: Some(tenant),
         kept: None,
+        former: None,
         rivals: Vec::new(),
         pod_classes: Arc::default(),
         refusals: Default::default(),

@@ -24,6 +24,7 @@ pub fn person(word: &str) -> Option<(&str, &'static [&'static str])> {
         "operator" => ("system:serviceaccount:govcloud-system:govcloud-operator", none),
         "strong-operator" => ("attacks-strong-operator", none),
         "queue" => ("attacks-queue", none),
+        "restorer" => ("attacks-restorer", none),
         "wide" => ("attacks-wide", none),
         "stray" => ("system:serviceaccount:clinic:stray", none),
         "binder" => ("attacks-binder", none),

@@ -161,6 +161,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         name: TenantName::new(agency.name()),
         tenant: Some(root(&agency.tenant)?),
         kept: None,
+        former: None,
         rivals: Vec::new(),
         pod_classes: Arc::default(),
         refusals: BTreeMap::new(),

@@ -1,0 +1,140 @@
+//! What administrators and programs of the platform write in tenants' namespaces stays; what members wrote and may no longer have goes,
+//! and an event says why.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Person, admin, shared};
+
+/// Events come when no tenant is at work, and after a minute at the latest.
+const TOLD_WITHIN: Duration = Duration::from_secs(90);
+
+/// A Role, bindings and a policy, as monitoring and a city's auditor have them in each namespace.
+const PLATFORM: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: prometheus-k8s, namespace: NAMESPACE}
+rules: [{apiGroups: [''], resources: [services, endpoints, pods], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: prometheus-k8s, namespace: NAMESPACE}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: prometheus-k8s}
+subjects: [{kind: ServiceAccount, name: prometheus-k8s, namespace: monitoring}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: city-audit, namespace: NAMESPACE}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: city-audit}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: monitoring, namespace: NAMESPACE}
+spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}]}
+";
+
+/// What an Owner writes for the agency's own.
+const OWNERS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: own-account, namespace: NAMESPACE}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'govcloud:auditor'}
+subjects: [{kind: ServiceAccount, name: default, namespace: NAMESPACE}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: own-pods, namespace: NAMESPACE}
+spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}
+";
+
+/// Waits for an event about this system that says all of these words.
+async fn told(admin: &Person, namespace: &str, system: &str, words: &[&str]) {
+    let is_it = |event: &Value| {
+        let note = event["note"].as_str().unwrap_or_default();
+        event["reason"] == "Removed"
+            && (&event["regarding"]["kind"], &event["regarding"]["name"]) == (&json!("HostedSystem"), &json!(system))
+            && words.iter().all(|word| note.contains(word))
+    };
+    let begin = Instant::now();
+    loop {
+        let events = admin.api("Event", namespace).list(&Default::default()).await.unwrap().items;
+        let events: Vec<Value> = events.into_iter().map(|event| serde_json::to_value(event).unwrap()).collect();
+        if events.iter().any(is_it) {
+            return;
+        }
+        assert!(begin.elapsed() < TOLD_WITHIN, "no event has {words:?}: {events:#?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_platform_wrote_stays_through_suspension_retirement_and_return() {
+    let admin = admin().await;
+    admin.tenant_with_systems("watched", &["web"]).await;
+    let owner = shared().person("wang", &["watched-owners"]).await;
+    admin.apply(&PLATFORM.replace("NAMESPACE", "watched--web")).await;
+    admin.apply(&PLATFORM.replace("NAMESPACE", "watched")).await;
+    owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
+    let uids = async || {
+        let mut uids = Vec::new();
+        for namespace in ["watched", "watched--web"] {
+            for (kind, name) in [("RoleBinding", "prometheus-k8s"), ("RoleBinding", "city-audit"), ("NetworkPolicy", "monitoring")] {
+                uids.push(admin.get(kind, namespace, name).await["metadata"]["uid"].clone());
+            }
+        }
+        uids
+    };
+    let before = uids().await;
+    let stage = async |stage: &str, reason: &str| {
+        admin.patch("HostedSystem", "watched", "web", json!({"spec": {"stage": stage}})).await;
+        admin.until_condition("HostedSystem", "watched", "web", "Ready", "True", reason).await;
+        assert_eq!(uids().await, before, "{stage}");
+    };
+    stage("Suspended", "Suspended").await;
+    admin.gone("NetworkPolicy", "watched--web", "own-pods").await;
+    assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "members go on to enter a suspended system");
+    stage("Retired", "Retired").await;
+    admin.gone("RoleBinding", "watched--web", "own-account").await;
+    stage("Running", "Ready").await;
+    told(&admin, "watched", "web", &["NetworkPolicy own-pods in watched--web was deleted", "suspended", "apply the policy again"]).await;
+    told(&admin, "watched", "web", &["RoleBinding own-account in watched--web was deleted", "closed to members"]).await;
+    // The cure that the events name works.
+    owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
+    admin.system_ready("watched", "web").await;
+    assert!(admin.look("NetworkPolicy", "watched--web", "own-pods").await.is_some());
+}
+
+#[tokio::test]
+async fn whoever_leaves_is_out_though_a_finalizer_holds_the_binding_back() {
+    let admin = admin().await;
+    admin.tenant_with_systems("holding", &["web"]).await;
+    let owner = shared().person("wang", &["holding-owners"]).await;
+    let binding = |name: &str, subject: &str| {
+        format!(
+            "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: {name}, namespace: holding--web, finalizers: [example.com/never]}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'govcloud:auditor'}}
+subjects: [{subject}]
+"
+        )
+    };
+    owner.apply(&binding("lasting", "{apiGroup: rbac.authorization.k8s.io, kind: User, name: ci-holding}")).await;
+    owner.apply(&binding("deleted", "{apiGroup: rbac.authorization.k8s.io, kind: User, name: ci-holding}")).await;
+    owner.apply(&binding("staying", "{apiGroup: rbac.authorization.k8s.io, kind: Group, name: holding-audit}")).await;
+    owner.delete("RoleBinding", "holding--web", "deleted").await;
+    assert!(admin.look("RoleBinding", "holding--web", "deleted").await.is_some(), "it is held back, and applies");
+
+    let members = admin.get("AgencyTenant", "", "holding").await["spec"]["members"].as_array().unwrap().clone();
+    let members: Vec<_> = members.into_iter().filter(|member| member["name"] != "ci-holding").collect();
+    admin.patch("AgencyTenant", "", "holding", json!({"spec": {"members": members}})).await;
+    admin.gone("RoleBinding", "holding--web", "lasting").await;
+    admin.gone("RoleBinding", "holding--web", "deleted").await;
+    admin.tenant_ready("holding").await;
+    assert_eq!(admin.get("AgencyTenant", "", "holding").await["status"]["formerMembers"], json!(["User/ci-holding"]));
+    assert!(admin.look("RoleBinding", "holding--web", "staying").await.is_some(), "a finalizer of its own is the agency's affair");
+    told(&admin, "holding", "web", &["RoleBinding lasting in holding--web was deleted", "User ci-holding is no longer a member"]).await;
+}
