@@ -71,6 +71,8 @@ impl Change {
 pub struct SpaceChanges {
     /// Its name.
     pub namespace: NamespaceName,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
     /// What to do in it.
     pub changes: Vec<Change>,
 }
@@ -78,7 +80,11 @@ pub struct SpaceChanges {
 /// Compares a plan with what is there.
 #[must_use]
 pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
-    let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: changes(plan, space, observed) };
+    let of = |space: &SpacePlan| SpaceChanges {
+        namespace: space.namespace.clone(),
+        adopts: space.adopts,
+        changes: changes(plan, space, observed),
+    };
     plan.spaces.iter().chain(&plan.entrance).map(of).collect()
 }
 

@@ -65,6 +65,8 @@ pub struct SpacePlan {
     pub desired: Vec<Desired>,
     /// What is to become of it.
     pub goal: Goal,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
     /// Whether its quota admits no pod and counts none.
     pub drained: bool,
     /// What objects of others may open in it.
@@ -130,7 +132,8 @@ fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &
     let members = intent.doorkeepers.as_deref()?;
     let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
-    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default() })
+    let (namespace, tolerance) = (NamespaceName::cluster(), Tolerance::default());
+    Some(SpacePlan { namespace, system: None, desired, goal, adopts: false, drained: true, tolerance })
 }
 
 fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {
@@ -215,6 +218,7 @@ fn space(
         system: site.system.clone(),
         desired: children(&space),
         goal: site.goal,
+        adopts: site.adopts,
         drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
         tolerance,
     }

@@ -29,6 +29,8 @@ pub(super) struct Site {
     /// Whether its system is in test.
     pub testing: bool,
     pub goal: Goal,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
     /// The share that it asks for; for a closed one, what is left of it.
     pub wanted: Amounts,
 }
@@ -94,7 +96,8 @@ impl Survey<'_> {
             (true, Deletion::Retain) => (Access::Closed, Goal::Close),
         };
         let display_name = self.tenant.display_name.clone();
-        Some(Site { namespace, system: None, display_name, access, testing: false, goal, wanted: Amounts::new() })
+        let adopts = self.tenant.adopts_namespace;
+        Some(Site { namespace, system: None, display_name, access, testing: false, goal, adopts, wanted: Amounts::new() })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -110,7 +113,8 @@ impl Survey<'_> {
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
         let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
-        Some(Site { namespace, system: name, display_name, access, testing: system.testing, goal, wanted })
+        let (testing, adopts) = (system.testing, system.adopts_namespace);
+        Some(Site { namespace, system: name, display_name, access, testing, goal, adopts, wanted })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -127,7 +131,7 @@ impl Survey<'_> {
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
         let display_name = entry.display_name.to_string();
-        Some(Site { namespace, system: Some(name.clone()), display_name, access, testing, goal, wanted })
+        Some(Site { namespace, system: Some(name.clone()), display_name, access, testing, goal, adopts: false, wanted })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -154,6 +158,7 @@ impl Survey<'_> {
                 access: Access::Closed,
                 testing: false,
                 goal: Goal::Close,
+                adopts: false,
                 wanted: self.storage_held(&key.namespace),
             });
         }

@@ -78,6 +78,7 @@ fn system_spec() -> impl Strategy<Value = HostedSystemSpec> {
         stage,
         protection_level: 2,
         resources: Share { guaranteed },
+        adopt_namespace: false,
         deletion,
     })
 }
