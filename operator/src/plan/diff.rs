@@ -125,13 +125,15 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
     }
 }
 
-/// Marked objects that are not in the plan, and those of others that open what may not be open. Namespaces never go this way.
+/// Marked objects that are not in the plan, and those of others that open what may not be open. Namespaces never go this way, nor
+/// does what was in a namespace before the operator came.
 fn prune<'a>(plan: &'a Plan, space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
-    let stale = inside(observed, &space.namespace).filter(|(key, entry)| {
+    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
+    let stale = inside(observed, &space.namespace).filter(move |(key, entry)| {
         let planned = space.desired.iter().any(|desired| &desired.key() == *key);
         let kind = TABLE[key.kind];
         let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
-        let borne = foreign && entry.opens.iter().all(|opened| plan.bears(space, opened));
+        let borne = foreign && (entry.created < arrival || entry.opens.iter().all(|opened| plan.bears(space, opened)));
         !planned && !entry.deleting && !kind.is_namespace() && !borne
     });
     stale.map(|(key, entry)| Change::Delete { key: key.clone(), uid: entry.uid.to_string() })

@@ -56,6 +56,14 @@ impl Identity {
         quotas.filter_map(|(key, entry)| Some((&key.namespace, &**entry.quota.as_ref()?)))
     }
 
+    /// When the operator came to a namespace: the age of its oldest object there. What others wrote and is older was there before,
+    /// in a namespace that was taken over, and its administrator handed it over with that in it.
+    #[must_use]
+    pub fn arrival(&self, observed: &Observed, namespace: &NamespaceName) -> Option<i64> {
+        let own = inside(observed, namespace).filter(|(key, entry)| key.kind != namespace_index() && self.claims(&entry.tenant_uid));
+        own.map(|(_, entry)| entry.created).min()
+    }
+
     fn has_quota_in(&self, observed: &Observed, namespace: &NamespaceName) -> bool {
         let mut here = inside(observed, namespace);
         here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.is_some() && self.claims(&entry.tenant_uid))
@@ -79,9 +87,9 @@ pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> 
         (true, true) => return Ok(()),
         (true, false) => format!("Its annotation {ANNOTATION_ADOPT_INTO} agrees to a takeover; to take it over, {declare}"),
         (false, true) if annotation.is_empty() => format!("spec.adoptNamespace of {object} is true; to take it over, also {agree}"),
-        (false, _) if !annotation.is_empty() => format!(
-            "Its annotation {ANNOTATION_ADOPT_INTO} is \"{annotation}\", and by its name it can only become \"{bearer}\"; {agree}"
-        ),
+        (false, _) if !annotation.is_empty() => {
+            format!("Its annotation {ANNOTATION_ADOPT_INTO} is \"{annotation}\", and by its name it can only become \"{bearer}\"; {agree}")
+        }
         (false, _) => format!("To take it over with everything in it, {declare}, and {agree}"),
     };
     Err(format!(

@@ -61,6 +61,7 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
             allow: Allow::default(),
             pod_security,
             adopt: None,
+            adopt_namespace: false,
             deletion,
         },
     )
