@@ -11,10 +11,12 @@ mod history;
 
 mod alone;
 mod attacks;
+mod brownfield;
 mod children;
 mod contract;
 mod drift;
 mod faults;
+mod foresight;
 mod governance;
 mod lifecycle;
 mod matrix;

@@ -144,6 +144,7 @@ impl Page {
             Some(before) => between(&part(before), &part(&applied.after)),
         };
         let what = match &applied.before {
+            None if applied.hidden => "may not be read, so whether it is there is not known",
             None => "is created",
             Some(_) if lines.is_empty() => "stays as it is",
             Some(_) => "changes",

@@ -14,13 +14,15 @@ use crate::{
 };
 
 /// A new object of which nobody knows when it will be created goes after all others.
-const LATEST: &str = "9999-12-31T00:00:00Z";
+const LATEST: &str = "9999-01-01T00:00:00Z";
 
 /// An object as it is and as it would be.
 #[derive(Debug)]
 pub struct Applied {
     /// As it is, if it is.
     pub before: Option<Value>,
+    /// Whether it may not be read, so that nobody knows whether it is.
+    pub hidden: bool,
     /// As it would be.
     pub after: Value,
     /// Why the API server did not judge it itself, if so.
@@ -41,8 +43,8 @@ pub async fn apply(client: &Client, kind: &str, object: &Value, manager: &str) -
     };
     let found = api.get_opt(name).await.map_err(Error::from);
     let (before, hidden) = match found {
-        Ok(found) => (found.map(|found| found.json().clone()), None),
-        Err(error @ Error::Refused { code: 403, .. }) => (None, Some(error.to_string())),
+        Ok(found) => (found.map(|found| found.json().clone()), false),
+        Err(Error::Refused { code: 403, .. }) => (None, true),
         Err(error) => return Err(error),
     };
     let parameters = PatchParams { dry_run: true, field_manager: Some(manager.to_owned()), ..PatchParams::default() };
@@ -52,10 +54,10 @@ pub async fn apply(client: &Client, kind: &str, object: &Value, manager: &str) -
         None => api.patch(name, &PatchParams { force: true, ..parameters }, &Patch::Apply(object)).await,
     };
     match answer.map_err(Error::from) {
-        Ok(after) => Ok(Applied { before, after: after.json().clone(), unjudged: hidden }),
+        Ok(after) => Ok(Applied { before, hidden, after: after.json().clone(), unjudged: None }),
         Err(error) if is_no_verdict(&error) => {
             let after = by_itself(object, before.as_ref(), removing.as_ref());
-            Ok(Applied { before, after, unjudged: Some(error.to_string()) })
+            Ok(Applied { before, hidden, after, unjudged: Some(error.to_string()) })
         }
         Err(error) => Err(error),
     }

@@ -2,6 +2,7 @@
 
 use super::foresight::Foreseen;
 use crate::plan::{
+    Goal,
     amount::{Amount, of},
     quota::Grant,
 };
@@ -19,11 +20,9 @@ pub fn lines(before: &Foreseen, after: &Foreseen) -> Vec<String> {
         let [total, handed, free, former] = [*total, handed, free, of(&old.allocated, key)].map(|amount| amount.text(key));
         format!("{key}: {handed} of {total} handed out, {free} free (now {former})")
     });
-    let systems = new.grants.iter().flat_map(|(system, grant)| {
-        let former = old.grants.get(system);
-        let told = former.is_none_or(|former| former.hard != grant.hard || former.waiting != grant.waiting) || grant.waiting.is_some();
-        told.then(|| share(system.as_str(), former, grant)).into_iter().flatten()
-    });
+    let serves = |system| after.plan.spaces.iter().any(|space| space.system.as_ref() == Some(system) && space.goal == Goal::Serve);
+    let systems = new.grants.iter().filter(|(system, _)| serves(system));
+    let systems = systems.filter_map(|(system, grant)| share(system.as_str(), old.grants.get(system), grant));
     let lowering = new.lowering.iter().map(|numbers| format!("the former total is served until systems give up so much: {numbers}"));
     totals.chain(systems).chain(lowering).chain(used_beyond(after)).collect()
 }
