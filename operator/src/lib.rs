@@ -14,3 +14,4 @@ pub mod error;
 pub mod names;
 pub mod plan;
 pub mod status;
+pub mod views;

@@ -28,6 +28,9 @@ pub const ANNOTATION_EPOCH: &str = "govcloud.io/epoch";
 pub const ANNOTATION_DISPLAY_NAME: &str = "govcloud.io/display-name";
 /// The approved spec, on the home namespace: it restores `status.contract` where a status was lost.
 pub const ANNOTATION_CONTRACT: &str = "govcloud.io/contract";
+/// On a namespace that was there before: the tenant, or tenant and system with a slash, that may take it over. Written by
+/// administrators of the cluster alone.
+pub const ANNOTATION_ADOPT_INTO: &str = "govcloud.io/adopt-into";
 /// Keeps the two kinds until their namespaces are in the state that `deletion` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
 
@@ -230,6 +233,12 @@ impl NamespaceName {
     #[must_use]
     pub fn tenant(&self) -> TenantName {
         TenantName::new(self.as_str().split(SEPARATOR).next().unwrap_or_default())
+    }
+
+    /// The tenant, or tenant and system with a slash, whose namespace this is by its name. Example: health/appointments.
+    #[must_use]
+    pub fn bearer(&self) -> String {
+        self.as_str().replacen(SEPARATOR, "/", 1)
     }
 
     /// The system after `--`, none for a home namespace.

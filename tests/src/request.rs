@@ -98,6 +98,18 @@ pub fn plugin(plane: &ControlPlane, program: &Path, person: Person, arguments: &
     Ok(text(&output.stdout))
 }
 
+/// Runs the plugin as anybody, with these groups beside those of everybody who is logged in; returns its exit code and what it printed.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn plugin_as(plane: &ControlPlane, program: &Path, user: &str, group: &str, arguments: &[&str]) -> Result<(i32, String)> {
+    let path = plane.directory().join(format!("{user}.kubeconfig"));
+    access::write_as(plane.kubeconfig(), user, &[group, "system:authenticated"], &path)?;
+    let output = Command::new(program).args(arguments).env("KUBECONFIG", path).output()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((output.status.code().context("it was killed")?, text(&output.stdout) + &text(&output.stderr)))
+}
+
 /// Waits as the auditor until the tenant is Ready; returns what the condition says.
 ///
 /// # Errors

@@ -115,6 +115,13 @@ pub struct AgencyTenantSpec {
     #[x_kube(validation = rules::uid())]
     pub adopt: Option<String>,
 
+    /// Whether the tenant takes over a namespace of its name that was there before it, with everything in it. An administrator
+    /// of the cluster must say so too, on the namespace itself: `kubectl govcloud adopt NAMESPACE --into TENANT` shows what
+    /// would change in it and writes the annotation `govcloud.io/adopt-into`. Default: false, and such a namespace is left alone.
+    /// Example: true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopt_namespace: bool,
+
     /// What happens to the home namespace when the tenant is deleted; each workload namespace follows its own
     /// system's `deletion`. Default: Retain.
     #[serde(default)]

@@ -59,6 +59,13 @@ pub struct HostedSystemSpec {
     #[serde(default)]
     pub network: SystemNetwork,
 
+    /// Whether the system takes over a namespace `<tenant>--<system>` that was there before it, with everything in it. An
+    /// administrator of the cluster must say so too, on the namespace itself: `kubectl govcloud adopt NAMESPACE --into
+    /// TENANT/SYSTEM` shows what would change in it and writes the annotation `govcloud.io/adopt-into`. Default: false, and such
+    /// a namespace is left alone. Example: true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopt_namespace: bool,
+
     /// What happens to the workload namespace when the system or its tenant is deleted. Default: Retain.
     #[serde(default)]
     pub deletion: Deletion,

@@ -1,7 +1,5 @@
 //! `govcloud approve`, `reject` and `suspend`: decide on the generation of a request that was shown, and on no other.
 
-use std::io::{IsTerminal, Write, stdin, stdout};
-
 use anyhow::{Context, bail};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
@@ -10,7 +8,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::client;
+use super::{client, confirmed};
 use crate::{
     api::{AgencyTenant, approval::Decision},
     plan::contract::differences,
@@ -54,7 +52,9 @@ async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
         bail!("generation {generation} of agencytenant/{name} is served already; to stop it, use `suspend`");
     }
     println!("{}", shown(&tenant, generation));
-    if !arguments.yes && !confirmed(name, generation, decision)? {
+    if !arguments.yes
+        && !confirmed(&format!("{} generation {generation} of {name}?", decision.as_str()), &format!("--yes --generation {generation}"))?
+    {
         bail!("nothing was decided");
     }
     let by = who_am_i(&client).await?;
@@ -114,17 +114,6 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
         spec.responsible_unit,
         changes.join("\n    ")
     )
-}
-
-fn confirmed(name: &str, generation: i64, decision: Decision) -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        bail!("there is nobody to ask; add --yes --generation {generation} when you have seen this");
-    }
-    print!("{} generation {generation} of {name}? Write yes: ", decision.as_str());
-    stdout().flush()?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }
 
 async fn who_am_i(client: &Client) -> anyhow::Result<String> {

@@ -58,13 +58,27 @@ pub(super) struct Arguments {
     log: String,
 }
 
+impl Arguments {
+    /// What the operator must know of its cluster.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            dns_namespace: self.dns_namespace.clone(),
+            dns_selector: self.dns_selector.iter().cloned().collect(),
+            dns_port: i32::from(self.dns_port),
+            cluster_ranges: self.cluster_ranges.clone(),
+            ingress_controllers: self.ingress_controllers.clone(),
+            platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).cloned().collect(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum LogFormat {
     Text,
     Json,
 }
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&arguments.log)
         .with_context(|| format!("--log: '{}' is not a filter; write for example info", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -72,14 +86,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
     }
-    let settings = Settings {
-        dns_namespace: arguments.dns_namespace,
-        dns_selector: arguments.dns_selector.into_iter().collect(),
-        dns_port: i32::from(arguments.dns_port),
-        cluster_ranges: arguments.cluster_ranges,
-        ingress_controllers: arguments.ingress_controllers,
-        platform_programs: arguments.metrics_collectors.into_iter().chain(arguments.platform_programs).collect(),
-    };
+    let settings = arguments.settings();
     let options = cluster::Options { listen: arguments.listen, workers: usize::from(arguments.workers), settings };
     let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
     let result = runtime.block_on(cluster::run(options));

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{
     cache::Cache,
     connection::{Connection, patch as patch_by_us, post},
-    merge::{not_ours, own_part, owner_of, with_foreign_labels},
+    merge::{agreed, not_ours, own_part, owner_of, with_foreign_labels},
     object::Object,
     repairs::Repairs,
     streams::Source,
@@ -56,7 +56,7 @@ impl Writer {
 
     async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
         let mut outcome = SpaceOutcome::default();
-        let mut found = Found { fresh: false, guarded: true };
+        let mut found = Found { fresh: false, guarded: true, adopts: space.adopts };
         let absent = space.changes.iter().any(|change| match change {
             Change::Create(desired) => desired.kind.is_namespace(),
             other => matches!(other, Change::Conflict { .. }),
@@ -106,7 +106,7 @@ impl Writer {
             Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &not_ours(namespace, owner))),
             Change::Create(desired) => {
                 let key = desired.key();
-                let created = self.in_turn(&key, desired.purpose, found.fresh, self.create(desired, found.fresh));
+                let created = self.in_turn(&key, desired.purpose, found.fresh, self.create(desired, found));
                 created.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Update { desired, seen } => {
@@ -147,16 +147,16 @@ impl Writer {
         done
     }
 
-    async fn create(&self, desired: &Desired, fresh: bool) -> Result<Done, Error> {
+    async fn create(&self, desired: &Desired, found: Found) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let object = Object::new(desired.object.clone())?;
         let created = match self.connection.request("create", desired.kind.plural, api.create(&post(), &object)).await {
-            Err(error) if error.is_code(409) => return self.take_over(desired).await,
+            Err(error) if error.is_code(409) => return self.take_over(desired, found.adopts).await,
             other => other?,
         };
         let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, Done::Created(1)) };
         let mut live = created.json().clone();
-        live["status"] = prime(created.json(), fresh);
+        live["status"] = prime(created.json(), found.fresh);
         let live = Object::new(live)?;
         let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post(), &live)).await;
         let live = match primed {
@@ -167,13 +167,14 @@ impl Writer {
         self.settle(desired, &live, Done::Created(2))
     }
 
-    /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it.
-    async fn take_over(&self, desired: &Desired) -> Result<Done, Error> {
+    /// Something of that name exists. In a namespace of ours the names of guards are ours; a namespace must prove it, or both sides
+    /// must have said that it is to be taken over.
+    async fn take_over(&self, desired: &Desired, adopts: bool) -> Result<Done, Error> {
         let live = self.get(desired).await?;
         if desired.kind.is_namespace() {
             let owner = owner_of(live.json());
             if owner != owner_of(&desired.object) && !(owner.is_empty() && self.is_proven(desired).await?) {
-                return Err(not_ours(&desired.namespace, &owner));
+                agreed(&desired.namespace, live.json(), adopts)?;
             }
         }
         if owner_of(live.json()) == owner_of(&desired.object) && live.labels().contains_key(LABEL_TENANT) {
@@ -293,6 +294,8 @@ struct Found {
     fresh: bool,
     /// Its guards are in place, so somebody may be let in.
     guarded: bool,
+    /// The contract or the system takes over a namespace that was there before.
+    adopts: bool,
 }
 
 /// What a change came to.

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::object::Object;
 use crate::{
     error::Error,
-    names::{LABEL_TENANT_UID, NamespaceName, is_ours},
-    plan::desired::Desired,
+    names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT_UID, NamespaceName, is_ours},
+    plan::{desired::Desired, owner::takeover},
 };
 
 /// The tenant that a namespace's mark names, empty where it names none.
@@ -18,15 +18,23 @@ pub(super) fn owner_of(object: &Value) -> String {
 /// Says whose a namespace is instead, and what can be done about it.
 pub(super) fn not_ours(namespace: &NamespaceName, owner: &str) -> Error {
     if owner.is_empty() {
-        return Error::Stranger(format!(
-            "namespace {namespace} exists and is not this tenant's: it carries no tenant's mark; it is left alone. Save what is in it and delete it, or choose another name"
-        ));
+        return Error::Stranger(takeover(namespace, "", false).err().unwrap_or_default());
     }
     Error::Orphan(format!(
         "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
          To take it over with all that is in it, set spec.adopt of agencytenant/{} to {owner}",
         namespace.tenant()
     ))
+}
+
+/// Whether a namespace of somebody else may be taken over, as far as it and the contract or the system say so.
+pub(super) fn agreed(namespace: &NamespaceName, live: &Value, declared: bool) -> Result<(), Error> {
+    let owner = owner_of(live);
+    if !owner.is_empty() {
+        return Err(not_ours(namespace, &owner));
+    }
+    let annotation = live["metadata"]["annotations"][ANNOTATION_ADOPT_INTO].as_str().unwrap_or_default();
+    takeover(namespace, annotation, declared).map_err(Error::Stranger)
 }
 
 /// The planned object with the version that was read, and with labels and annotations that mean nothing to us.

@@ -137,6 +137,9 @@ pub fn narrows(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -
     if !to.preapproved {
         widened.preapproved = from.preapproved;
     }
+    if !to.adopt_namespace {
+        widened.adopt_namespace = from.adopt_namespace;
+    }
     if to.network.between_systems == BetweenSystems::Deny {
         widened.network.between_systems = from.network.between_systems;
     }

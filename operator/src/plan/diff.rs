@@ -76,6 +76,8 @@ impl Change {
 pub struct SpaceChanges {
     /// Its name.
     pub namespace: NamespaceName,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
     /// What to do in it.
     pub changes: Vec<Change>,
 }
@@ -83,7 +85,11 @@ pub struct SpaceChanges {
 /// Compares a plan with what is there.
 #[must_use]
 pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
-    let of = |space: &SpacePlan| SpaceChanges { namespace: space.namespace.clone(), changes: changes(plan, space, observed) };
+    let of = |space: &SpacePlan| SpaceChanges {
+        namespace: space.namespace.clone(),
+        adopts: space.adopts,
+        changes: changes(plan, space, observed),
+    };
     plan.spaces.iter().chain(&plan.entrance).map(of).collect()
 }
 
@@ -127,13 +133,14 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
 }
 
 /// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
-/// back. Namespaces never go this way.
+/// back. Namespaces never go this way, nor does what was in a namespace before the operator came.
 fn prune<'a>(plan: &'a Plan, space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
-    inside(observed, &space.namespace).filter_map(|(key, entry)| {
+    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
+    inside(observed, &space.namespace).filter_map(move |(key, entry)| {
         let kind = TABLE[key.kind];
         let planned = space.desired.iter().any(|desired| &desired.key() == key);
         let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
-        if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) {
+        if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) || (foreign && entry.created < arrival) {
             return None;
         }
         let cause = if foreign { Some(cause(plan, space, &entry.opens)?) } else { None };

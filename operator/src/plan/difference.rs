@@ -10,8 +10,14 @@ use crate::api::AgencyTenantSpec;
 #[must_use]
 pub fn difference(from: Option<&AgencyTenantSpec>, to: &AgencyTenantSpec) -> Vec<String> {
     let value = |spec: &AgencyTenantSpec| serde_json::to_value(spec).unwrap_or_default();
+    between(&from.map(value).unwrap_or_default(), &value(to))
+}
+
+/// The same for any two objects.
+#[must_use]
+pub fn between(from: &Value, to: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    compare("", &from.map(value).unwrap_or_default(), &value(to), &mut lines);
+    compare("", from, to, &mut lines);
     lines
 }
 
@@ -82,9 +88,10 @@ fn text(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) if fields.contains_key("role") => {
+        Value::Object(fields) if fields.contains_key("kind") && fields.contains_key("name") => {
             let place = if field("namespace").is_empty() { String::new() } else { format!("{}/", field("namespace")) };
-            format!("{} {place}{} as {}", field("kind"), field("name"), field("role"))
+            let role = if field("role").is_empty() { String::new() } else { format!(" as {}", field("role")) };
+            format!("{} {place}{}{role}", field("kind"), field("name"))
         }
         Value::Object(fields) if fields.contains_key("cidr") => {
             format!("{} {} ports {} ({})", field("cidr"), protocol(fields), text(&value["ports"]), field("reason"))

@@ -75,6 +75,8 @@ pub struct Tenant {
     pub copy: String,
     /// Pod Security level.
     pub pod_security: PodSecurity,
+    /// Whether a namespace of its name that was there before may become its home namespace.
+    pub adopts_namespace: bool,
     /// What becomes of the home namespace on deletion.
     pub deletion: Deletion,
     /// Whether the tenant is marked deleted.
@@ -131,6 +133,8 @@ pub struct System {
     pub within_system: WithinSystem,
     /// Claimed share.
     pub wanted: Amounts,
+    /// Whether a namespace of its name that was there before may become its workload namespace.
+    pub adopts_namespace: bool,
     /// What becomes of the workload namespace on deletion.
     pub deletion: Deletion,
     /// Whether the system is marked deleted.
@@ -250,6 +254,7 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         suspended,
         copy,
         pod_security: spec.pod_security,
+        adopts_namespace: spec.adopt_namespace,
         deletion: spec.deletion,
         deleting: root.deleting,
     })
@@ -283,6 +288,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
         testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
         within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
         wanted: with_limits(wanted, total),
+        adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,
     })

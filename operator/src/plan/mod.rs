@@ -71,6 +71,8 @@ pub struct SpacePlan {
     pub desired: Vec<Desired>,
     /// What is to become of it.
     pub goal: Goal,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
     /// Whether its quota admits no pod and counts none.
     pub drained: bool,
     /// What objects of others may open in it.
@@ -124,6 +126,7 @@ fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &
         system: None,
         desired,
         goal,
+        adopts: false,
         drained: true,
         tolerance: Tolerance::default(),
         api_server_unknown: false,
@@ -213,6 +216,7 @@ fn space(
         system: site.system.clone(),
         desired: children(&space),
         goal: site.goal,
+        adopts: site.adopts,
         drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
         tolerance: tolerance(&space, &snapshot.observed),
         api_server_unknown: space.reaches_api_server() && snapshot.api_server.is_empty(),

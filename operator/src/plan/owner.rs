@@ -2,7 +2,7 @@
 
 use crate::{
     children::namespace_index,
-    names::{NamespaceName, QUOTA},
+    names::{ANNOTATION_ADOPT_INTO, NamespaceName, QUOTA},
     plan::snapshot::{Entry, Observed, QuotaState, inside},
 };
 
@@ -56,10 +56,46 @@ impl Identity {
         quotas.filter_map(|(key, entry)| Some((&key.namespace, &**entry.quota.as_ref()?)))
     }
 
+    /// When the operator came to a namespace: the age of its oldest object there. What others wrote and is older was there before,
+    /// in a namespace that was taken over, and its administrator handed it over with that in it.
+    #[must_use]
+    pub fn arrival(&self, observed: &Observed, namespace: &NamespaceName) -> Option<i64> {
+        let own = inside(observed, namespace).filter(|(key, entry)| key.kind != namespace_index() && self.claims(&entry.tenant_uid));
+        own.map(|(_, entry)| entry.created).min()
+    }
+
     fn has_quota_in(&self, observed: &Observed, namespace: &NamespaceName) -> bool {
         let mut here = inside(observed, namespace);
         here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.is_some() && self.claims(&entry.tenant_uid))
     }
+}
+
+/// Whether a namespace that was there before, and carries no tenant's mark, is to be taken over. Both sides must say so: an
+/// administrator of the cluster by the annotation, and the contract or the system by `declared`.
+///
+/// # Errors
+/// Who has not said so yet, and what they are to do.
+pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> Result<(), String> {
+    let bearer = namespace.bearer();
+    let object = match namespace.system() {
+        Some(system) => format!("hostedsystem/{system} in namespace {}", namespace.tenant()),
+        None => format!("agencytenant/{bearer}"),
+    };
+    let declare = format!("set spec.adoptNamespace of {object} to true");
+    let agree = format!("have an administrator of the cluster run `kubectl govcloud adopt {namespace} --into {bearer}`");
+    let missing = match (annotation == bearer, declared) {
+        (true, true) => return Ok(()),
+        (true, false) => format!("Its annotation {ANNOTATION_ADOPT_INTO} agrees to a takeover; to take it over, {declare}"),
+        (false, true) if annotation.is_empty() => format!("spec.adoptNamespace of {object} is true; to take it over, also {agree}"),
+        (false, _) if !annotation.is_empty() => {
+            format!("Its annotation {ANNOTATION_ADOPT_INTO} is \"{annotation}\", and by its name it can only become \"{bearer}\"; {agree}")
+        }
+        (false, _) => format!("To take it over with everything in it, {declare}, and {agree}"),
+    };
+    Err(format!(
+        "namespace {namespace} exists and is not this tenant's: it was there before and carries no tenant's mark, so it is left alone. \
+         {missing}. Otherwise save what is in it and delete it, or choose another name"
+    ))
 }
 
 /// What is known of a namespace itself.

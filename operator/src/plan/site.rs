@@ -31,6 +31,8 @@ pub(super) struct Site {
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     pub goal: Goal,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
     /// The share that it asks for; for a closed one, what is left of it.
     pub wanted: Amounts,
 }
@@ -96,8 +98,8 @@ impl Survey<'_> {
             (true, Deletion::Retain) => (Access::Closed, Goal::Close),
         };
         let display_name = self.tenant.display_name.clone();
-        let within_system = WithinSystem::default();
-        Some(Site { namespace, system: None, display_name, access, testing: false, within_system, goal, wanted: Amounts::new() })
+        let (within_system, adopts) = (WithinSystem::default(), self.tenant.adopts_namespace);
+        Some(Site { namespace, system: None, display_name, access, testing: false, within_system, goal, adopts, wanted: Amounts::new() })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -113,8 +115,8 @@ impl Survey<'_> {
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
         let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
-        let (testing, within_system) = (system.testing, system.within_system);
-        Some(Site { namespace, system: name, display_name, access, testing, within_system, goal, wanted })
+        let (testing, within_system, adopts) = (system.testing, system.within_system, system.adopts_namespace);
+        Some(Site { namespace, system: name, display_name, access, testing, within_system, goal, adopts, wanted })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -130,8 +132,8 @@ impl Survey<'_> {
             stage => (Access::of(stage), Goal::Serve),
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
-        let (display_name, within_system) = (entry.display_name.to_string(), entry.within_system);
-        Some(Site { namespace, system: Some(name.clone()), display_name, access, testing, within_system, goal, wanted })
+        let (display_name, within_system, system) = (entry.display_name.to_string(), entry.within_system, Some(name.clone()));
+        Some(Site { namespace, system, display_name, access, testing, within_system, goal, adopts: false, wanted })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -159,6 +161,7 @@ impl Survey<'_> {
                 testing: false,
                 within_system: WithinSystem::default(),
                 goal: Goal::Close,
+                adopts: false,
                 wanted: self.storage_held(&key.namespace),
             });
         }

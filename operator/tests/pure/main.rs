@@ -10,4 +10,5 @@ mod foreign;
 mod properties;
 mod purity;
 mod schema;
+mod views;
 mod world;

@@ -62,6 +62,7 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
             allow: Allow::default(),
             pod_security,
             adopt: None,
+            adopt_namespace: false,
             deletion,
         },
     )
@@ -81,6 +82,7 @@ fn system_spec() -> impl Strategy<Value = HostedSystemSpec> {
         protection_level: 2,
         resources: Share { guaranteed },
         network: SystemNetwork { within_system },
+        adopt_namespace: false,
         deletion,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-const PURE: [&str; 4] = ["api", "plan", "children", "status"];
+const PURE: [&str; 5] = ["api", "plan", "children", "status", "views"];
 const FORBIDDEN: [&str; 11] = [
     "kube::Client",
     "kube::Api",

@@ -1,0 +1,226 @@
+//! `govcloud plan`: what applying files would change, before anybody applies them. Reads with the caller's rights, writes nothing, and
+//! needs no operator.
+
+use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::{client, files, settings};
+use crate::{
+    api::AgencyTenantSpec,
+    cluster::{
+        dry_run::{Applied, apply},
+        live::Live,
+    },
+    names::{GROUP, TenantName},
+    plan::{Goal, contract::differences, difference::between, intent::intent, settings::Settings, snapshot::Snapshot},
+    views::{
+        changes::{Row, approval, conflicts, problems, rows},
+        foresight::{Foreseen, approve, foresee},
+        guard_rails::GuardRails,
+        quota,
+        refusals::refusals,
+        three_way::LAST_APPLIED,
+    },
+};
+
+#[derive(clap::Args)]
+#[command(after_help = "Exit codes: 0 nothing would change, 1 something would, 2 a file is refused or cannot be judged.\n\
+    The operator's settings are taken from the same GOVCLOUD_* variables as `govcloud run` takes them.")]
+pub(super) struct Arguments {
+    /// Files or folders with `AgencyTenants` and `HostedSystems`; - is the standard input. Other kinds are not looked at.
+    #[arg(long = "filename", short, required = true, num_args = 1, value_name = "FILE")]
+    filename: Vec<PathBuf>,
+    /// In whose name the files would be applied server-side, where an object was not applied from the client's side.
+    #[arg(long, default_value = "kubectl")]
+    field_manager: String,
+}
+
+pub(super) fn show(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(run(arguments))
+}
+
+/// What is printed, and what it amounts to.
+#[derive(Default)]
+struct Page {
+    lines: Vec<String>,
+    differs: bool,
+    refused: bool,
+}
+
+impl Page {
+    /// A headline with what belongs to it, where there is anything.
+    fn section(&mut self, headline: &str, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.lines.push(format!("  {headline}:"));
+            self.lines.extend(lines.into_iter().map(|line| format!("    {line}")));
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (client, settings) = (client().await?, settings()?);
+    let mut page = Page::default();
+    let mut live = Live::new(client.clone());
+    let mut tenants = BTreeSet::new();
+    for object in files::read(&arguments.filename)? {
+        if let Some(tenant) = take(&client, arguments, &object, &mut live, &mut page).await? {
+            tenants.insert(tenant);
+        }
+    }
+    live.tenants(&tenants).await?;
+    let rails = if tenants.is_empty() { GuardRails::default() } else { live.guard_rails().await? };
+    for tenant in &tenants {
+        live.tenant(tenant).await?;
+        tell(tenant, &mut live, &rails, &settings, &mut page).await?;
+    }
+    let unread: Vec<String> = live.unread().cloned().collect();
+    if !unread.is_empty() {
+        page.lines.push("not known, as it may not be read:".to_owned());
+        page.lines.extend(unread.into_iter().map(|line| format!("  {line}")));
+    }
+    println!("{}", page.lines.join("\n"));
+    Ok(ExitCode::from(match (page.refused, page.differs) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    }))
+}
+
+/// Lets the API server judge one object of the files. Returns the tenant that it concerns.
+async fn take(
+    client: &Client,
+    arguments: &Arguments,
+    object: &Value,
+    live: &mut Live,
+    page: &mut Page,
+) -> anyhow::Result<Option<TenantName>> {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let is_ours = object["apiVersion"].as_str().is_some_and(|version| version.starts_with(&format!("{GROUP}/")));
+    let tenant = match kind {
+        "AgencyTenant" if is_ours => text("name"),
+        "HostedSystem" if is_ours => text("namespace"),
+        _ => {
+            page.lines.push(format!("{}/{}: not looked at, only AgencyTenants and HostedSystems are", kind.to_lowercase(), text("name")));
+            return Ok(None);
+        }
+    };
+    let place = if kind == "HostedSystem" { format!(" in namespace {tenant}") } else { String::new() };
+    let object_name = format!("{}/{}{place}", kind.to_lowercase(), text("name"));
+    match apply(client, kind, object, &arguments.field_manager).await {
+        Ok(applied) => {
+            page.describe(&object_name, kind, &applied);
+            live.replace(kind, newer(applied.after)).with_context(|| format!("reading {object_name}"))?;
+            Ok(Some(TenantName::new(tenant)))
+        }
+        Err(error) => {
+            page.lines.push(format!("{object_name} is refused: {error}"));
+            page.refused = true;
+            Ok(None)
+        }
+    }
+}
+
+/// A dry run leaves the version as it was; what it shows is newer all the same.
+fn newer(mut object: Value) -> Value {
+    let version = object["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
+    object
+}
+
+impl Page {
+    /// What the object itself becomes.
+    fn describe(&mut self, name: &str, kind: &str, applied: &Applied) {
+        let part = |object: &Value| {
+            let mut annotations = object["metadata"]["annotations"].clone();
+            annotations.as_object_mut().map(|all| all.remove(LAST_APPLIED));
+            json!({ "spec": object["spec"], "metadata": { "labels": object["metadata"]["labels"], "annotations": annotations } })
+        };
+        let lines = match &applied.before {
+            None => Vec::new(),
+            Some(before) => between(&part(before), &part(&applied.after)),
+        };
+        let what = match &applied.before {
+            None if applied.hidden => "may not be read, so whether it is there is not known",
+            None => "is created",
+            Some(_) if lines.is_empty() => "stays as it is",
+            Some(_) => "changes",
+        };
+        self.differs |= applied.before.is_none() || !lines.is_empty();
+        self.lines.push(format!("{name} {what}"));
+        // Of a tenant the contract says what changes.
+        self.section("Fields", if kind == "AgencyTenant" { Vec::new() } else { lines });
+        let words = applied.unjudged.iter().map(|why| format!("by reading it alone, as the API server did not judge it: {why}"));
+        self.section("Judged", words.collect());
+    }
+}
+
+/// What follows for one tenant.
+async fn tell(tenant: &TenantName, live: &mut Live, rails: &GuardRails, settings: &Settings, page: &mut Page) -> anyhow::Result<()> {
+    let [now, mut then] = live.snapshots(tenant);
+    page.lines.push(format!("tenant {tenant}"));
+    let contract = contract(&then);
+    let preapproved = then.tenant.as_ref().and_then(|root| root.spec.as_ref().ok()).is_some_and(|spec| spec.preapproved);
+    let standing = intent(&then, settings).standing.filter(|_| !contract.is_empty());
+    page.section("Contract", contract);
+    page.section("Approval", approval(tenant, standing.as_ref(), preapproved).into_iter().collect());
+    approve(&mut then, settings);
+    let (before, after) = (foresee(now, settings), foresee(then, settings));
+    page.section("Cannot be served", problems(&after));
+    let rows = rows(&before, &after, live.strangers());
+    page.differs |= !rows.is_empty();
+    page.section("Changes", rows.iter().flat_map(sentences).collect());
+    page.section(
+        "Existing namespaces",
+        conflicts(&after, live.strangers()).into_iter().map(|words| words.unwrap_or_else(|words| words)).collect(),
+    );
+    page.section("Quota", quota::lines(&before, &after));
+    let lines = no_longer_admitted(live, rails, &before, &after).await?;
+    page.section("Runs on, but would not be admitted again", lines);
+    Ok(())
+}
+
+/// How the spec differs from what is served.
+fn contract(then: &Snapshot) -> Vec<String> {
+    let Some(root) = &then.tenant else { return vec!["there is no such agencytenant, so nothing is served".to_owned()] };
+    let served = root.status.contract.as_ref().or(then.kept.as_ref().map(|kept| &kept.spec));
+    let spec: Option<&AgencyTenantSpec> = root.spec.as_ref().ok();
+    spec.map(|spec| differences(served, spec)).unwrap_or_default()
+}
+
+fn sentences(row: &Row) -> Vec<String> {
+    let place = if row.namespace.is_empty() { String::new() } else { format!(" in namespace {}", row.namespace) };
+    let fields = row.fields.iter().map(|field| format!("  {field}"));
+    std::iter::once(format!("{}{place} is {}", row.object, row.what)).chain(fields).collect()
+}
+
+/// Objects that the guard rails and Pod Security admit as the namespaces are, and would not as they will be.
+async fn no_longer_admitted(live: &mut Live, rails: &GuardRails, before: &Foreseen, after: &Foreseen) -> anyhow::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let mut unknown = BTreeSet::new();
+    for space in after.plan.spaces.iter().filter(|space| space.goal == Goal::Serve) {
+        let itself = |foreseen: &Foreseen| {
+            let space = foreseen.plan.space(&space.namespace)?;
+            space.desired.iter().find(|desired| desired.kind.is_namespace()).map(|desired| desired.object.clone())
+        };
+        let (Some(now), Some(then)) = (itself(before), itself(after)) else { continue };
+        if now["metadata"] == then["metadata"] {
+            continue;
+        }
+        let subjects = live.objects(&space.namespace).await?;
+        let found = refusals(rails, &subjects, Some(&now), &then);
+        unknown.extend(found.unknown);
+        let enforced = |namespace: &Value| namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"].clone();
+        let warnings = if enforced(&now) == enforced(&then) {
+            Vec::new()
+        } else {
+            live.pod_security(&space.namespace, &json!({ "pod-security.kubernetes.io/enforce": enforced(&then) })).await?
+        };
+        lines.extend(found.lines.into_iter().chain(warnings).map(|line| format!("namespace {}: {line}", space.namespace)));
+    }
+    lines.extend(unknown.into_iter().map(|policy| format!("policy {policy} could not be evaluated here on some objects")));
+    Ok(lines)
+}

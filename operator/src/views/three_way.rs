@@ -1,0 +1,36 @@
+//! The patch that `kubectl apply` sends: what the file says, and null for what the file said when it was last applied and says no more.
+
+use serde_json::{Map, Value};
+
+/// Where `kubectl apply` remembers what it last applied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The merge patch; none where the object was not applied by `kubectl apply` from the client's side.
+#[must_use]
+pub fn patch(file: &Value, live: &Value) -> Option<Value> {
+    let last = live["metadata"]["annotations"][LAST_APPLIED].as_str()?;
+    let last: Value = serde_json::from_str(last).ok()?;
+    Some(with_removals(file, &last))
+}
+
+fn with_removals(file: &Value, last: &Value) -> Value {
+    let (Value::Object(wanted), Value::Object(former)) = (file, last) else { return file.clone() };
+    let gone = former.keys().filter(|key| !wanted.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let kept =
+        wanted.iter().map(|(key, value)| (key.clone(), former.get(key).map_or_else(|| value.clone(), |old| with_removals(value, old))));
+    Value::Object(gone.chain(kept).collect())
+}
+
+/// What a merge patch makes of an object.
+#[must_use]
+pub fn merged(object: &Value, patch: &Value) -> Value {
+    let Value::Object(changes) = patch else { return patch.clone() };
+    let mut fields = object.as_object().cloned().unwrap_or_else(Map::new);
+    for (key, change) in changes {
+        match change {
+            Value::Null => drop(fields.remove(key)),
+            change => drop(fields.insert(key.clone(), merged(object.get(key).unwrap_or(&Value::Null), change))),
+        }
+    }
+    Value::Object(fields)
+}

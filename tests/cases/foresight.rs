@@ -1,0 +1,141 @@
+//! `kubectl govcloud plan`: says what applying files would change, is right in that, and writes nothing.
+
+use acceptance::{Operator, request::plugin_as};
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+use crate::{
+    cluster::{Person, admin, pod_yaml, shared, system_yaml, tenant_yaml},
+    strangers::versions,
+};
+
+/// Runs `plan` on a folder with this file in it; its exit code and what it printed.
+async fn plan(user: &'static str, group: &'static str, yaml: &str) -> (i32, String) {
+    let yaml = yaml.to_owned();
+    spawn_blocking(move || {
+        let program = Operator::build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("all.yaml"), yaml).unwrap();
+        std::fs::write(folder.path().join("README.md"), "not read").unwrap();
+        plugin_as(&shared().plane, &program, user, group, &["plan", "-f", folder.path().to_str().unwrap()]).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+fn says(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|found| found.trim_start().starts_with(line)), "`{line}` is not in\n{text}");
+    }
+}
+
+/// Versions of the two kinds and of all that is in the namespaces.
+async fn everything(admin: &Person, tenant: &str, system: &str) -> (Vec<String>, Vec<Value>) {
+    let children = versions(admin, &[tenant, &format!("{tenant}--{system}")]).await;
+    let objects = [admin.get("AgencyTenant", "", tenant).await, admin.get("HostedSystem", tenant, system).await];
+    (children, objects.map(|object| object["metadata"]["resourceVersion"].clone()).to_vec())
+}
+
+#[tokio::test]
+async fn a_plan_says_what_comes_of_files_and_writes_nothing() {
+    let admin = admin().await;
+    admin.tenant_with_systems("planned", &["web"]).await;
+    admin.apply(&pod_yaml("planned--web", "running")).await;
+    admin
+        .until("the pod counts", "ResourceQuota", "planned--web", "govcloud-quota", |quota| {
+            quota.is_some_and(|quota| quota["status"]["used"]["pods"] == "1")
+        })
+        .await;
+    let (root, masters) = ("planner", "system:masters");
+    let as_it_is = format!("{}---{}", tenant_yaml("planned"), system_yaml("planned", "web"));
+    let (code, text) = plan(root, masters, &as_it_is).await;
+    assert_eq!(code, 0, "{text}");
+    says(&text, &["agencytenant/planned stays as it is", "hostedsystem/web in namespace planned stays as it is"]);
+
+    let before = everything(&admin, "planned", "web").await;
+    let changed = as_it_is
+        .replace("registry.example.gov.cn/base]", "registry.example.gov.cn/new]")
+        .replace("requests.cpu: '8'", "requests.cpu: '12'");
+    let more = format!(
+        "{changed}---{}---\n{{apiVersion: v1, kind: Secret, metadata: {{name: other}}}}\n",
+        system_yaml("planned", "more").replace("requests.cpu: '8'", "requests.cpu: '30'")
+    );
+    let (code, text) = plan(root, masters, &more).await;
+    assert_eq!(code, 1, "{text}");
+    says(
+        &text,
+        &[
+            "secret/other: not looked at",
+            "images.registries: registry.example.gov.cn/base is removed",
+            "not needed, as spec.preapproved is true",
+            "spec.resources.guaranteed.requests.cpu: 8 becomes 12",
+            "namespace/planned--more is created",
+            "networkpolicy/govcloud-isolation in namespace planned--more is created",
+            "resourcequota/govcloud-quota in namespace planned--web is changed",
+            "spec.hard.requests.cpu: 8 becomes 12",
+            "requests.cpu: 12 of 40 handed out, 28 free (now 8)",
+            "hostedsystem/web fits: ",
+            "hostedsystem/more waits: ",
+            "namespace planned--web: pod running: rule images: spec.containers[main].image: \"registry.example.gov.cn/base/web:1\"",
+        ],
+    );
+    assert!(text.contains("requests.cpu: 30 wanted, 28 free"), "{text}");
+    assert_eq!(everything(&admin, "planned", "web").await, before, "a plan writes nothing");
+    assert!(admin.look("HostedSystem", "planned", "more").await.is_none());
+
+    // What was foreseen is what comes.
+    admin.apply(&changed).await;
+    admin
+        .until("the share is raised", "ResourceQuota", "planned--web", "govcloud-quota", |quota| {
+            quota.is_some_and(|quota| quota["status"]["hard"]["requests.cpu"] == "12")
+        })
+        .await;
+    let (code, text) = plan(root, masters, &changed).await;
+    assert_eq!(code, 0, "{text}");
+}
+
+#[tokio::test]
+async fn a_plan_of_a_new_agency_and_of_a_wrong_one() {
+    let (root, masters) = ("founder", "system:masters");
+    let new = tenant_yaml("foreseen").replace("  preapproved: true\n", "") + "---" + &system_yaml("foreseen", "web");
+    let (code, text) = plan(root, masters, &new).await;
+    assert_eq!(code, 1, "{text}");
+    says(
+        &text,
+        &[
+            "agencytenant/foreseen is created",
+            "hostedsystem/web in namespace foreseen is created",
+            "by reading it alone, as the API server did not judge it: namespaces \"foreseen\" not found",
+            "needed, by somebody who holds the verb approve on agencytenants",
+            "namespace/foreseen is created",
+            "rolebinding/govcloud-owner in namespace foreseen--web is created",
+            "requests.cpu: 8 of 40 handed out, 32 free (now 0)",
+        ],
+    );
+    let (code, text) = plan(root, masters, &new.replace("limits.cpu: '80'", "limits.cpu: '8'")).await;
+    assert_eq!(code, 2, "{text}");
+    says(&text, &["agencytenant/foreseen is refused: "]);
+    assert!(admin().await.look("AgencyTenant", "", "foreseen").await.is_none());
+}
+
+#[tokio::test]
+async fn an_owner_sees_what_an_owner_may_and_is_told_what_is_not_known() {
+    let admin = admin().await;
+    admin.tenant_with_systems("seen", &["web"]).await;
+    let changed = system_yaml("seen", "web").replace("requests.cpu: '8'", "requests.cpu: '50'");
+    let (code, text) = plan("seen-owner", "seen-owners", &changed).await;
+    assert_eq!(code, 1, "{text}");
+    says(
+        &text,
+        &[
+            "hostedsystem/web in namespace seen changes",
+            "spec.resources.guaranteed.requests.cpu: 8 becomes 50",
+            "hostedsystem/web waits: ",
+            "not known, as it may not be read:",
+            "validatingadmissionpolicies, so whether running objects would be admitted",
+        ],
+    );
+    let (code, text) = plan("stranger", "strangers", &changed).await;
+    assert_eq!(code, 1, "{text}");
+    says(&text, &["hostedsystem/web in namespace seen may not be read", "not known, as it may not be read:"]);
+}
