@@ -1,5 +1,7 @@
 //! `AgencyTenant`: what an agency gets.
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     allowances::{Allow, Images},
     common::{Deletion, Quantity, Resources},
+    objects::Objects,
     rules,
     tenant_status::AgencyTenantStatus,
 };
@@ -65,7 +68,8 @@ pub struct AgencyTenantSpec {
     /// Who may enter the agency's namespaces, and as what: the only way in. At most 64; the same subject once.
     /// Default: nobody. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
     #[serde(default)]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "namespace", "name"]))]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = rules::each_subject_once())]
     pub members: Vec<Member>,
 
     /// The agency's total, over all of its namespaces. A map of quota key to amount. It must name requests.cpu,
@@ -79,6 +83,18 @@ pub struct AgencyTenantSpec {
     #[x_kube(validation = rules::whole_counts())]
     #[x_kube(validation = rules::complete_total())]
     pub quota: Resources,
+
+    /// Counts of objects that each namespace of the agency may hold, by kind, where the default is too low. Keys: configmaps
+    /// (default 500), secrets (1500), services (200), loadbalancers and nodeports (60 each, where `allow.serviceTypes` lists the type),
+    /// replicationcontrollers (20), serviceaccounts, deployments, ingresses, leases, horizontalpodautoscalers and poddisruptionbudgets
+    /// (200 each), replicasets (2200), statefulsets, cronjobs, networkpolicies, roles and rolebindings (100 each), daemonsets (40),
+    /// jobs (500). A value is between the default and 10000. Volumes are counted by `quota`. Default: none.
+    /// Example: `{services: 400}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 20))]
+    #[x_kube(validation = rules::known_objects())]
+    #[x_kube(validation = rules::raised_objects())]
+    pub objects: Objects,
 
     /// What a container gets that does not say what it needs. Default: requests 100m and 128Mi, limits 500m and 512Mi.
     #[serde(default)]
@@ -133,16 +149,18 @@ pub struct AgencyTenantSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::no_system_subject())]
 #[x_kube(validation = rules::subject_name())]
+#[x_kube(validation = rules::subject_bytes())]
 #[x_kube(validation = rules::subject_namespace())]
 pub struct Member {
     /// What the subject is: User, Group or `ServiceAccount`. Example: Group.
     pub kind: SubjectKind,
-    /// Name of the subject, as the API server authenticates it; 1 to 253 characters, none of Kubernetes' own
+    /// Name of the subject, as the API server authenticates it; 1 to 253 bytes, none of Kubernetes' own
     /// `system:` names. Example: health-owners.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. Default: empty. Example: health--appointments.
-    #[serde(default)]
+    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. A User or Group has none.
+    /// Example: health--appointments.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 63))]
     pub namespace: String,
     /// What the subject may do: an Owner declares and runs systems, a Deployer deploys into them, an Auditor reads.

@@ -5,6 +5,8 @@
 
 use kube::core::{Message, Rule};
 
+use super::objects::{MAX_OBJECTS, OBJECT_CAPS};
+
 /// A rule whose message is an expression.
 fn rule(holds: impl Into<String>, message: impl Into<String>) -> Rule {
     Rule::new(holds.into()).message(Message::Expression(message.into()))
@@ -50,7 +52,7 @@ pub(super) fn uid() -> Rule {
 pub(super) fn own_service_accounts() -> Rule {
     root_rule(
         "oldSelf.value().spec.members == self.spec.members",
-        "self.spec.members.all(m, m.kind != 'ServiceAccount' || m.__namespace__ in ['', self.metadata.name] \
+        "self.spec.members.all(m, m.kind != 'ServiceAccount' || !has(m.__namespace__) || m.__namespace__ in ['', self.metadata.name] \
          || m.__namespace__.startsWith(self.metadata.name + '--'))",
         ".spec.members",
         "\"a ServiceAccount of a namespace that is not the agency's; name only those of '\" + self.metadata.name \
@@ -76,11 +78,58 @@ pub(super) fn subject_name() -> Rule {
     .field_path(".name")
 }
 
+/// A subject's name is short enough for the lists in which guard rails read it: they count bytes, and the schema characters.
+pub(super) fn subject_bytes() -> Rule {
+    rule("bytes(self.name).size() <= 253", "'has ' + string(bytes(self.name).size()) + ' bytes; a name has at most 253 bytes'")
+        .field_path(".name")
+}
+
+/// No subject stands twice among the members: its role would be either.
+pub(super) fn each_subject_once() -> Rule {
+    let same = "o.kind == m.kind && o.name == m.name && (has(o.__namespace__) ? o.__namespace__ : '') == (has(m.__namespace__) ? m.__namespace__ : '')";
+    rule(
+        format!("self.all(m, self.exists_one(o, {same}))"),
+        format!(
+            "self.filter(m, !self.exists_one(o, {same})).map(m, m.kind + ' ' + m.name + ' is named more than once; name each member once, \
+             with one role')[0]"
+        ),
+    )
+}
+
+/// The defaults of the counts of objects, as a CEL map.
+fn object_defaults() -> String {
+    let entries: Vec<String> = OBJECT_CAPS.iter().map(|cap| format!("'{}': {}", cap.name, cap.default)).collect();
+    format!("{{{}}}", entries.join(", "))
+}
+
+/// Kinds of objects whose number is bounded.
+pub(super) fn known_objects() -> Rule {
+    let names: Vec<&str> = OBJECT_CAPS.iter().map(|cap| cap.name).collect();
+    let known = format!("['{}']", names.join("', '"));
+    rule(
+        format!("self.all(k, k in {known})"),
+        format!("'unknown kind ' + self.filter(k, !(k in {known}))[0] + '; use {}'", names.join(", ")),
+    )
+}
+
+/// Counts of objects are raised, and not without bound.
+pub(super) fn raised_objects() -> Rule {
+    let defaults = object_defaults();
+    let wrong = format!("k in {defaults} && (self[k] < {defaults}[k] || self[k] > {MAX_OBJECTS})");
+    rule(
+        format!("!self.exists(k, {wrong})"),
+        format!(
+            "self.filter(k, {wrong}).map(k, k + ': ' + string(self[k]) + ' is not between the default of ' + string({defaults}[k]) + \
+             ' and {MAX_OBJECTS}; write a number between the two, or leave it out for the default')[0]"
+        ),
+    )
+}
+
 /// A namespace goes with a `ServiceAccount`, and with nothing else.
 pub(super) fn subject_namespace() -> Rule {
     rule(
-        "self.kind == 'ServiceAccount' ? self.__namespace__ != '' : self.__namespace__ == ''",
-        "\"'\" + self.__namespace__ + \"' does not go with the kind of member '\" + self.name \
+        "(self.kind == 'ServiceAccount') == (has(self.__namespace__) && self.__namespace__ != '')",
+        "\"'\" + (has(self.__namespace__) ? self.__namespace__ : '') + \"' does not go with the kind of member '\" + self.name \
          + \"'; a ServiceAccount needs its namespace, a User or Group has none\"",
     )
     .field_path(".namespace")

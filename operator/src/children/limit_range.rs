@@ -26,17 +26,27 @@ pub(super) static KIND: Kind = Kind {
     opens: None,
 };
 
+/// Ephemeral storage of a container that states none, where the agency's total counts it: room for logs and temporary files.
+const SCRATCH_REQUEST: &str = "64Mi";
+/// The most that such a container may write.
+const SCRATCH_LIMIT: &str = "512Mi";
+
 fn build(space: &Space) -> Vec<Value> {
     let quantities = |pairs: &[(&'static str, Quantity)]| -> BTreeMap<&'static str, String> {
         pairs.iter().map(|(resource, quantity)| (*resource, canonical(resource, quantity.as_str()))).collect()
     };
     let defaults = &space.tenant.defaults;
+    // Where the quota counts it, a container that states none would go uncounted, beside ones that are.
+    let counted = |key: &str| space.hard.get(key).is_some_and(|amount| *amount > Amount::ZERO);
+    let scratch = |key: &str, amount: &str| counted(key).then(|| ("ephemeral-storage", Quantity(amount.to_owned())));
+    let requests: Vec<_> = defaults.requests.iter().cloned().chain(scratch("requests.ephemeral-storage", SCRATCH_REQUEST)).collect();
+    let limits: Vec<_> = defaults.limits.iter().cloned().chain(scratch("limits.ephemeral-storage", SCRATCH_LIMIT)).collect();
     vec![json!({
         "metadata": { "name": LIMIT_RANGE },
         "spec": { "limits": [{
             "type": "Container",
-            "default": quantities(&defaults.limits),
-            "defaultRequest": quantities(&defaults.requests),
+            "default": quantities(&limits),
+            "defaultRequest": quantities(&requests),
         }] },
     })]
 }

@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::{Build, Kind, Rank, Write};
 use crate::{
-    api::allowances::ServiceType,
+    api::{
+        allowances::ServiceType,
+        objects::{OBJECT_CAPS, ObjectCap},
+    },
     names::{ANNOTATION_EPOCH, QUOTA},
     plan::{
         amount::{self, Amount, Amounts},
@@ -31,32 +34,11 @@ pub(super) static KIND: Kind = Kind {
     opens: None,
 };
 
-/// Most Services in one namespace, of whichever type the contract allows.
-const SERVICES: u32 = 60;
+/// Quota key of the number of volumes.
+const VOLUME_COUNT: &str = "persistentvolumeclaims";
 
-/// Most objects of a kind in one namespace, so that nobody fills the API server's store. Kinds of Kubernetes itself only: while
-/// the controller manager does not know a custom kind yet, a quota on its count refuses every one ("status unknown").
-const OBJECT_CAPS: [(&str, u32); 19] = [
-    ("configmaps", 200),
-    ("secrets", 200),
-    ("services", SERVICES),
-    ("persistentvolumeclaims", 100),
-    ("replicationcontrollers", 20),
-    ("count/serviceaccounts", 40),
-    ("count/deployments.apps", 100),
-    ("count/replicasets.apps", 1000),
-    ("count/statefulsets.apps", 60),
-    ("count/cronjobs.batch", 60),
-    ("count/jobs.batch", 300),
-    ("count/ingresses.networking.k8s.io", 40),
-    ("count/networkpolicies.networking.k8s.io", 60),
-    ("count/leases.coordination.k8s.io", 60),
-    ("count/daemonsets.apps", 40),
-    ("count/horizontalpodautoscalers.autoscaling", 100),
-    ("count/poddisruptionbudgets.policy", 100),
-    ("count/roles.rbac.authorization.k8s.io", 60),
-    ("count/rolebindings.rbac.authorization.k8s.io", 60),
-];
+/// Volumes in one namespace, where neither total nor share counts them.
+const VOLUMES: u32 = 100;
 
 fn build(space: &Space) -> Vec<Value> {
     let hard: BTreeMap<String, String> = hard(space).iter().map(|(key, amount)| (key.clone(), amount.text(key))).collect();
@@ -69,27 +51,32 @@ fn build(space: &Space) -> Vec<Value> {
 
 /// Every key that admission should judge; what nobody claimed is 0.
 fn hard(space: &Space) -> Amounts {
-    let mut hard: Amounts = OBJECT_CAPS.iter().map(|(key, cap)| ((*key).to_owned(), Amount::whole(*cap))).collect();
-    for key in STANDARD_KEYS
-        .into_iter()
-        .chain(["services.nodeports", "services.loadbalancers"])
-        .chain(space.tenant.quota.keys().map(String::as_str))
-    {
+    let mut hard: Amounts = OBJECT_CAPS.iter().map(|cap| (cap.key.to_owned(), count(space, cap))).collect();
+    hard.insert(VOLUME_COUNT.to_owned(), Amount::whole(VOLUMES));
+    for key in STANDARD_KEYS.into_iter().chain(space.tenant.quota.keys().map(String::as_str)) {
         hard.insert(key.to_owned(), Amount::ZERO);
-    }
-    for (key, allowed) in [("services.nodeports", ServiceType::NodePort), ("services.loadbalancers", ServiceType::LoadBalancer)] {
-        if space.tenant.allow.service_types.contains(&allowed) {
-            hard.insert(key.to_owned(), Amount::whole(SERVICES));
-        }
     }
     hard.extend(space.hard.iter().map(|(key, amount)| (key.clone(), *amount)));
     if space.access != Access::Open {
         hard.insert("pods".to_owned(), Amount::ZERO);
     }
     if space.access == Access::Members {
-        hard.insert("persistentvolumeclaims".to_owned(), Amount::ZERO);
+        hard.insert(VOLUME_COUNT.to_owned(), Amount::ZERO);
     }
     hard
+}
+
+/// How many objects of a kind. A load balancer takes a node port of its own for each of its ports, unless it asks for none; whether a
+/// Service may be of type `NodePort` says a policy.
+fn count(space: &Space, cap: &ObjectCap) -> Amount {
+    let allows = |kinds: &[ServiceType]| kinds.iter().any(|kind| space.tenant.allow.service_types.contains(kind));
+    let closed = match cap.name {
+        "nodeports" => !allows(&[ServiceType::NodePort, ServiceType::LoadBalancer]),
+        "loadbalancers" => !allows(&[ServiceType::LoadBalancer]),
+        _ => false,
+    };
+    let wanted = space.tenant.objects.get(cap.name).copied().unwrap_or_default().max(cap.default);
+    if closed { Amount::ZERO } else { Amount::whole(u32::try_from(wanted).unwrap_or_default()) }
 }
 
 /// Amounts, not texts: the API server writes some quantities another way. Scopes would narrow what the quota judges.
@@ -102,9 +89,8 @@ fn content(object: &Value) -> Value {
 fn figures(object: &Value) -> QuotaState {
     let [wanted, hard, used] = [&object["spec"]["hard"], &object["status"]["hard"], &object["status"]["used"]].map(read);
     let epoch = object["metadata"]["annotations"][ANNOTATION_EPOCH].as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
-    // Volumes are counted for what is left of a closed namespace; the other caps are the same for all and handed out to nobody.
-    let told =
-        |key: &str| key == "persistentvolumeclaims" || !key.starts_with("services.") && OBJECT_CAPS.iter().all(|(cap, _)| *cap != key);
+    // Volumes are counted for what is left of a closed namespace; the counts of other objects are handed out to nobody.
+    let told = |key: &str| OBJECT_CAPS.iter().all(|cap| cap.key != key);
     QuotaState::new(&wanted, &hard, &used, epoch, told)
 }
 

@@ -11,6 +11,7 @@ use crate::{
         allowances::{Allow, Images},
         approval::{Contract, TenantStage},
         hosted_system::WithinSystem,
+        objects::Objects,
     },
     names::{SystemName, TenantName, system_name_complaint, tenant_name_complaint},
     plan::{
@@ -18,7 +19,7 @@ use crate::{
         checks::{check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
         contract::{Kept, Standing, standing},
         owner::Identity,
-        quota::with_limits,
+        quota::with_following,
         rivals::crowd,
         settings::Settings,
         snapshot::{Snapshot, SystemRoot, TenantRoot},
@@ -61,6 +62,8 @@ pub struct Tenant {
     pub kubernetes_api: KubernetesApi,
     /// Checked ways out.
     pub egress: Vec<Exit>,
+    /// Counts of objects in each namespace that are above the defaults, by kind.
+    pub objects: Objects,
     /// Domains of its hostnames.
     pub domains: Vec<String>,
     /// Where its images come from.
@@ -247,6 +250,7 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         between_systems: spec.network.between_systems,
         kubernetes_api: spec.network.kubernetes_api,
         egress,
+        objects: spec.objects,
         domains: spec.domains,
         images: spec.images,
         dead_classes: settings.without_controller(&spec.allow.ingress_classes).into_iter().map(str::to_owned).collect(),
@@ -287,7 +291,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
         }),
         testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
         within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
-        wanted: with_limits(wanted, total),
+        wanted: with_following(wanted, total),
         adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,

@@ -14,17 +14,9 @@ use crate::{
     },
 };
 
-/// Keys that every quota carries, whether the total names them or not.
-pub const STANDARD_KEYS: [&str; 8] = [
-    "requests.cpu",
-    "requests.memory",
-    "limits.cpu",
-    "limits.memory",
-    "requests.storage",
-    "requests.ephemeral-storage",
-    "limits.ephemeral-storage",
-    "pods",
-];
+/// Keys that every quota carries, whether the total names them or not. Ephemeral storage is counted only where the total names it:
+/// with an amount of 0, a pod that says what it needs would be refused, and one that says nothing admitted.
+pub const STANDARD_KEYS: [&str; 6] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"];
 
 /// What one system is to hold of the total.
 #[derive(Clone, Debug)]
@@ -186,11 +178,20 @@ fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
     }
 }
 
-/// Where only the request of a resource is claimed, its limit follows in the proportion of the tenant's total.
+/// What a share leaves out follows what it names, in the proportion of the tenant's total: a limit its request, and ephemeral
+/// storage, where the total names it, the memory.
 #[must_use]
-pub fn with_limits(mut claimed: Amounts, total: &Amounts) -> Amounts {
+pub fn with_following(mut claimed: Amounts, total: &Amounts) -> Amounts {
+    let (memory, scratch) = ("requests.memory", "requests.ephemeral-storage");
+    if let (Some(share), Some(whole), None) = (claimed.get(memory), total.get(scratch), claimed.get(scratch)) {
+        let following = share.in_proportion(*whole, amount::of(total, memory), scratch);
+        claimed.insert(scratch.to_owned(), following);
+    }
     for resource in ["cpu", "memory", "ephemeral-storage"] {
         let (request, limit) = (format!("requests.{resource}"), format!("limits.{resource}"));
+        if resource == "ephemeral-storage" && !total.contains_key(&limit) {
+            continue;
+        }
         if let (Some(share), None) = (claimed.get(&request), claimed.get(&limit)) {
             let following = share.in_proportion(amount::of(total, &limit), amount::of(total, &request), &limit);
             claimed.insert(limit, following);

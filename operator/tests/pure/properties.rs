@@ -1,6 +1,6 @@
 //! What holds for any tenant, however it is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use govcloud::{
     api::{
@@ -55,6 +55,7 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
             suspended: false,
             members,
             quota,
+            objects: BTreeMap::new(),
             limits: ContainerDefaults::default(),
             network,
             domains: Vec::new(),

@@ -161,7 +161,7 @@ fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
 #[test]
 fn a_limit_that_is_not_claimed_follows_its_request() {
     let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
-    assert_eq!(with_limits(read(&[("requests.cpu", "8")]), &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
+    assert_eq!(with_following(read(&[("requests.cpu", "8")]), &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
     let named = read(&[("requests.cpu", "8"), ("limits.cpu", "9")]);
-    assert_eq!(with_limits(named.clone(), &total), named);
+    assert_eq!(with_following(named.clone(), &total), named);
 }
