@@ -90,6 +90,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("coordination.k8s.io", "v1", "Lease", "leases"),
         ("events.k8s.io", "v1", "Event", "events"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+        ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses"),
         ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
         ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
         ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles"),

@@ -6,6 +6,7 @@
 
 mod approval;
 mod decisions;
+mod pod_classes;
 mod properties;
 mod purity;
 mod schema;
