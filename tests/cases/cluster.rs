@@ -87,6 +87,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("", "v1", "LimitRange", "limitranges"),
         ("", "v1", "ServiceAccount", "serviceaccounts"),
         ("apps", "v1", "Deployment", "deployments"),
+        ("batch", "v1", "Job", "jobs"),
         ("coordination.k8s.io", "v1", "Lease", "leases"),
         ("events.k8s.io", "v1", "Event", "events"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),

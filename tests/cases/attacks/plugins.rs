@@ -42,3 +42,28 @@ async fn what_admission_plugins_write_into_pods_is_admitted() {
     assert_eq!(pod["nodeSelector"], json!({"room": "odd", "floor": "2"}));
     assert!(tolerates(&pod, "room") && tolerates(&pod, "floor"), "{pod}");
 }
+
+#[tokio::test]
+async fn a_queue_of_the_platform_says_where_a_job_runs() {
+    let world = World::on_shared().await;
+    let admin = &world.admin;
+    admin.tenant_with_systems("queues", &["web"]).await;
+    admin.until("is there", "ServiceAccount", "queues--web", "default", |account| account.is_some()).await;
+    let job = |name: &str| {
+        let mut job = changed(&table::bases(&world)["job"], &json!({"metadata": {"name": name}, "spec": {"suspend": true}}));
+        job["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example.gov.cn/base/web:1".into();
+        job["spec"]["template"]["spec"]["securityContext"] = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+        serde_json::from_value(job).unwrap()
+    };
+    let owner = crate::cluster::shared().person("olga", &["queues-owners"]).await;
+    let queue = crate::cluster::Person { client: world.client("queue").await };
+    for name in ["nightly", "chosen"] {
+        owner.api("Job", "queues--web").create(&PostParams::default(), &job(name)).await.unwrap();
+    }
+    let go = json!({"spec": {"suspend": false, "template": {"spec": {"nodeSelector": {"pool": "gpu"}}}}});
+    let refused = owner.try_patch("Job", "queues--web", "chosen", go.clone()).await.unwrap_err();
+    assert!(refused.contains("rule node-selection: spec.template.spec.nodeSelector: \"pool=gpu\""), "{refused}");
+    queue.patch("Job", "queues--web", "nightly", go).await;
+    let runs = |job: Option<&Value>| job.is_some_and(|job| job["status"]["active"] == 1);
+    admin.until("it has its pod", "Job", "queues--web", "nightly", runs).await;
+}
