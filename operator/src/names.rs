@@ -91,7 +91,8 @@ pub const NETWORK_POLICY: &str = "govcloud-isolation";
 pub const DEPLOYER: &str = "deployer";
 /// Begins the name of the `ClusterRole`, and of its binding, that lets a tenant's Owners at their own `AgencyTenant`.
 pub const ENTRANCE_PREFIX: &str = "govcloud:tenant:";
-/// The guard rails, each a policy and its binding, in `charts/govcloud/policies/`.
+/// The guard rails, each a policy and its binding, in `charts/govcloud/policies/`. A policy there that only warns is none: it
+/// denies nothing by which it could be proven, and nobody waits for it.
 pub const POLICIES: [&str; 17] = [
     "govcloud-approvals",
     "govcloud-bindings",
@@ -111,8 +112,6 @@ pub const POLICIES: [&str; 17] = [
     "govcloud-systems",
     "govcloud-tenants",
 ];
-/// The policies that only warn, so that nothing proves them to be in force and nobody waits for them.
-pub const WARNINGS: [&str; 1] = ["govcloud-images-warning"];
 /// Selects them.
 pub const POLICY_SELECTOR: &str = "app.kubernetes.io/part-of=govcloud";
 /// Begins the name of the `ClusterRole` that each policy refuses always, so that it can be proven to be in force.

@@ -2,6 +2,7 @@
 //! other: what one of them breaks, or asks for the silence of, is no other's.
 
 mod attacks;
+mod default_class;
 mod gate;
 mod outage;
 mod permissions;

@@ -9,6 +9,7 @@ mod containers;
 mod judge;
 mod live;
 mod people;
+mod plugins;
 mod sizes;
 mod table;
 mod world;

@@ -28,6 +28,12 @@ spec: {responsibleUnit: null} => spec.responsibleUnit | Required value
 spec: {podSecurity: privileged} => spec.podSecurity | 'privileged' | 'restricted', 'baseline'
 spec: {deletion: Orphan} => spec.deletion | 'Orphan' | 'Retain', 'Delete'
 spec: {limits: {defaultRequest: {cpu: '1', memory: 1Gi}}} => spec.limits | defaultRequest | is above | lower
+spec: {allow: {nodePools: [gpu]}} => spec.allow.nodePools | 'gpu' is not a pool of nodes | key=value, for example pool=gpu
+spec: {allow: {nodePools: ['pool=a b']}} => spec.allow.nodePools | 'pool=a b' is not a pool of nodes | key=value
+spec: {allow: {nodePools: [pool=gpu, 'pool=gpu=1']}} => spec.allow.nodePools | 'pool=gpu=1' is not a pool of nodes
+spec: {allow: {nodePools: ['=gpu']}} => spec.allow.nodePools | '=gpu' is not a pool of nodes
+spec: {allow: {nodePools: [node-role.kubernetes.io/control-plane=]}} => spec.allow.nodePools | none of the control plane's
+spec: {allow: {nodePools: [pool=gpu, pool=gpu]}} => spec.allow.nodePools[1] | Duplicate value
 spec: {limits: {default: {cpu: much, memory: 1Gi}}} => spec.limits.default.cpu | 'much' is not a quantity
 ";
 
@@ -117,6 +123,7 @@ metadata: {name: kubernetes}
 metadata: {name: systems}
 spec: {quota: {pods: 400, requests.cpu: 40, limits.cpu: 80}}
 spec: {quota: {requests.storage: 1E, requests.nvidia.com/gpu: 2, persistentvolumeclaims: '0'}}
+spec: {allow: {nodePools: [pool=gpu, example.com/pool=gpu, node-role.kubernetes.io/edge=, kubernetes.io/hostname=node-a]}}
 spec: {members: []}
 spec: {members: [{kind: ServiceAccount, name: ci, namespace: refusals, role: Deployer}]}
 spec: {members: [{kind: ServiceAccount, name: ci, namespace: refusals--web, role: Deployer}]}

@@ -8,6 +8,7 @@ mod guard_rails;
 mod leaving;
 mod refused_pods;
 mod request;
+mod warnings;
 
 use std::{collections::BTreeMap, path::PathBuf};
 

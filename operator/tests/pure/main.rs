@@ -7,6 +7,7 @@
 mod approval;
 mod decisions;
 mod foreign;
+mod pod_classes;
 mod properties;
 mod purity;
 mod schema;

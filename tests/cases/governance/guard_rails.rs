@@ -1,12 +1,27 @@
 //! The guard rails themselves are missing, or not in force yet.
 
-use acceptance::{Operator, workspace};
-use kube::api::DeleteParams;
+use std::collections::BTreeSet;
+
+use acceptance::{Operator, manifests, workspace};
+use govcloud::names::POLICIES;
+use kube::{ResourceExt, api::DeleteParams};
 
 use crate::{
     alone::Alone,
     cluster::{system_yaml, tenant_yaml},
 };
+
+#[test]
+fn every_policy_of_the_chart_is_proven_to_deny_or_only_warns() {
+    let objects = manifests::read(&workspace().join("charts/govcloud/policies")).unwrap();
+    let named = |actions: &str| {
+        let bindings = objects.iter().filter(|object| object.data["spec"]["validationActions"] == serde_json::json!([actions]));
+        bindings.map(ResourceExt::name_any).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(named("Deny"), POLICIES.into_iter().map(str::to_owned).collect());
+    assert_eq!(named("Warn"), BTreeSet::from(["govcloud-images-warning".to_owned()]));
+    assert_eq!(objects.len(), 2 * (POLICIES.len() + 1), "a policy and a binding each");
+}
 
 #[tokio::test]
 async fn nobody_is_let_in_before_every_policy_is_in_force() {

@@ -1,0 +1,139 @@
+//! The cluster has a default priority class, whose name and value the API server writes into every pod that names none. That is no
+//! agency's choice; whoever names a class chooses, but for the default itself.
+
+use std::time::{Duration, Instant};
+
+use kube::api::{DeleteParams, DynamicObject, PostParams};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::{Alone, PATIENCE};
+use crate::cluster::{Person, pod_yaml};
+
+const WEB: &str = "ranks--web";
+
+/// Creates a pod of that name and class; its class as created, or the refusal.
+async fn pod(person: &Person, name: &str, class: Option<&str>) -> Result<String, String> {
+    let mut pod: Value = serde_yaml::from_str(&pod_yaml(WEB, name)).unwrap();
+    if let Some(class) = class {
+        pod["spec"]["priorityClassName"] = class.into();
+    }
+    create(person, pod).await
+}
+
+async fn create(person: &Person, pod: Value) -> Result<String, String> {
+    let created = person.api("Pod", WEB).create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await;
+    created.map(|pod| pod.data["spec"]["priorityClassName"].as_str().unwrap_or_default().to_owned()).map_err(|error| error.to_string())
+}
+
+fn class(name: &str, value: u32, is_default: bool) -> String {
+    format!(
+        "{{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {{name: {name}}}, value: {value}, globalDefault: {is_default}}}"
+    )
+}
+
+fn deployment(name: &str, class: &str) -> String {
+    format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: {WEB}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      {class}
+      securityContext: {{runAsNonRoot: true, seccompProfile: {{type: RuntimeDefault}}}}
+      containers:
+      - name: main
+        image: registry.example.gov.cn/base/web:1
+        securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+"
+    )
+}
+
+#[tokio::test]
+async fn the_clusters_default_priority_is_everybodys_and_a_higher_one_nobodys() {
+    let alone = Alone::turn().await;
+    let operator = alone.start().await;
+    let admin = alone.admin().await;
+    admin.tenant_with_systems("ranks", &["web"]).await;
+    admin.until("is there", "ServiceAccount", WEB, "default", |account| account.is_some()).await;
+    let owner = Person { client: alone.plane.client_as("olga", &["ranks-owners"]).await.unwrap() };
+    let deployer = Person { client: alone.plane.client_as("ci-ranks", &[]).await.unwrap() };
+    admin.apply(&class("ranks-default", 1000, true)).await;
+    admin.apply(&class("ranks-high", 100_000, false)).await;
+    until_given(&admin, "ranks-default").await;
+    let given = |expected: &'static str| move |pod: Option<&Value>| pod.is_some_and(|pod| pod["spec"]["priorityClassName"] == expected);
+
+    assert_eq!(pod(&owner, "first", None).await.as_deref(), Ok("ranks-default"));
+    let refused = pod(&owner, "higher", Some("ranks-high")).await.unwrap_err();
+    assert!(refused.contains("rule priority-classes: spec.priorityClassName: \"ranks-high\""), "{refused}");
+    deployer.apply(&deployment("front", "")).await;
+    deployed(&admin, "front").await;
+    let refused = deployer.try_apply(&deployment("higher", "priorityClassName: ranks-high")).await.unwrap_err();
+    assert!(refused.contains("rule priority-classes: spec.template.spec.priorityClassName: \"ranks-high\""), "{refused}");
+
+    // What is read from the cluster and created again names the default, as a backup and `kubectl debug --copy-to` do.
+    let known = |expected: &'static str| {
+        move |namespace: Option<&Value>| {
+            namespace.is_some_and(|namespace| namespace["metadata"]["annotations"]["govcloud.io/default-priority-class"] == expected)
+        }
+    };
+    admin.until("the default is known", "Namespace", "", WEB, known("ranks-default")).await;
+    let mut copy = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "copy"}});
+    copy["spec"] = admin.get("Pod", WEB, "first").await["spec"].clone();
+    copy["spec"].as_object_mut().unwrap().remove("nodeName");
+    assert_eq!(create(&owner, copy).await.as_deref(), Ok("ranks-default"));
+    deployer.apply(&deployment("named", "priorityClassName: ranks-default")).await;
+    deployed(&admin, "named").await;
+
+    // Another default, of which no operator knows.
+    operator.kill().unwrap();
+    admin.api("PriorityClass", "").delete("ranks-default", &DeleteParams::default()).await.unwrap();
+    admin.apply(&class("ranks-later", 2000, true)).await;
+    until_given(&admin, "ranks-later").await;
+    assert_eq!(pod(&owner, "later", None).await.as_deref(), Ok("ranks-later"));
+    let refused = pod(&owner, "named-later", Some("ranks-later")).await.unwrap_err();
+    assert!(refused.contains("rule priority-classes"), "{refused}");
+    let operator = alone.start_after_kill().await;
+    admin.until("the new default is known", "Namespace", "", WEB, known("ranks-later")).await;
+    assert_eq!(pod(&owner, "named-later", Some("ranks-later")).await.as_deref(), Ok("ranks-later"));
+    admin.until("it is as it was named", "Pod", WEB, "named-later", given("ranks-later")).await;
+    for class in ["ranks-later", "ranks-high"] {
+        admin.api("PriorityClass", "").delete(class, &DeleteParams::default()).await.unwrap();
+    }
+    admin
+        .until("no default is known", "Namespace", "", WEB, |namespace| {
+            namespace.is_some_and(|namespace| namespace["metadata"]["annotations"]["govcloud.io/default-priority-class"].is_null())
+        })
+        .await;
+    operator.stop().await.unwrap();
+}
+
+/// Waits until the API server, which learns of classes by a watch, gives this one to pods outside of tenants that name none.
+async fn until_given(admin: &Person, class: &str) {
+    let mut pod: Value = serde_yaml::from_str(&pod_yaml("default", "given")).unwrap();
+    pod["spec"]["automountServiceAccountToken"] = false.into();
+    let pod: DynamicObject = serde_json::from_value(pod).unwrap();
+    let begin = Instant::now();
+    loop {
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        let given = admin.api("Pod", "default").create(&parameters, &pod).await.unwrap();
+        if given.data["spec"]["priorityClassName"] == class {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{class} is not given to pods");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until the deployment has its pod.
+async fn deployed(admin: &Person, name: &str) {
+    admin
+        .until("it has its pod", "Deployment", WEB, name, |deployment| {
+            deployment.is_some_and(|deployment| deployment["status"]["replicas"] == 1 && deployment["status"]["updatedReplicas"] == 1)
+        })
+        .await;
+}
