@@ -35,7 +35,12 @@ pub(super) struct Arguments {
     /// Pods of the controller that serves an ingress class, as CLASS=NAMESPACE or CLASS=NAMESPACE/KEY=VALUE,KEY=VALUE: they reach
     /// the pods of every agency whose contract has the class. May be given several times; in the environment separated by
     /// semicolons. Without it nothing arrives through the class. Example: public=ingress-nginx/app.kubernetes.io/name=ingress-nginx.
-    #[arg(long = "ingress-controller", env = "GOVCLOUD_INGRESS_CONTROLLERS", value_name = "CLASS=NAMESPACE[/LABELS]", value_delimiter = ';')]
+    #[arg(
+        long = "ingress-controller",
+        env = "GOVCLOUD_INGRESS_CONTROLLERS",
+        value_name = "CLASS=NAMESPACE[/LABELS]",
+        value_delimiter = ';'
+    )]
     ingress_controllers: Vec<IngressController>,
     /// Pods that collect metrics, as NAMESPACE or NAMESPACE/KEY=VALUE,KEY=VALUE: they reach the pods of every agency. May be given
     /// several times; in the environment separated by semicolons. Example: monitoring/app.kubernetes.io/name=prometheus.

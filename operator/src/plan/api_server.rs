@@ -114,7 +114,9 @@ mod tests {
         let mut server = ApiServer::default();
         server.looked(Part::Endpoints);
         server.take(Part::Service, &json!({"spec": {"clusterIPs": ["10.96.0.1"], "ports": [{"port": 443}]}}));
-        for empty in [json!({}), json!({"spec": {"clusterIPs": ["None"], "ports": [{"port": 443}]}}), json!({"spec": {"clusterIPs": ["10.96.0.1"]}})] {
+        for empty in
+            [json!({}), json!({"spec": {"clusterIPs": ["None"], "ports": [{"port": 443}]}}), json!({"spec": {"clusterIPs": ["10.96.0.1"]}})]
+        {
             assert!(!server.take(Part::Service, &empty), "{empty}");
         }
         server.looked(Part::Service);

@@ -134,7 +134,15 @@ fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &
     let members = intent.doorkeepers.as_deref()?;
     let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
-    Some(SpacePlan { namespace: NamespaceName::cluster(), system: None, desired, goal, drained: true, tolerance: Tolerance::default(), api_server_unknown: false })
+    Some(SpacePlan {
+        namespace: NamespaceName::cluster(),
+        system: None,
+        desired,
+        goal,
+        drained: true,
+        tolerance: Tolerance::default(),
+        api_server_unknown: false,
+    })
 }
 
 fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {

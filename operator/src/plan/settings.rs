@@ -85,7 +85,9 @@ impl FromStr for Pods {
             !name.is_empty() && name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         if !is_name(namespace) {
-            return Err(format!("'{namespace}' is not the name of a namespace; write for example monitoring, or monitoring/app=prometheus"));
+            return Err(format!(
+                "'{namespace}' is not the name of a namespace; write for example monitoring, or monitoring/app=prometheus"
+            ));
         }
         let labels = labels.into_iter().flat_map(|labels| labels.split(',')).map(label).collect::<Result<_, _>>()?;
         Ok(Self { namespace: namespace.to_owned(), labels })
@@ -121,7 +123,17 @@ mod tests {
 
     #[test]
     fn what_is_no_controller_is_refused_with_an_example() {
-        for text in ["", "public", "=ingress-nginx", "public=", "public=Ingress", "ingress-nginx/app=web", "public=a/app", "public=a/app=", "public=a/"] {
+        for text in [
+            "",
+            "public",
+            "=ingress-nginx",
+            "public=",
+            "public=Ingress",
+            "ingress-nginx/app=web",
+            "public=a/app",
+            "public=a/app=",
+            "public=a/",
+        ] {
             let refused = text.parse::<IngressController>().unwrap_err();
             assert!(refused.contains("write "), "{text}: {refused}");
         }
