@@ -91,6 +91,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("apps", "v1", "Deployment", "deployments"),
         ("batch", "v1", "Job", "jobs"),
         ("coordination.k8s.io", "v1", "Lease", "leases"),
+        ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         ("events.k8s.io", "v1", "Event", "events"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses"),

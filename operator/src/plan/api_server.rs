@@ -1,4 +1,4 @@
-//! Where the API server is, learnt from Service and EndpointSlice `default/kubernetes`: the address of the Service and those of
+//! Where the API server is, learnt from Service and `EndpointSlice` `default/kubernetes`: the address of the Service and those of
 //! the servers behind it. Some network plugins judge a packet before the Service's address is replaced by a server's, some after.
 
 use std::{

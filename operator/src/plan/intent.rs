@@ -70,8 +70,8 @@ pub struct Tenant {
     pub images: Images,
     /// Shared classes that it may name.
     pub allow: Allow,
-    /// Those of its ingress classes through which nothing arrives, for no controller is known.
-    pub dead_classes: Vec<String>,
+    /// Those of its ingress classes whose controller the operator is not told, so that no traffic arrives through them.
+    pub classes_without_controller: Vec<String>,
     /// Whether all of its systems are suspended.
     pub suspended: bool,
     /// The copy of the contract for the home namespace, empty where there is none.
@@ -87,13 +87,12 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// What is to be said of ingress classes that lead to nobody, if there are such.
+    /// What is to be said of ingress classes through which no traffic arrives, if there are such.
     #[must_use]
-    pub fn dead_ends(&self) -> Option<String> {
-        let classes = self.dead_classes.join(", ");
-        (!classes.is_empty()).then(|| {
-            format!("nothing arrives through ingress class {classes}: the operator has no --ingress-controller for it; a platform administrator adds it")
-        })
+    pub fn without_ingress(&self) -> Option<String> {
+        let classes = self.classes_without_controller.join(", ");
+        let cause = "the operator runs without an --ingress-controller for it; ask a platform administrator to set one";
+        (!classes.is_empty()).then(|| format!("no traffic arrives through ingress class {classes}: {cause}"))
     }
 }
 
@@ -253,7 +252,7 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         objects: spec.objects,
         domains: spec.domains,
         images: spec.images,
-        dead_classes: settings.without_controller(&spec.allow.ingress_classes).into_iter().map(str::to_owned).collect(),
+        classes_without_controller: settings.without_controller(&spec.allow.ingress_classes).into_iter().map(str::to_owned).collect(),
         allow: spec.allow,
         suspended,
         copy,

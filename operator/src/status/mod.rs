@@ -8,7 +8,14 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     names::{NETWORK_POLICY, NamespaceName},
-    plan::{Plan, intent::Intent, outcome::Outcome, owner::namespace_entry, refusals::LASTS, snapshot::Snapshot},
+    plan::{
+        Plan,
+        intent::{Intent, Tenant},
+        outcome::Outcome,
+        owner::namespace_entry,
+        refusals::LASTS,
+        snapshot::Snapshot,
+    },
     status::conditions::{Judgement, kind, reason},
 };
 
@@ -60,9 +67,10 @@ impl Facts<'_> {
         ))
     }
 
-    /// What is to be said of ingress classes of the contract that lead to nobody.
-    fn dead_ends(&self) -> Option<String> {
-        self.intent.tenant.as_ref()?.as_ref().ok()?.dead_ends()
+    /// What a message adds where no traffic arrives through ingress classes of the contract.
+    fn without_ingress(&self) -> String {
+        let tenant = self.intent.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        tenant.and_then(Tenant::without_ingress).map_or_else(String::new, |words| format!("; {words}"))
     }
 
     /// Whether the children of a namespace are as planned.

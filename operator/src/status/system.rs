@@ -122,11 +122,11 @@ impl View<'_> {
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match outcome.failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
-            None => {
-                let dead_ends = self.facts.dead_ends().map_or_else(String::new, |words| format!("; {words}"));
-                let message = format!("Pod Security labels and network policy {NETWORK_POLICY} hold{dead_ends}");
-                Judgement::yes(kind::ISOLATED, reason::ISOLATED, message)
-            }
+            None => Judgement::yes(
+                kind::ISOLATED,
+                reason::ISOLATED,
+                format!("Pod Security labels and network policy {NETWORK_POLICY} hold{}", self.facts.without_ingress()),
+            ),
         }
     }
 

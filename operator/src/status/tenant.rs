@@ -143,10 +143,7 @@ fn accepted(facts: &Facts) -> Judgement {
             };
             Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}{kept}", list(problems)))
         }
-        _ => {
-            let dead_ends = facts.dead_ends().map_or_else(String::new, |words| format!("; {words}"));
-            Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, format!("the spec can be served{dead_ends}"))
-        }
+        _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, format!("the spec can be served{}", facts.without_ingress())),
     }
 }
 

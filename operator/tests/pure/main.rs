@@ -8,6 +8,7 @@ mod approval;
 mod decisions;
 mod foreign;
 mod pod_classes;
+mod network;
 mod properties;
 mod purity;
 mod schema;
