@@ -102,10 +102,12 @@ fn saved(mut object: Value) -> Value {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
         object["metadata"].as_object_mut().unwrap().remove(field);
     }
-    let annotations = object["metadata"]["annotations"].as_object_mut();
-    annotations.into_iter().for_each(|all| all.retain(|key, _| !key.starts_with("pv.kubernetes.io/")));
+    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        annotations.retain(|key, _| !key.starts_with("pv.kubernetes.io/"));
+    }
     if object["kind"] == "PersistentVolume" {
-        object["spec"]["claimRef"] = json!({"namespace": object["spec"]["claimRef"]["namespace"], "name": object["spec"]["claimRef"]["name"]});
+        object["spec"]["claimRef"] =
+            json!({"namespace": object["spec"]["claimRef"]["namespace"], "name": object["spec"]["claimRef"]["name"]});
     }
     object.as_object_mut().unwrap().remove("status");
     object
@@ -133,10 +135,7 @@ impl Backup {
             uid: tenant["metadata"]["uid"].clone(),
             tenant: saved(tenant),
             systems: vec![saved(admin.get("HostedSystem", agency, "web").await)],
-            namespaces: vec![
-                saved(admin.get("Namespace", "", agency).await),
-                saved(admin.get("Namespace", "", &web(agency)).await),
-            ],
+            namespaces: vec![saved(admin.get("Namespace", "", agency).await), saved(admin.get("Namespace", "", &web(agency)).await)],
             volumes: vec![saved(admin.get("PersistentVolume", "", &format!("{agency}-data")).await)],
             things,
         }
@@ -145,7 +144,9 @@ impl Backup {
     /// Loses everything, as with the cluster.
     async fn lose(&self, admin: &Person) {
         let web = web(self.agency);
-        for (kind, namespace, name) in [("AgencyTenant", "", self.agency), ("HostedSystem", self.agency, "web"), ("Deployment", &web, "web")] {
+        for (kind, namespace, name) in
+            [("AgencyTenant", "", self.agency), ("HostedSystem", self.agency, "web"), ("Deployment", &web, "web")]
+        {
             admin.patch(kind, namespace, name, json!({"metadata": {"finalizers": null}})).await;
             admin.delete(kind, namespace, name).await;
             admin.gone(kind, namespace, name).await;

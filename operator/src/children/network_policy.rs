@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Build, Kind, Rank, Write};
 use crate::{
     api::agency_tenant::BetweenSystems,
-    names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY},
+    names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY, NamespaceName, TenantName, is_ours},
     plan::{
         desired::{Access, Space},
         intent::Exit,
@@ -92,20 +92,26 @@ pub(super) fn opened_by_us(space: &Space) -> BTreeSet<String> {
 /// A policy of others adds to ours whatever it lets through: a word for that, and one for each opening that members may write at most
 /// where ours has it too.
 fn opens(object: &Value) -> Vec<String> {
+    let agency = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default()).tenant();
     let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
-    let inbound = rules("ingress").flat_map(|rule| beyond(&rule["from"], true));
-    let outbound = rules("egress").flat_map(|rule| beyond(&rule["to"], false));
+    let inbound = rules("ingress").flat_map(|rule| beyond(&agency, &rule["from"], true));
+    let outbound = rules("egress").flat_map(|rule| beyond(&agency, &rule["to"], false));
     let any = rules("ingress").chain(rules("egress")).next().map(|_| OPENS_NETWORK.to_owned());
     any.into_iter().chain(inbound).chain(outbound).collect()
 }
 
 /// Peers other than pods of the namespace, namespaces of the agency, and ranges on the way out.
-fn beyond(peers: &Value, inbound: bool) -> Vec<String> {
+fn beyond(agency: &TenantName, peers: &Value, inbound: bool) -> Vec<String> {
     let peers = peers.as_array().filter(|peers| !peers.is_empty());
     let Some(peers) = peers else { return vec![format!("{OPENS_NETWORK}/everybody")] };
     let word = |peer: &Value| match (&peer["namespaceSelector"], &peer["ipBlock"]["cidr"]) {
         (selector @ Value::Object(_), _) => {
-            let own = selector["matchLabels"].get(LABEL_TENANT_UID).is_some() && selector["matchExpressions"].is_null();
+            let labels = selector["matchLabels"].as_object().into_iter().flatten();
+            let mut own = labels.map(|(label, value)| match label.as_str() {
+                LABEL_NAMESPACE_NAME => NamespaceName::new(value.as_str().unwrap_or_default()).tenant() == *agency,
+                label => is_ours(label),
+            });
+            let own = selector["matchExpressions"].is_null() && own.any(|own| own);
             (!own).then(|| format!("{OPENS_NETWORK}/namespaces/{selector}"))
         }
         (_, Value::String(range)) if inbound => Some(format!("{OPENS_NETWORK}/from/{range}")),

@@ -28,6 +28,7 @@ fn world(stage: &str) -> Snapshot {
 fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
     let index = TABLE.iter().position(|row| row.kind == kind).unwrap();
     object["metadata"]["uid"] = json!(name);
+    object["metadata"]["namespace"] = json!(WORKLOAD);
     let key = ChildKey { namespace: NamespaceName::new(WORKLOAD), kind: index, name: name.into() };
     seen.observed.insert(key, TABLE[index].entry(&object));
 }
@@ -104,6 +105,7 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
         (json!({"ingress": [{"from": [{"podSelector": {}}]}]}), true),
         (json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
         (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7"}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": WORKLOAD}}}]}]}), true),
         (json!({"ingress": []}), false),
         (json!({"ingress": [{}]}), false),
         (json!({"ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
