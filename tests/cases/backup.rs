@@ -102,8 +102,9 @@ fn saved(mut object: Value) -> Value {
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"] {
         object["metadata"].as_object_mut().unwrap().remove(field);
     }
-    let annotations = object["metadata"]["annotations"].as_object_mut();
-    annotations.into_iter().for_each(|all| all.retain(|key, _| !key.starts_with("pv.kubernetes.io/")));
+    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+        annotations.retain(|key, _| !key.starts_with("pv.kubernetes.io/"));
+    }
     if object["kind"] == "PersistentVolume" {
         object["spec"]["claimRef"] =
             json!({"namespace": object["spec"]["claimRef"]["namespace"], "name": object["spec"]["claimRef"]["name"]});

@@ -136,13 +136,13 @@ async fn to_any(tenant: &str) -> Vec<(&'static str, Harm)> {
         patch("the manager's label is changed", labels(json!({"app.kubernetes.io/managed-by": "other"}))),
         patch("a mark is added", json!({"metadata": {"annotations": {"govcloud.io/other": "x"}, "labels": {"govcloud.io/other": "x"}}})),
         patch("an owner is added", json!({"metadata": {"ownerReferences": [owner]}})),
-        patch("a finalizer is added", json!({"metadata": {"finalizers": ["stranger.example/hold"]}})),
     ]
 }
 
 /// To any object but a namespace.
 async fn to_a_child(tenant: &str) -> Vec<(&'static str, Harm)> {
     let mut harms = to_any(tenant).await;
+    harms.push(patch("a finalizer is added", json!({"metadata": {"finalizers": ["stranger.example/hold"]}})));
     harms.extend([("it is deleted", Harm::Delete), ("it is deleted and held", Harm::DeleteSlowly)]);
     harms
 }

@@ -37,8 +37,9 @@ fn feed(value: &Value, hasher: &mut DefaultHasher) {
     }
 }
 
-/// Our own labels and annotations, and whatever else decides over the object's life.
-pub(super) fn marks(object: &Value) -> Value {
+/// Our own labels and annotations, and whatever else decides over the object's life. Finalizers of a namespace are those of programs of
+/// the platform, which work in it.
+pub(super) fn marks(object: &Value, is_namespace: bool) -> Value {
     let metadata = &object["metadata"];
     let ours = |field: &str| -> Map<String, Value> {
         let all = metadata[field].as_object().into_iter().flatten();
@@ -48,7 +49,7 @@ pub(super) fn marks(object: &Value) -> Value {
         "labels": ours("labels"),
         "annotations": ours("annotations"),
         "ownerReferences": metadata["ownerReferences"],
-        "finalizers": metadata["finalizers"],
+        "finalizers": if is_namespace { &Value::Null } else { &metadata["finalizers"] },
     })
 }
 
@@ -65,14 +66,15 @@ mod tests {
 
     #[test]
     fn foreign_labels_do_not_count_and_ours_do() {
-        let with = |labels: Value| hash(&marks(&json!({"metadata": {"labels": labels}})));
+        let with = |labels: Value| hash(&marks(&json!({"metadata": {"labels": labels}}), true));
         assert_eq!(with(json!({"team": "a"})), with(json!({})));
         assert_ne!(with(json!({"pod-security.kubernetes.io/enforce": "privileged"})), with(json!({})));
     }
 
     #[test]
-    fn a_finalizer_counts() {
-        let with = |finalizers: Value| hash(&marks(&json!({"metadata": {"finalizers": finalizers}})));
-        assert_ne!(with(json!(["stranger.example/hold"])), with(json!([])));
+    fn a_finalizer_counts_but_on_a_namespace() {
+        let with = |finalizers: Value, is_namespace| hash(&marks(&json!({"metadata": {"finalizers": finalizers}}), is_namespace));
+        assert_ne!(with(json!(["stranger.example/hold"]), false), with(json!([]), false));
+        assert_eq!(with(json!(["stranger.example/hold"]), true), with(json!([]), true));
     }
 }

@@ -126,7 +126,7 @@ impl Kind {
     /// Hash of what the operator defines in an object of this kind, live or desired.
     #[must_use]
     pub fn hash(&self, object: &Value) -> u64 {
-        hash(&json!([content::marks(object), (self.content)(object)]))
+        hash(&json!([content::marks(object, self.is_namespace()), (self.content)(object)]))
     }
 
     /// Reduces a live object to what the cache keeps.

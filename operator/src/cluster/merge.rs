@@ -54,15 +54,16 @@ pub(super) fn with_foreign_labels(desired: &Desired, live: &Object) -> Value {
 }
 
 /// Our own content, labels and annotations; null for those of ours that are not planned, and for whatever else decides over the
-/// object's life.
+/// object's life. Finalizers of a namespace are those of programs of the platform, and stay.
 pub(super) fn own_part(desired: &Desired, live: &Object) -> Patch<Value> {
     let live = live.json();
     let mut patch = desired.object.clone();
     for field in ["uid", "resourceVersion"] {
         patch["metadata"][field] = live["metadata"][field].clone();
     }
-    for field in ["ownerReferences", "finalizers"] {
-        patch["metadata"][field] = Value::Null;
+    patch["metadata"]["ownerReferences"] = Value::Null;
+    if !desired.kind.is_namespace() {
+        patch["metadata"]["finalizers"] = Value::Null;
     }
     for field in ["labels", "annotations"] {
         let surplus = live["metadata"][field].as_object().into_iter().flatten().filter(|(key, _)| is_ours(key));

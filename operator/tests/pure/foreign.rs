@@ -106,6 +106,7 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
         (json!({"ingress": [{"from": [{"podSelector": {}}]}]}), true),
         (json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
         (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7"}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": WORKLOAD}}}]}]}), true),
         (json!({"ingress": []}), false),
         (json!({"ingress": [{}]}), false),
         (json!({"ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),

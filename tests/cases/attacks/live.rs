@@ -110,22 +110,27 @@ async fn the_garbage_collector_takes_what_is_an_owners_and_is_lent_nothing_of_th
 }
 
 #[tokio::test]
-async fn nobody_holds_a_namespace_back_with_a_finalizer() {
+async fn a_finalizer_of_its_own_holds_an_agency_back_outside_of_its_closed_namespace() {
     let admin = admin().await;
     admin.tenant_with_systems("departs", &["kept"]).await;
     admin.apply(&format!("{}  deletion: Delete\n", system_yaml("departs", "web"))).await;
     admin.system_ready("departs", "web").await;
     let owner = owner_of("departs").await;
-    create(&owner, "Secret", "departs--web", json!({"metadata": {"name": "plain"}})).await.unwrap();
-    let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/never"]}});
-    let refused = create(&owner, "Secret", "departs--web", held).await.unwrap_err();
-    assert!(refused.contains("rule marks-finalizers"), "{refused}");
-    let held = json!({"metadata": {"finalizers": ["example.com/never"]}});
-    let refused = owner.try_patch("Secret", "departs--web", "plain", held).await.unwrap_err();
+    create(&owner, "Secret", "departs--web", json!({"metadata": {"name": "held", "finalizers": ["example.com/never"]}})).await.unwrap();
+    let ours = json!({"metadata": {"name": "ours", "finalizers": ["govcloud.io/hold"]}});
+    let refused = create(&owner, "Secret", "departs--web", ours).await.unwrap_err();
     assert!(refused.contains("rule marks-finalizers"), "{refused}");
     let uid = admin.get("HostedSystem", "departs", "web").await["metadata"]["uid"].clone();
     owner.patch("HostedSystem", "departs", "web", json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": uid}}})).await;
     owner.delete("HostedSystem", "departs", "web").await;
+    let waits = |namespace: Option<&Value>| {
+        let conditions = namespace.and_then(|namespace| namespace["status"]["conditions"].as_array()).into_iter().flatten();
+        conditions.into_iter().any(|condition| condition["type"] == "NamespaceFinalizersRemaining" && condition["status"] == "True")
+    };
+    admin.until("it waits", "Namespace", "", "departs--web", waits).await;
+    let refused = owner.api("Secret", "departs--web").get("held").await.unwrap_err().to_string();
+    assert!(refused.contains("cannot get resource"), "nobody enters it: {refused}");
+    admin.patch("Secret", "departs--web", "held", json!({"metadata": {"finalizers": null}})).await;
     admin.gone("Namespace", "", "departs--web").await;
 }
 
