@@ -37,7 +37,7 @@ async fn uids(admin: &Person, namespace: &str) -> Vec<Value> {
 async fn in_conflict(admin: &Person, kind: &str, namespace: &str, name: &str, words: &str) {
     admin
         .until(words, kind, namespace, name, |object| {
-            let ready = object.map(|object| find_condition(object, "Ready")).unwrap_or(&Value::Null);
+            let ready = object.map_or(&Value::Null, |object| find_condition(object, "Ready"));
             ready["reason"] == "Conflict" && ready["message"].as_str().is_some_and(|message| message.contains(words))
         })
         .await;

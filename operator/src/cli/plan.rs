@@ -11,9 +11,10 @@ use super::{client, files, settings};
 use crate::{
     api::AgencyTenantSpec,
     cluster::{
-        dry_run::{Applied, apply},
+        dry_run::{Applied, Manner, apply},
         live::Live,
     },
+    error::Error,
     names::{GROUP, TenantName},
     plan::{Goal, contract::differences, difference::between, intent::intent, settings::Settings, snapshot::Snapshot},
     views::{
@@ -33,7 +34,10 @@ pub(super) struct Arguments {
     /// Files or folders with `AgencyTenants` and `HostedSystems`; - is the standard input. Other kinds are not looked at.
     #[arg(long = "filename", short, required = true, num_args = 1, value_name = "FILE")]
     filename: Vec<PathBuf>,
-    /// In whose name the files would be applied server-side, where an object was not applied from the client's side.
+    /// Judge as `kubectl apply --server-side --force-conflicts` would apply the files, and not as `kubectl apply`.
+    #[arg(long)]
+    server_side: bool,
+    /// In whose name the files would be applied; with --server-side, whose fields go that the files no longer name.
     #[arg(long, default_value = "kubectl")]
     field_manager: String,
 }
@@ -62,11 +66,13 @@ impl Page {
 
 async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (client, settings) = (client().await?, settings()?);
+    let manner = Manner { server_side: arguments.server_side, field_manager: arguments.field_manager.clone() };
     let mut page = Page::default();
     let mut live = Live::new(client.clone());
     let mut tenants = BTreeSet::new();
-    for object in files::read(&arguments.filename)? {
-        if let Some(tenant) = take(&client, arguments, &object, &mut live, &mut page).await? {
+    for mut object in files::read(&arguments.filename)? {
+        complete(&mut object, client.default_namespace());
+        if let Some(tenant) = take(&client, &manner, &object, &mut live, &mut page).await? {
             tenants.insert(tenant);
         }
     }
@@ -89,14 +95,19 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }))
 }
 
+/// As `kubectl apply` sends it: in the current namespace where it names none, and without what only a server writes.
+fn complete(object: &mut Value, namespace: &str) {
+    if object["kind"] == "HostedSystem" && object["metadata"]["namespace"].is_null() {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    for field in ["/status", "/metadata/managedFields"] {
+        let (parent, field) = field.rsplit_once('/').unwrap_or_default();
+        object.pointer_mut(parent).and_then(Value::as_object_mut).map(|fields| fields.remove(field));
+    }
+}
+
 /// Lets the API server judge one object of the files. Returns the tenant that it concerns.
-async fn take(
-    client: &Client,
-    arguments: &Arguments,
-    object: &Value,
-    live: &mut Live,
-    page: &mut Page,
-) -> anyhow::Result<Option<TenantName>> {
+async fn take(client: &Client, manner: &Manner, object: &Value, live: &mut Live, page: &mut Page) -> anyhow::Result<Option<TenantName>> {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
     let kind = object["kind"].as_str().unwrap_or_default();
     let is_ours = object["apiVersion"].as_str().is_some_and(|version| version.starts_with(&format!("{GROUP}/")));
@@ -110,17 +121,18 @@ async fn take(
     };
     let place = if kind == "HostedSystem" { format!(" in namespace {tenant}") } else { String::new() };
     let object_name = format!("{}/{}{place}", kind.to_lowercase(), text("name"));
-    match apply(client, kind, object, &arguments.field_manager).await {
+    match apply(client, kind, object, manner).await {
         Ok(applied) => {
             page.describe(&object_name, kind, &applied);
             live.replace(kind, newer(applied.after)).with_context(|| format!("reading {object_name}"))?;
             Ok(Some(TenantName::new(tenant)))
         }
-        Err(error) => {
+        Err(error @ Error::Refused { .. }) => {
             page.lines.push(format!("{object_name} is refused: {error}"));
             page.refused = true;
             Ok(None)
         }
+        Err(error) => Err(error).with_context(|| format!("asking about {object_name}")),
     }
 }
 
@@ -151,8 +163,9 @@ impl Page {
         };
         self.differs |= applied.before.is_none() || !lines.is_empty();
         self.lines.push(format!("{name} {what}"));
-        // Of a tenant the contract says what changes.
-        self.section("Fields", if kind == "AgencyTenant" { Vec::new() } else { lines });
+        // Of a tenant's spec the contract says what changes.
+        let told = |line: &String| kind != "AgencyTenant" || line.starts_with("metadata.");
+        self.section("Fields", lines.into_iter().filter(told).collect());
         let words = applied.unjudged.iter().map(|why| format!("by reading it alone, as the API server did not judge it: {why}"));
         self.section("Judged", words.collect());
     }

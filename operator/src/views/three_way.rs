@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 /// Where `kubectl apply` remembers what it last applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The merge patch; none where the object was not applied by `kubectl apply` from the client's side.
+/// The merge patch of an object that is there. One that was never applied this way loses nothing.
 #[must_use]
-pub fn patch(file: &Value, live: &Value) -> Option<Value> {
-    let last = live["metadata"]["annotations"][LAST_APPLIED].as_str()?;
-    let last: Value = serde_json::from_str(last).ok()?;
-    Some(with_removals(file, &last))
+pub fn patch(file: &Value, live: &Value) -> Value {
+    let last = live["metadata"]["annotations"][LAST_APPLIED].as_str();
+    let last: Option<Value> = last.and_then(|text| serde_json::from_str(text).ok());
+    with_removals(file, &last.unwrap_or_default())
 }
 
 fn with_removals(file: &Value, last: &Value) -> Value {
