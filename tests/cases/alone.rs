@@ -3,6 +3,7 @@
 
 mod attacks;
 mod gate;
+mod kinds;
 mod outage;
 mod permissions;
 pub mod process;
