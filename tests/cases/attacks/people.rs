@@ -25,7 +25,7 @@ pub fn person(word: &str) -> Option<(&str, &'static [&'static str])> {
         "strong-operator" => ("attacks-strong-operator", none),
         "wide" => ("attacks-wide", none),
         "stray" => ("system:serviceaccount:clinic:stray", none),
-        "binder" => ("attacks-binder", none),
+        "binder" => ("system:serviceaccount:clinic:binder", none),
         "gitops" => ("attacks-gitops", none),
         "named" => ("attacks-named", none),
         user => (user, none),
