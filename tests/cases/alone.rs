@@ -5,6 +5,7 @@ mod api_server;
 mod attacks;
 mod default_class;
 mod gate;
+mod kinds;
 mod outage;
 mod permissions;
 pub mod process;

@@ -7,6 +7,7 @@ use govcloud::{
         approval::{Approval, Contract, Decision, TenantStage},
     },
     plan::{
+        Plan,
         contract::{Kept, narrows},
         difference::difference,
         intent::intent,
@@ -300,6 +301,25 @@ fn of_two_that_claim_the_same_domain_the_later_is_told() {
         assert_eq!(told(Some(&other_root), None), usize::from(expected), "and so is its going");
         assert_eq!(told(Some(&other_root), Some(&other_root)), 0);
     }
+}
+
+/// Names of the objects in cluster scope that let somebody at the tenant, and how many each lets in.
+fn doors(plan: &Plan) -> Vec<(String, usize)> {
+    let bindings = plan.entrance.iter().flat_map(|door| &door.desired).filter(|desired| desired.kind.kind == "ClusterRoleBinding");
+    bindings.map(|desired| (desired.name.clone(), desired.object["subjects"].as_array().map_or(0, Vec::len))).collect()
+}
+
+#[test]
+fn all_members_are_let_at_a_tenant_that_is_approved_and_only_owners_at_a_request() {
+    let door = |name: &str, people| (name.to_owned(), people);
+    let mut seen = snapshot(request(HEALTH), Vec::new());
+    assert_eq!(doors(&settle(&mut seen)), [door("govcloud:tenant:health", 1)]);
+    let mut seen = snapshot(tenant(HEALTH), Vec::new());
+    assert_eq!(doors(&settle(&mut seen)), [door("govcloud:tenant:health", 1), door("govcloud:tenant:health:view", 1)]);
+    seen.tenant.as_mut().unwrap().spec.as_mut().unwrap().members.retain(|member| member.role == Role::Owner);
+    seen.tenant.as_mut().unwrap().generation += 1;
+    assert_eq!(doors(&settle(&mut seen)), [door("govcloud:tenant:health", 1)], "no second pair where nobody only reads");
+    assert!(seen.observed.keys().all(|key| key.tenant().as_str() == "health" && !key.name.ends_with(":view")));
 }
 
 #[test]

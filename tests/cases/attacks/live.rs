@@ -213,7 +213,7 @@ async fn what_is_forged_in_a_status_moves_nothing() {
 }
 
 #[tokio::test]
-async fn roles_do_not_grow_when_a_new_kind_says_who_may_use_it() {
+async fn roles_do_not_grow_by_a_new_kind_that_the_platform_keeps_from_agencies() {
     let admin = admin().await;
     let world = World::on_shared().await;
     admin
@@ -227,6 +227,7 @@ metadata:
     rbac.authorization.k8s.io/aggregate-to-admin: 'true'
     rbac.authorization.k8s.io/aggregate-to-edit: 'true'
     rbac.authorization.k8s.io/aggregate-to-view: 'true'
+    rbac.govcloud.io/aggregate: 'false'
 rules: [{apiGroups: [things.example.com], resources: [things], verbs: ['*']}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1

@@ -27,7 +27,8 @@ pub fn person(word: &str) -> Option<(&str, &'static [&'static str])> {
         "restorer" => ("attacks-restorer", none),
         "wide" => ("attacks-wide", none),
         "stray" => ("system:serviceaccount:clinic:stray", none),
-        "binder" => ("attacks-binder", none),
+        "binder" => ("system:serviceaccount:clinic:binder", none),
+        "gitops" => ("attacks-gitops", none),
         "named" => ("attacks-named", none),
         user => (user, none),
     };

@@ -24,7 +24,7 @@ const KINDS: [&str; 12] = [
 
 /// The tenant in whose name an object stands.
 fn tenant_of<'a>(namespace: &'a str, name: &'a str) -> &'a str {
-    let place = if namespace.is_empty() { name.trim_start_matches("govcloud:tenant:") } else { namespace };
+    let place = if namespace.is_empty() { name.trim_start_matches("govcloud:tenant:").trim_end_matches(":view") } else { namespace };
     place.split("--").next().unwrap_or_default()
 }
 
