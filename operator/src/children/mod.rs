@@ -138,6 +138,7 @@ impl Kind {
             display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]).into(),
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
+            remaining: self.is_namespace().then(|| namespace::remaining(object)).flatten(),
             hash: self.hash(object),
             opens: self.opens.filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null()).map_or_else(Vec::new, |opens| opens(object)),
             quota: self.figures.map(|figures| Box::new(figures(object))),

@@ -21,5 +21,6 @@ mod run;
 mod shared_names;
 mod streams;
 mod watch;
+mod workloads;
 
 pub use run::{Options, run};

@@ -26,6 +26,7 @@ use super::{
     report::Report,
     streams::Source,
     watch::follow,
+    workloads::follow_refused,
 };
 use crate::plan::settings::Settings;
 
@@ -85,6 +86,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     for source in Source::all() {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }
+    background.spawn(follow_refused(client.clone(), cache.clone()));
     let mut stop = pin!(stopped()?);
     let mut queue = Queue::new(context, metrics, options.workers);
     background.spawn(tell(connection, to_tell, queue.active()));

@@ -122,10 +122,10 @@ async fn follow_once(
 
 /// Waits that grow from failure to failure. The watcher says `Init` before each attempt to list, and takes that for a success
 /// that resets its backoff; only time resets this one.
-struct Patience(ResetTimerBackoff<ExponentialBackoff>);
+pub(super) struct Patience(ResetTimerBackoff<ExponentialBackoff>);
 
 impl Patience {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let waits =
             backon::ExponentialBuilder::default().with_min_delay(BACKOFF.0).with_max_delay(BACKOFF.1).without_max_times().with_jitter();
         Self(ResetTimerBackoff::new(ExponentialBackoff::from(waits), RESET))
@@ -173,9 +173,9 @@ pub fn resource(source: Source) -> ApiResource {
     }
 }
 
-struct Failure {
-    forbidden: bool,
-    message: String,
+pub(super) struct Failure {
+    pub(super) forbidden: bool,
+    pub(super) message: String,
 }
 
 impl From<watcher::Error> for Failure {

@@ -4,6 +4,7 @@
 pub mod amount;
 mod checks;
 pub mod contract;
+pub mod cures;
 pub mod desired;
 pub mod diff;
 pub mod difference;
@@ -18,6 +19,7 @@ pub mod rivals;
 pub mod settings;
 mod site;
 pub mod snapshot;
+pub mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -60,9 +60,9 @@ pub mod reason {
     pub const PROGRESSING: &str = "Progressing";
     /// Pods are ending.
     pub const DRAINING: &str = "Draining";
-    /// No pod was refused lately.
+    /// No workload has pods that are refused.
     pub const NONE_REFUSED: &str = "NoneRefused";
-    /// Pods of a workload are refused; the message says by whom and why.
+    /// The API server refuses pods, claims or jobs of a workload; the message says why and what to do.
     pub const FAILED_CREATE: &str = "FailedCreate";
     /// Isolation holds.
     pub const ISOLATED: &str = "Isolated";
@@ -74,6 +74,8 @@ pub mod reason {
     pub const RETIRED: &str = "Retired";
     /// The object is marked deleted.
     pub const DELETING: &str = "Deleting";
+    /// Finalizers of objects keep a namespace from being deleted.
+    pub const FINALIZERS_REMAINING: &str = "FinalizersRemaining";
     /// Waiting helps, or nothing is awaited.
     pub const NOT_STALLED: &str = "NotStalled";
     /// The custom resources are being removed from the cluster.

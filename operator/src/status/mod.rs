@@ -8,9 +8,21 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     names::NamespaceName,
-    plan::{Plan, intent::Intent, outcome::Outcome, owner::namespace_entry, refusals::LASTS, snapshot::Snapshot},
-    status::conditions::{Judgement, kind, reason},
+    plan::{
+        Plan,
+        intent::Intent,
+        outcome::Outcome,
+        owner::namespace_entry,
+        refusals::LASTS,
+        snapshot::{Remaining, Snapshot},
+    },
+    status::conditions::{Judgement, find, kind, reason},
 };
+
+/// A namespace whose deletion takes longer than this many seconds says what is left in it. Its conditions change all the time before.
+const TOLD_AFTER: i64 = 5;
+/// What ends by itself has ended after this many seconds.
+const STALLED_AFTER: i64 = 60;
 
 /// All that a status is judged from.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +42,35 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// The time in seconds since 1970.
     fn seconds(&self) -> i64 {
-        self.now.parse().map_or(0, Timestamp::as_second)
+        seconds(self.now)
     }
 
-    /// How long until something that is told holds no longer, if nothing else happens.
+    /// How long until something else is to be told, if nothing else happens: a refusal is too old, or a deletion takes long.
     #[must_use]
     pub fn expires_in(&self) -> Option<u64> {
         let now = self.seconds();
-        let ends = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS).filter(|end| *end > now);
-        ends.min().and_then(|end| u64::try_from(end - now).ok())
+        let refused = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS);
+        let terminating = self.snapshot.observed.values().filter_map(|entry| entry.remaining.as_deref());
+        let slow = terminating.flat_map(|remaining| [remaining.since + TOLD_AFTER, remaining.since + STALLED_AFTER]);
+        let systems = self.snapshot.systems.iter().map(|root| &root.status.conditions);
+        let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
+        let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
+        let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
+        let next = refused.chain(slow).chain(late).filter(|time| *time > now).min();
+        next.and_then(|time| u64::try_from(time - now).ok())
+    }
+
+    /// What keeps a namespace that is being deleted, once that takes longer than usual.
+    fn remaining(&self, namespace: &NamespaceName) -> Option<&Remaining> {
+        let remaining = namespace_entry(&self.snapshot.observed, namespace)?.remaining.as_deref()?;
+        (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then_some(remaining)
+    }
+
+    /// What somebody must do before a namespace that is being deleted can go.
+    fn held_by_finalizers(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
+        let remaining = self.remaining(namespace).filter(|remaining| remaining.finalizers)?;
+        let useless = !remaining.of_kubernetes || self.seconds() >= remaining.since + STALLED_AFTER;
+        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(remaining))))
     }
 
     /// Why nothing at all is done for this tenant, if so.
@@ -68,7 +100,7 @@ impl Facts<'_> {
         match self.outcome.failure(namespace) {
             Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
             None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
-                Judgement::no(kind::PROVISIONED, reason::DELETING, format!("namespace {namespace} is being deleted"))
+                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace)))
             }
             None if self.outcome.spaces.contains_key(namespace) && !self.snapshot.quota_is_live(namespace) => Judgement::no(
                 kind::PROVISIONED,
@@ -83,4 +115,21 @@ impl Facts<'_> {
             None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} is not planned yet")),
         }
     }
+}
+
+fn seconds(time: &str) -> i64 {
+    time.parse().map_or(0, Timestamp::as_second)
+}
+
+/// That a namespace is being deleted and, if that takes long, what is left in it and what to do.
+fn being_deleted(namespace: &NamespaceName, remaining: Option<&Remaining>) -> String {
+    let Some(remaining) = remaining else { return format!("namespace {namespace} is being deleted") };
+    let cure = if remaining.finalizers {
+        "; the controller of these finalizers must remove them: start it again or, if it is gone, remove them from the objects by hand"
+    } else if remaining.undiscovered {
+        "; an API of the cluster does not answer: a platform administrator repairs it, or deletes its APIService"
+    } else {
+        ""
+    };
+    format!("namespace {namespace} is being deleted: {}{cure}", remaining.messages)
 }

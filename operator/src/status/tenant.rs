@@ -17,7 +17,7 @@ use crate::{
         snapshot::{Snapshot, TenantRoot},
     },
     status::{
-        Facts,
+        Facts, being_deleted,
         conditions::{Judgement, conditions, find, kind, reason, stalled, summary},
         system::list,
     },
@@ -94,6 +94,10 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let cause = refused.into_iter().find(|(_, is_so)| *is_so).map(|(judgement, _)| (judgement.reason, judgement.message.clone()));
     let failure = facts.outcome.failure(&home).filter(|failure| failure.stalled);
     let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
+    let namespaces = facts.plan.spaces.iter().map(|space| &space.namespace);
+    let stuck =
+        namespaces.filter(|_| root.deleting).find_map(|namespace| facts.remaining(namespace).map(|remaining| (namespace, remaining)));
+    let cause = cause.or_else(|| stuck.and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) if root.status.contract.is_none() => door(facts),
         Some(Err(problems)) => Judgement::unknown(
@@ -113,7 +117,8 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
-        Judgement::no(kind::READY, reason::DELETING, "the tenant is being deleted: its namespaces close")
+        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(remaining))));
+        Judgement::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
     } else {
         let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();
         let well = match facts.intent.standing.as_ref().map(|standing| standing.stage) {
