@@ -82,6 +82,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("", "v1", "Namespace", "namespaces"),
         ("", "v1", "Pod", "pods"),
         ("", "v1", "Secret", "secrets"),
+        ("", "v1", "ConfigMap", "configmaps"),
         ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
         ("", "v1", "ResourceQuota", "resourcequotas"),
         ("", "v1", "LimitRange", "limitranges"),

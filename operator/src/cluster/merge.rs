@@ -19,7 +19,7 @@ pub(super) fn owner_of(object: &Value) -> String {
 pub(super) fn not_ours(namespace: &NamespaceName, owner: &str) -> Error {
     if owner.is_empty() {
         return Error::Stranger(format!(
-            "namespace {namespace} exists and is not this tenant's: it carries no tenant's mark; it is left alone. Save what is in it and delete it, or choose another name"
+            "namespace {namespace} exists and is not this tenant's: it has no label govcloud.io/tenant-uid; it is left alone. Save what is in it and delete it, or choose another name"
         ));
     }
     Error::Orphan(format!(

@@ -94,7 +94,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         () = queue.work(heard) => {}
         () = &mut stop => {}
         lost = election.campaign() => return Err(told(lost)),
-        // Blind in one eye it would decide wrongly; whoever started it starts it again.
+        // Without one of its watches it would decide wrongly: it ends, and its Deployment starts it again.
         _ = background.join_next() => {
             election.release().await; // from here on nothing is written
             bail!("a watch or the health pages ended abnormally");
@@ -103,7 +103,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     info!("stopping: finishing what is at work");
     tokio::select! {
         finished = tokio::time::timeout(GRACE, queue.finish_all()) => if finished.is_err() {
-            warn!("some tenants were left in the middle; the next leader finishes them");
+            warn!("some reconciles did not end in time; the next leader finishes them");
         },
         lost = election.campaign() => return Err(told(lost)),
     }

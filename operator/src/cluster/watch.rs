@@ -79,7 +79,7 @@ async fn follow_once(
             Ok(None) => return true,
             Err(_) if listed => continue, // nothing happens
             Err(_) => {
-                warn!(resource = plural(source), "no list came, trying again");
+                warn!(resource = plural(source), "the API server did not answer the list in time, trying again");
                 metrics.watch_failed(plural(source));
                 cache.failed(source, false, Error::TimedOut(LIST_TIMEOUT).to_string());
                 return true;

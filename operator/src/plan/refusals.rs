@@ -95,7 +95,8 @@ pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<Refu
 
 /// What was refused, and the words that follow after its name.
 fn what_and_why(message: &str) -> (&'static str, &str) {
-    let (mut objects, mut rest) = ("pods", message);
+    // After ten messages that differ, Kubernetes puts this before the latest one.
+    let (mut objects, mut rest) = ("pods", message.trim_start_matches("(combined from similar events): "));
     for (lead, refused) in [("Error creating job: ", "jobs"), ("Error creating: ", "pods")] {
         if let Some(after) = rest.strip_prefix(lead) {
             (objects, rest) = (refused, after);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     /// Kind and name of the workload, the message with `{}` for what differs at each try, two such parts, what is refused and why.
-    const TRIES: [(&str, &str, &str, [&str; 2], &str, &str); 14] = [
+    const TRIES: [(&str, &str, &str, [&str; 2], &str, &str); 15] = [
         (
             "ReplicaSet",
             "web-7d4f",
@@ -248,6 +249,14 @@ mod tests {
             ["x8k2p", "b4l9z"],
             "pods",
             "rule x: pods/a-name-of-more-than-fifty-eight-characters-and-so-it-is-cu*: no",
+        ),
+        (
+            "ReplicaSet",
+            "web-7d4f",
+            "{}Error creating: pods \"web-7d4f-x8k2p\" is forbidden: rule images: no",
+            ["", "(combined from similar events): "],
+            "pods",
+            "rule images: no",
         ),
         (
             "ReplicationController",

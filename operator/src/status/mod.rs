@@ -79,7 +79,7 @@ impl Facts<'_> {
             return Some(Judgement::unknown(
                 kind::PROVISIONED,
                 reason::UNINSTALLING,
-                "the custom resources are being removed from the cluster; everything is kept as it is",
+                "the CustomResourceDefinitions of govcloud.io are being deleted; the operator changes nothing",
             ));
         }
         let cause = self.snapshot.blind.first()?;
@@ -87,7 +87,7 @@ impl Facts<'_> {
             kind::PROVISIONED,
             reason::FORBIDDEN,
             format!(
-                "the operator cannot see all that it manages, so it changes nothing: {cause}; grant it the ClusterRole that the chart ships"
+                "the operator may not read every kind that it manages, so it changes nothing: {cause}; apply ClusterRole govcloud-operator from the chart"
             ),
         ))
     }
@@ -106,13 +106,15 @@ impl Facts<'_> {
                 kind::PROVISIONED,
                 reason::QUOTA_NOT_LIVE,
                 format!(
-                    "the quota of namespace {namespace} is written and not in force yet; if this lasts, look after the controller manager"
+                    "ResourceQuota govcloud-quota in namespace {namespace} is not enforced yet; if this lasts, check that kube-controller-manager runs"
                 ),
             ),
-            None if self.outcome.spaces.contains_key(namespace) => {
-                Judgement::yes(kind::PROVISIONED, reason::PROVISIONED, format!("everything in namespace {namespace} is as planned"))
-            }
-            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} is not planned yet")),
+            None if self.outcome.spaces.contains_key(namespace) => Judgement::yes(
+                kind::PROVISIONED,
+                reason::PROVISIONED,
+                format!("all objects of the operator in namespace {namespace} are as they should be"),
+            ),
+            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet")),
         }
     }
 }

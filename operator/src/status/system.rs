@@ -104,10 +104,12 @@ impl View<'_> {
                     self.facts.snapshot.name
                 ),
             ),
-            (Some(_), None) if self.is_retiring() => {
-                Judgement::yes(kind::QUOTA_GRANTED, reason::RETIRED, "a retired system holds no share but the storage of its volumes")
-            }
-            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is held whole"),
+            (Some(_), None) if self.is_retiring() => Judgement::yes(
+                kind::QUOTA_GRANTED,
+                reason::RETIRED,
+                "a retired system has no share; the storage of its volumes still counts",
+            ),
+            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the whole guaranteed share is granted"),
             (None, None) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
@@ -144,9 +146,11 @@ impl View<'_> {
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match outcome.failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
-            None => {
-                Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("Pod Security labels and network policy {NETWORK_POLICY} hold"))
-            }
+            None => Judgement::yes(
+                kind::ISOLATED,
+                reason::ISOLATED,
+                format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place"),
+            ),
         }
     }
 
@@ -195,7 +199,7 @@ impl View<'_> {
         let (well, message) = match self.stage() {
             Some(Stage::Suspended) => (reason::SUSPENDED, "suspended: network closed, no new pods"),
             Some(Stage::Retired) => (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept"),
-            _ => (reason::READY, "the namespace is there, isolated, with its share of the quota and access for the agency's members"),
+            _ => (reason::READY, "the namespace exists and is isolated, its quota is granted, and the agency's members have access"),
         };
         summary(judged, well, message.to_owned())
     }
@@ -230,13 +234,16 @@ impl View<'_> {
             (Some(Err(problems)), _) => Judgement::unknown(
                 kind,
                 reason::TENANT_INVALID,
-                format!("agencytenant/{} cannot be served, so everything is kept as it is: {}", self.facts.snapshot.name, list(problems)),
+                format!("agencytenant/{} cannot be served, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
             _ if !self.has_home() => Judgement::unknown(
                 kind,
                 reason::CONFLICT,
-                format!("namespace {} is not the home of agencytenant/{0}; see there", self.facts.snapshot.name),
+                format!(
+                    "namespace {} does not belong to agencytenant/{0}; condition Provisioned of the tenant says why",
+                    self.facts.snapshot.name
+                ),
             ),
             _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
         }

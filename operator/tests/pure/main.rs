@@ -9,4 +9,5 @@ mod decisions;
 mod properties;
 mod purity;
 mod schema;
+mod telling;
 mod world;
