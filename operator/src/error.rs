@@ -36,22 +36,24 @@ pub enum Error {
     #[error("{0}")]
     Orphan(String),
     /// It was written by another since it was looked at; the next look sees it as it is now.
-    #[error("it was changed meanwhile and is looked at again")]
+    #[error("another client changed the object at the same time; the operator tries again")]
     Stale,
     /// Another program undoes each repair.
-    #[error("another program keeps changing it: it is put right ever less often, at last every 10 s; find and stop that one")]
+    #[error(
+        "another program keeps changing it; the operator restores it at growing intervals of up to 10 s: stop that program (metadata.managedFields names it)"
+    )]
     Fought,
     /// Written, and yet not as planned.
-    #[error("it was written and came back otherwise: an admission rule or another program changes it; find and stop that one")]
+    #[error("the object is not as it was written: an admission webhook or policy, or another program, changes it; find and stop that one")]
     Contested,
     /// The reconcile itself broke down.
-    #[error("it ended abnormally: {0}")]
+    #[error("the reconcile panicked: {0}; this is a bug of the operator")]
     Abnormal(String),
     /// A guard rail is not in force, so nobody is let in.
-    #[error("nobody is let in: {0}")]
+    #[error("nobody is let in before the guard rails are in force: {0}")]
     PolicyNotActive(String),
     /// The quota is not in force, so nobody is let in.
-    #[error("the quota is not in force yet, so nobody is let in; if this lasts, look after the controller manager")]
+    #[error("the quota is not enforced yet, so nobody is let in; if this lasts, check that kube-controller-manager runs")]
     QuotaNotLive,
 }
 

@@ -87,6 +87,25 @@ async fn deleting_a_system_with_delete_ends_its_pods_and_then_its_namespace() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_hangs_says_what_holds_it_and_goes_on_when_that_is_gone() {
+    let admin = admin().await;
+    admin.tenant_with_systems("hangs", &["web"]).await;
+    let held = "{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: hangs--web, finalizers: [example.com/gone]}}";
+    admin.apply(held).await;
+    admin.patch("HostedSystem", "hangs", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.delete("HostedSystem", "hangs", "web").await;
+    let told = admin.until_condition("HostedSystem", "hangs", "web", "Stalled", "True", "FinalizersRemaining").await;
+    for words in
+        ["namespace hangs--web is being deleted", "configmaps. has 1 resource instances", "example.com/gone in 1 resource instances"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert_eq!(admin.until_condition("HostedSystem", "hangs", "web", "Ready", "False", "Deleting").await, told);
+    admin.patch("ConfigMap", "hangs--web", "held", json!({"metadata": {"finalizers": null}})).await;
+    admin.gone("HostedSystem", "hangs", "web").await;
+}
+
+#[tokio::test]
 async fn deleting_a_tenant_keeps_its_namespaces_closed() {
     let admin = admin().await;
     admin.tenant_with_systems("leaves", &["web"]).await;

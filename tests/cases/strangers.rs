@@ -69,7 +69,7 @@ async fn a_namesake_takes_over_what_it_says_and_only_what_is_declared() {
     assert_eq!(versions(&admin, &["heir--forgotten"]).await, before[before.len() / 2..]);
     assert_eq!(admin.names("Pod", "heir--forgotten").await, ["running"]);
     let told = admin.until_condition("AgencyTenant", "", "heir", "Provisioned", "True", "Provisioned").await;
-    assert!(told.contains("kept as they are until their systems are declared again") && told.contains("heir--forgotten"), "{told}");
+    assert!(told.contains("not changed until their systems are declared again") && told.contains("heir--forgotten"), "{told}");
     let allocated = admin.get("AgencyTenant", "", "heir").await["status"]["quota"]["allocated"]["requests.cpu"].clone();
     assert_eq!(allocated, "16", "two systems hold 8 cores each");
 

@@ -30,7 +30,7 @@ pub struct Approval {
 pub enum Decision {
     /// The generation becomes the contract, and an emergency stop ends.
     Approved,
-    /// The generation does not become the contract; the former one goes on to be served.
+    /// The generation does not become the contract; the former contract stays in force.
     Rejected,
     /// Emergency stop: the network of all systems is closed and no new pod is admitted, until a generation is approved.
     Suspended,
@@ -48,14 +48,14 @@ impl Decision {
     }
 }
 
-/// Where a tenant stands.
+/// Stage of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TenantStage {
     /// Nothing is approved yet.
     Requested,
-    /// A contract is served.
+    /// A contract is approved and in force.
     Active,
-    /// A contract is held, and all systems are suspended.
+    /// A contract is approved, and all systems are suspended.
     Suspended,
     /// The request was rejected, and no contract was there before.
     Rejected,

@@ -25,7 +25,7 @@ use super::{
     doc = "One system of an agency, declared in the agency's home namespace. The operator gives it a workload namespace \
         `<tenant>--<system>` with isolation, its share of the agency's quota, and access for the agency's members.",
     validation = rules::name("system", 31),
-    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Stage that holds; the wanted one is spec.stage"),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Present stage; the wanted one is spec.stage"),
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", description = "Workload namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
@@ -75,7 +75,7 @@ pub struct HostedSystemSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Share {
-    /// Carved out of the agency's `spec.quota` and lent to nobody. The same keys as there; what is not named is 0, but for
+    /// Reserved for this system out of the agency's `spec.quota`. The same keys as there; what is not named is 0, but for
     /// `limits.*`: where only the request is named, the limit follows it in the proportion of the agency's total. A share
     /// that does not fit waits, as condition `QuotaGranted` says. Default: nothing.
     /// Example: `{requests.cpu: "8", requests.memory: 32Gi, pods: "60"}`.
@@ -158,21 +158,21 @@ impl Stage {
     }
 }
 
-/// What holds in the cloud; written by the operator alone.
+/// Observed state; written by the operator alone.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostedSystemStatus {
     /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
     #[serde(default = "unseen")]
     pub observed_generation: i64,
-    /// Stage that holds.
+    /// Present stage: the wanted one once everything for it is done, the former one until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
     /// Workload namespace of the system. Example: health--appointments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
-    /// Share of the agency's total that the system holds.
+    /// Share of the agency's total that is reserved for the system at present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 128))]
     pub granted: Option<Resources>,

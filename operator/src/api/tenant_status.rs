@@ -9,14 +9,14 @@ use super::{
     common::{Condition, Resources},
 };
 
-/// What holds in the cloud; written by the operator, and of it `approval` by approvers.
+/// Observed state; written by the operator, except `approval`, which approvers write.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgencyTenantStatus {
     /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
     #[serde(default = "super::hosted_system::unseen")]
     pub observed_generation: i64,
-    /// Where the tenant stands.
+    /// Present stage: Requested, Active, Suspended, Rejected or Retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<TenantStage>,
     /// Decision of an approver, the only part of the status that others than the operator write.
@@ -36,7 +36,7 @@ pub struct AgencyTenantStatus {
     /// Figures of the tenant's quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<QuotaFigures>,
-    /// The ledger: the most that each system's quota may hold. Written before a quota is raised, and lowered only after
+    /// The most that the quota of each system may be. Written before a quota is raised, and lowered only after
     /// the quota was; its sum never exceeds `quota.total`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["system"]))]
@@ -56,11 +56,11 @@ pub struct AgencyTenantStatus {
 /// The tenant's quota in figures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuotaFigures {
-    /// Total being served. A lowered `spec.quota` is served as soon as what is handed out fits into it.
+    /// Total in force. A lowered `spec.quota` comes into force as soon as the granted shares fit into it.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 128))]
     pub total: Resources,
-    /// Sum of what is handed out to the tenant's namespaces.
+    /// Sum of the shares that are granted to the tenant's namespaces.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 128))]
     pub allocated: Resources,

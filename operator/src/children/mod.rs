@@ -145,6 +145,7 @@ impl Kind {
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
             held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
+            remaining: self.is_namespace().then(|| namespace::remaining(object)).flatten(),
             hash: self.hash(object),
             opens: self.opens.filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null()).map_or_else(Vec::new, |opens| opens(object)),
             quota: self.figures.map(|figures| Box::new(figures(object))),

@@ -1,6 +1,7 @@
 //! The namespace itself: created with its Pod Security level and its tenant, before anything is in it.
 
 use ipnet::IpNet;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_binding::member_words};
@@ -11,7 +12,7 @@ use crate::{
         hosted_system::WithinSystem,
     },
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
-    plan::{desired::Space, intent::Exit},
+    plan::{desired::Space, intent::Exit, snapshot::Remaining},
 };
 
 pub(super) static KIND: Kind = Kind {
@@ -28,6 +29,39 @@ pub(super) static KIND: Kind = Kind {
     narrow: None,
     opens: None,
 };
+
+/// What is left in a namespace that is being deleted; none of one that is not.
+pub(super) fn remaining(object: &Value) -> Option<Box<Remaining>> {
+    let since: Timestamp = object["metadata"]["deletionTimestamp"].as_str()?.parse().ok()?;
+    let mut remaining = Remaining { since: since.as_second(), ..Remaining::default() };
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    for condition in conditions.filter(|condition| condition["status"] == "True") {
+        let message = condition["message"].as_str().unwrap_or_default();
+        match condition["type"].as_str() {
+            Some("NamespaceFinalizersRemaining") => {
+                remaining.finalizers = true;
+                remaining.of_kubernetes = finalizers(message).all(is_of_kubernetes);
+            }
+            Some("NamespaceDeletionDiscoveryFailure" | "NamespaceDeletionGroupVersionParsingFailure") => remaining.undiscovered = true,
+            Some("NamespaceDeletionContentFailure" | "NamespaceContentRemaining") => {}
+            _ => continue,
+        }
+        let separator = if remaining.messages.is_empty() { "" } else { "; " };
+        remaining.messages = format!("{}{separator}{message}", remaining.messages);
+    }
+    Some(Box::new(remaining))
+}
+
+/// The finalizers in `... has finalizers remaining: example.com/a in 1 resource instances, example.com/b in 2 resource instances`.
+fn finalizers(message: &str) -> impl Iterator<Item = &str> {
+    let list = message.split_once("remaining: ").map_or("", |(_, list)| list);
+    list.split(", ").filter_map(|entry| entry.split(" in ").next())
+}
+
+fn is_of_kubernetes(finalizer: &str) -> bool {
+    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
+    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
+}
 
 fn build(space: &Space) -> Vec<Value> {
     let level = match space.tenant.pod_security {
@@ -107,4 +141,41 @@ fn exit(exit: &Exit) -> String {
 fn api_server(space: &Space) -> String {
     let entries = space.api_server.iter().map(|server| format!("{}={}/TCP", IpNet::from(server.ip()), server.port()));
     entries.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminating(conditions: &Value) -> Remaining {
+        let metadata = json!({ "deletionTimestamp": "1970-01-01T00:01:40Z" });
+        *remaining(&json!({ "metadata": metadata, "status": { "conditions": conditions } })).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_in_a_namespace_is_what_its_own_conditions_say() {
+        assert_eq!(remaining(&json!({ "metadata": { "name": "health" } })), None);
+        let told = terminating(&json!([
+            { "type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "All resources successfully discovered" },
+            { "type": "NamespaceContentRemaining", "status": "True", "message": "Some resources are remaining: configmaps. has 1 resource instances" },
+            { "type": "NamespaceFinalizersRemaining", "status": "True", "message": "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances" },
+        ]));
+        let messages = "Some resources are remaining: configmaps. has 1 resource instances; \
+                        Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances";
+        let expected = Remaining { since: 100, messages: messages.into(), finalizers: true, ..Remaining::default() };
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn finalizers_of_kubernetes_itself_are_told_apart() {
+        for (finalizers, of_kubernetes) in [
+            ("kubernetes.io/pvc-protection in 1 resource instances", true),
+            ("foregroundDeletion in 1 resource instances, batch.kubernetes.io/job-tracking in 2 resource instances", true),
+            ("kubernetes.io/pvc-protection in 1 resource instances, kubernetes.io.example/x in 1 resource instances", false),
+        ] {
+            let message = format!("Some content in the namespace has finalizers remaining: {finalizers}");
+            let told = terminating(&json!([{ "type": "NamespaceFinalizersRemaining", "status": "True", "message": message }]));
+            assert_eq!(told.of_kubernetes, of_kubernetes, "{finalizers}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, mpsc::UnboundedSender};
 
 use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
@@ -27,7 +27,7 @@ use crate::{
     names::{NamespaceName, QUOTA, TenantName},
     plan::{
         api_server::{ApiServer, Part},
-        refusals::{self, Refusal},
+        refusals::{self, LASTS, Refusal, Seen, Workload},
         rivals::{concerned, rival},
         snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
     },
@@ -45,6 +45,8 @@ struct Contents {
     children: Observed,
     refusals: BTreeMap<(NamespaceName, String), Refusal>,
     api_server: ApiServer,
+    /// Refused workloads that were looked at, and how each was found.
+    looks: BTreeMap<Workload, Look>,
     streams: Streams,
     names: Names,
     unreachable: Option<String>,
@@ -54,11 +56,26 @@ struct Contents {
     gone: BTreeMap<String, (String, Instant)>,
 }
 
+/// How a workload whose pods were refused was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It has fewer pods than it asks for.
+    Lacking,
+    /// It cannot be looked at.
+    Never,
+    /// It is gone, or has what it asks for.
+    Cured,
+    /// What was refused until then, in seconds since 1970, is cured.
+    CuredUntil(i64),
+}
+
 /// The caches.
 pub struct Cache {
     contents: Mutex<Contents>,
     /// The cluster's classes.
     classes: Classes,
+    /// Wakes whoever looks at workloads whose pods were refused.
+    refused: Notify,
     /// Tenants to look at because of another.
     news: UnboundedSender<TenantName>,
 }
@@ -66,7 +83,7 @@ pub struct Cache {
 impl Cache {
     /// Nothing is known yet; `news` takes the tenants to look at because of what another does.
     pub fn new(news: UnboundedSender<TenantName>) -> Self {
-        Self { contents: Mutex::default(), classes: Classes::default(), news }
+        Self { contents: Mutex::default(), classes: Classes::default(), refused: Notify::new(), news }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -83,7 +100,13 @@ impl Cache {
         let news = match source {
             Source::Tenants => self.take_tenant(&mut contents, object),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
-            Source::Refusals => take_refusal(&mut contents, object),
+            Source::Refusals => {
+                let news = take_refusal(&mut contents, object);
+                if news {
+                    self.refused.notify_one();
+                }
+                news
+            }
             Source::ApiServer(part) => {
                 self.take_api_server(&mut contents, part, object);
                 false
@@ -251,8 +274,10 @@ impl Cache {
             .refusals
             .range((home.clone(), String::new())..)
             .take_while(|((namespace, _), _)| namespace.as_str().starts_with(name.as_str()))
+            .filter(|((namespace, _), _)| namespace.tenant() == *name)
         {
-            refusals.entry(namespace.clone()).or_default().push(refusal.clone());
+            let known: &mut Vec<_> = refusals.entry(namespace.clone()).or_default();
+            known.extend(seen(&contents.looks, refusal).map(|seen| Refusal { seen, ..refusal.clone() }));
         }
         Snapshot {
             name: name.clone(),
@@ -268,6 +293,36 @@ impl Cache {
             definitions: Definitions::default(),
             refusals,
             refused: BTreeMap::new(),
+        }
+    }
+
+    /// Workloads whose pods were refused and that are not cured; what was found of others is forgotten.
+    pub fn refused_workloads(&self, now: i64) -> BTreeSet<Workload> {
+        let mut contents = self.contents();
+        let Contents { refusals, looks, .. } = &mut *contents;
+        let recent: Vec<&Refusal> = refusals.values().filter(|refusal| refusal.last + LASTS > now).collect();
+        let named: BTreeSet<&Workload> = recent.iter().map(|refusal| &refusal.workload).collect();
+        looks.retain(|workload, _| named.contains(workload));
+        recent.into_iter().filter(|refusal| seen(looks, refusal).is_some()).map(|refusal| refusal.workload.clone()).collect()
+    }
+
+    /// Resolves when a workload's pods were refused.
+    pub async fn refused(&self) {
+        self.refused.notified().await;
+    }
+
+    /// When a workload's pods were refused last, in seconds since 1970.
+    pub fn last_refusal(&self, workload: &Workload) -> i64 {
+        let contents = self.contents();
+        contents.refusals.values().filter(|refusal| refusal.workload == *workload).map(|refusal| refusal.last).max().unwrap_or_default()
+    }
+
+    /// Notes how a workload was found, and tells its tenant if that is news.
+    pub fn looked(&self, workload: &Workload, look: Look) {
+        let look = if look == Look::Cured { Look::CuredUntil(self.last_refusal(workload)) } else { look };
+        let known = self.contents().looks.insert(workload.clone(), look);
+        if known != Some(look) {
+            let _ = self.news.send(workload.namespace.tenant()); // nobody listens when the operator is stopping
         }
     }
 
@@ -302,6 +357,16 @@ impl Cache {
     }
 }
 
+/// What is known of a refused workload by now; none when the refusal is cured.
+fn seen(looks: &BTreeMap<Workload, Look>, refusal: &Refusal) -> Option<Seen> {
+    match looks.get(&refusal.workload) {
+        Some(Look::CuredUntil(last)) if refusal.last <= *last => None,
+        Some(Look::Lacking) => Some(Seen::Lacking),
+        Some(Look::Never) => Some(Seen::Never),
+        _ => Some(Seen::NotYet),
+    }
+}
+
 /// Takes in that a workload's pods were refused, if it is one of a tenant's.
 fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
     let key = system_key(object);
@@ -309,7 +374,7 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
         return false;
     }
     let seconds = |text: &str| text.parse().ok().map(Timestamp::as_second);
-    let refusal = refusals::read(object.json(), seconds);
+    let Some(refusal) = refusals::read(object.json(), seconds) else { return false };
     let here = contents.refusals.range((key.0.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == key.0);
     if !contents.refusals.contains_key(&key) && here.count() >= MOST_REFUSALS {
         return false;

@@ -72,7 +72,7 @@ where
     let api = Api::<Kind>::all(connection.client.clone());
     let parameters = ListParams::default().labels(POLICY_SELECTOR);
     let listed = connection.unfenced("list", plural, LIMIT, api.list(&parameters)).await;
-    let listed = listed.map_err(|error| format!("the guard rails cannot be looked at: {error}"))?;
+    let listed = listed.map_err(|error| format!("the policies of the chart cannot be listed: {error}"))?;
     Ok(listed.items.iter().map(|item| (item.name_any(), item.resource_version().unwrap_or_default())).collect())
 }
 
@@ -85,7 +85,7 @@ async fn prove(connection: &Connection, policy: &str) -> Result<(), String> {
     match connection.unfenced("create", "clusterroles", LIMIT, api.create(&parameters, &canary)).await {
         Err(Error::Refused { message, .. }) if message.contains(&format!("ValidatingAdmissionPolicy '{policy}'")) => Ok(()),
         Ok(_) => Err(format!(
-            "ValidatingAdmissionPolicy {policy} is written and not in force yet; if this lasts, apply the chart's policies anew"
+            "ValidatingAdmissionPolicy {policy} exists but is not in force yet; if this lasts, apply the policies of the chart again"
         )),
         Err(error) => Err(format!("ValidatingAdmissionPolicy {policy} cannot be proven to be in force: {error}")),
     }

@@ -24,5 +24,6 @@ mod run;
 mod shared_names;
 mod streams;
 mod watch;
+mod workloads;
 
 pub use run::{Options, run};

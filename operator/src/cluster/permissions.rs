@@ -8,7 +8,7 @@ use crate::{
     api::agency_tenant::Role,
     children::{PIPELINE_ROLE, TABLE, Write, cluster_role as tenant_role},
     names::{GROUP, LEASE, LEASE_ROLE, OPERATOR},
-    plan::api_server,
+    plan::{api_server, workloads::KINDS},
 };
 
 /// The role, as the chart ships it.
@@ -18,6 +18,11 @@ pub fn cluster_role() -> ClusterRole {
     let definitions = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
     let tenant_roles: Vec<&str> = Role::ALL.into_iter().map(tenant_role).chain([PIPELINE_ROLE]).collect();
     let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+    let groups = KINDS.chunk_by(|(one, ..), (other, ..)| one == other);
+    rules.extend(groups.map(|kinds| {
+        let plurals: Vec<&str> = kinds.iter().map(|(_, _, plural)| *plural).collect();
+        rule(kinds[0].0, &plurals, &["get", "list", "watch"], &[])
+    }));
     rules.extend([
         rule("", &["resourcequotas/status"], &["update"], &[]),
         rule("", &["pods"], &["deletecollection"], &[]),

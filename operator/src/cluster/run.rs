@@ -26,6 +26,7 @@ use super::{
     report::Report,
     streams::Source,
     watch::follow,
+    workloads::follow_refused,
 };
 use crate::plan::settings::Settings;
 
@@ -85,6 +86,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     for source in Source::all() {
         background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
     }
+    background.spawn(follow_refused(client.clone(), cache.clone()));
     let mut stop = pin!(stopped()?);
     let mut queue = Queue::new(context, metrics, options.workers);
     background.spawn(tell(connection, to_tell, queue.active()));
@@ -92,7 +94,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         () = queue.work(heard) => {}
         () = &mut stop => {}
         lost = election.campaign() => return Err(told(lost)),
-        // Blind in one eye it would decide wrongly; whoever started it starts it again.
+        // Without one of its watches it would decide wrongly: it ends, and its Deployment starts it again.
         _ = background.join_next() => {
             election.release().await; // from here on nothing is written
             bail!("a watch or the health pages ended abnormally");
@@ -101,7 +103,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     info!("stopping: finishing what is at work");
     tokio::select! {
         finished = tokio::time::timeout(GRACE, queue.finish_all()) => if finished.is_err() {
-            warn!("some tenants were left in the middle; the next leader finishes them");
+            warn!("some reconciles did not end in time; the next leader finishes them");
         },
         lost = election.campaign() => return Err(told(lost)),
     }

@@ -85,7 +85,7 @@ async fn follow_once(
             Ok(None) => return true,
             Err(_) if listed => continue, // nothing happens
             Err(_) => {
-                warn!(resource = plural(source), "no list came, trying again");
+                warn!(resource = plural(source), "the API server did not answer the list in time, trying again");
                 metrics.watch_failed(plural(source));
                 cache.failed(source, false, Error::TimedOut(LIST_TIMEOUT).to_string());
                 return true;
@@ -128,10 +128,10 @@ async fn follow_once(
 
 /// Waits that grow from failure to failure. The watcher says `Init` before each attempt to list, and takes that for a success
 /// that resets its backoff; only time resets this one.
-struct Patience(ResetTimerBackoff<ExponentialBackoff>);
+pub(super) struct Patience(ResetTimerBackoff<ExponentialBackoff>);
 
 impl Patience {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let waits =
             backon::ExponentialBuilder::default().with_min_delay(BACKOFF.0).with_max_delay(BACKOFF.1).without_max_times().with_jitter();
         Self(ResetTimerBackoff::new(ExponentialBackoff::from(waits), RESET))
@@ -183,9 +183,9 @@ pub fn resource(source: Source) -> ApiResource {
     }
 }
 
-struct Failure {
-    forbidden: bool,
-    message: String,
+pub(super) struct Failure {
+    pub(super) forbidden: bool,
+    pub(super) message: String,
 }
 
 impl From<watcher::Error> for Failure {

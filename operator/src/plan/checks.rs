@@ -30,12 +30,12 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
     let taken = snapshot.rivals.iter().filter_map(|rival| Some((&rival.tenant, rival.domains.as_ref()?)));
     problems.extend(taken.map(|(tenant, (domain, theirs))| Problem {
         field: format!("spec.domains[{domain}]"),
-        complaint: format!("overlaps {theirs}, which agencytenant/{tenant} holds; name another one, or have that one given up first"),
+        complaint: format!("overlaps {theirs}, which agencytenant/{tenant} holds; use another domain, or have it removed there first"),
     }));
     problems.extend(crowd(&snapshot.rivals).map(|open| Problem {
         field: "metadata.name".into(),
         complaint: format!(
-            "whoever stands first in spec.members has {MOST_REQUESTS} older open requests, and no more are looked at: {}; have one of them decided",
+            "the first of spec.members has {MOST_REQUESTS} older open requests, which is the most: {}; have one of them approved or rejected, or delete it",
             open.join(", ")
         ),
     }));
@@ -59,7 +59,7 @@ pub(super) fn checked_tenant(
 }
 
 pub(super) fn unreadable(found: &Unreadable) -> Problem {
-    let complaint = format!("unreadable ({}); write it as `kubectl explain` documents it", found.complaint);
+    let complaint = format!("unreadable ({}); `kubectl explain` documents the field", found.complaint);
     Problem { field: found.field.clone(), complaint }
 }
 
@@ -75,7 +75,7 @@ pub(super) fn one_too_many() -> Problem {
 pub(super) fn refused(words: &str) -> Problem {
     Problem {
         field: "metadata.finalizers".into(),
-        complaint: format!("the API server does not take the operator's hold ({words}); correct the object"),
+        complaint: format!("the API server refuses the operator's finalizer ({words}); correct what it names"),
     }
 }
 

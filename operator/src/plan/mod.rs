@@ -5,6 +5,7 @@ pub mod amount;
 pub mod api_server;
 mod checks;
 pub mod contract;
+pub mod cures;
 pub mod desired;
 pub mod diff;
 pub mod difference;
@@ -21,6 +22,7 @@ pub mod rivals;
 pub mod settings;
 mod site;
 pub mod snapshot;
+pub mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 

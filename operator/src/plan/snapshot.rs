@@ -94,12 +94,29 @@ pub struct Entry {
     pub deleting: bool,
     /// Whether it has finalizers.
     pub held: bool,
+    /// Of a namespace that is being deleted: what is left in it.
+    pub remaining: Option<Box<Remaining>>,
     /// Hash of the content that the operator defines.
     pub hash: u64,
     /// What an object that others wrote opens: whom it lets in, or the network. Empty where members could not have written it.
     pub opens: Vec<String>,
     /// Figures of a `ResourceQuota`.
     pub quota: Option<Box<QuotaState>>,
+}
+
+/// What is left in a namespace that is being deleted, as its own conditions say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// When its deletion began, in seconds since 1970.
+    pub since: i64,
+    /// Messages of its conditions that are True.
+    pub messages: String,
+    /// Finalizers of objects in it are among what is left.
+    pub finalizers: bool,
+    /// All of these finalizers are Kubernetes' own, which it removes itself as a rule.
+    pub of_kubernetes: bool,
+    /// APIs of the cluster do not answer, so nobody knows what is left.
+    pub undiscovered: bool,
 }
 
 /// Figures of a `ResourceQuota`: what is not 0 of the keys that are handed out, and what is to be said of all keys.
@@ -195,7 +212,7 @@ pub struct Snapshot {
     pub definitions: Definitions,
     /// What the cluster's classes put into pods.
     pub pod_classes: Arc<PodClasses>,
-    /// Workloads whose pods were refused lately, by namespace.
+    /// Workloads whose pods were refused lately and that still lack some, by namespace.
     pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.

@@ -8,11 +8,11 @@ pub mod kind {
     pub const ACCEPTED: &str = "Accepted";
     /// The spec is the contract.
     pub const APPROVED: &str = "Approved";
-    /// The system holds the share that it asks for.
+    /// The system has the share that it asks for.
     pub const QUOTA_GRANTED: &str = "QuotaGranted";
-    /// What is handed out fits the wanted total.
+    /// The sum of the granted shares fits the wanted total.
     pub const QUOTA_WITHIN_BUDGET: &str = "QuotaWithinBudget";
-    /// Every child is as planned.
+    /// Every object that the operator manages is as it should be.
     pub const PROVISIONED: &str = "Provisioned";
     /// Pod Security and network policy hold.
     pub const ISOLATED: &str = "Isolated";
@@ -20,7 +20,7 @@ pub mod kind {
     pub const AVAILABLE: &str = "Available";
     /// Summary.
     pub const READY: &str = "Ready";
-    /// Waiting is useless: somebody must change something.
+    /// Waiting does not help: somebody must change something.
     pub const STALLED: &str = "Stalled";
 }
 
@@ -48,23 +48,23 @@ pub mod reason {
     pub const NO_TENANT: &str = "NoTenant";
     /// The tenant's own spec is invalid, so everything is kept as it is.
     pub const TENANT_INVALID: &str = "TenantInvalid";
-    /// The share is held whole.
+    /// The whole share is granted.
     pub const GRANTED: &str = "Granted";
     /// The share does not fit; the message has the numbers.
     pub const QUOTA_WAITING: &str = "QuotaWaiting";
-    /// What is handed out fits.
+    /// The granted shares fit.
     pub const WITHIN_BUDGET: &str = "WithinBudget";
-    /// A lowered total is below what the systems hold.
+    /// The wanted total is lower than the sum of what the systems hold.
     pub const LOWERING_PENDING: &str = "LoweringPending";
-    /// Every child is there.
+    /// Every object is as it should be.
     pub const PROVISIONED: &str = "Provisioned";
-    /// Children are being written; the next round looks again.
+    /// Objects are being written.
     pub const PROGRESSING: &str = "Progressing";
     /// Pods are ending.
     pub const DRAINING: &str = "Draining";
-    /// No pod was refused lately.
+    /// No workload has pods that are refused.
     pub const NONE_REFUSED: &str = "NoneRefused";
-    /// Pods of a workload are refused; the message says by whom and why.
+    /// The API server refuses pods, claims or jobs of a workload; the message says why and what to do.
     pub const FAILED_CREATE: &str = "FailedCreate";
     /// Isolation holds.
     pub const ISOLATED: &str = "Isolated";
@@ -76,7 +76,9 @@ pub mod reason {
     pub const RETIRED: &str = "Retired";
     /// The object is marked deleted.
     pub const DELETING: &str = "Deleting";
-    /// Waiting helps, or nothing is awaited.
+    /// Finalizers of objects keep a namespace from being deleted.
+    pub const FINALIZERS_REMAINING: &str = "FinalizersRemaining";
+    /// No error blocks the operator.
     pub const NOT_STALLED: &str = "NotStalled";
     /// The custom resources are being removed from the cluster.
     pub const UNINSTALLING: &str = "Uninstalling";
@@ -90,11 +92,11 @@ pub mod reason {
     pub const REFUSED: &str = "Refused";
     /// The API server did not answer as it should; tried again.
     pub const UNAVAILABLE: &str = "Unavailable";
-    /// An object was written and is still not as it should be: somebody else changes it.
+    /// An object was written and is still not as it should be: another program changes it.
     pub const CONTESTED: &str = "Contested";
-    /// A guard rail is missing or not in force yet, so nobody is let in.
+    /// A policy of the chart is missing or not in force yet, so no access is granted.
     pub const POLICY_NOT_ACTIVE: &str = "PolicyNotActive";
-    /// The quota is not enforced yet, so nobody is let in.
+    /// The quota is not enforced yet, so no access is granted.
     pub const QUOTA_NOT_LIVE: &str = "QuotaNotLive";
 }
 
@@ -171,7 +173,11 @@ pub fn summary(judged: &[Judgement], well: &'static str, message: String) -> Jud
 pub fn stalled(cause: Option<(&'static str, String)>) -> Judgement {
     match cause {
         Some((reason, message)) => Judgement::yes(kind::STALLED, reason, message),
-        None => Judgement::no(kind::STALLED, reason::NOT_STALLED, "waiting may help; what else does, a condition that is not True says"),
+        None => Judgement::no(
+            kind::STALLED,
+            reason::NOT_STALLED,
+            "no error blocks the operator; the message of a condition that is not True says what it waits for",
+        ),
     }
 }
 

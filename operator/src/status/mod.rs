@@ -14,10 +14,15 @@ use crate::{
         outcome::Outcome,
         owner::namespace_entry,
         refusals::LASTS,
-        snapshot::Snapshot,
+        snapshot::{Remaining, Snapshot},
     },
-    status::conditions::{Judgement, kind, reason},
+    status::conditions::{Judgement, find, kind, reason},
 };
+
+/// A namespace whose deletion takes longer than this many seconds says what is left in it. Its conditions change all the time before.
+const TOLD_AFTER: i64 = 5;
+/// What ends by itself has ended after this many seconds.
+const STALLED_AFTER: i64 = 60;
 
 /// All that a status is judged from.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +42,35 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     /// The time in seconds since 1970.
     fn seconds(&self) -> i64 {
-        self.now.parse().map_or(0, Timestamp::as_second)
+        seconds(self.now)
     }
 
-    /// How long until something that is told holds no longer, if nothing else happens.
+    /// How long until something else is to be told, if nothing else happens: a refusal is too old, or a deletion takes long.
     #[must_use]
     pub fn expires_in(&self) -> Option<u64> {
         let now = self.seconds();
-        let ends = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS).filter(|end| *end > now);
-        ends.min().and_then(|end| u64::try_from(end - now).ok())
+        let refused = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS);
+        let terminating = self.snapshot.observed.values().filter_map(|entry| entry.remaining.as_deref());
+        let slow = terminating.flat_map(|remaining| [remaining.since + TOLD_AFTER, remaining.since + STALLED_AFTER]);
+        let systems = self.snapshot.systems.iter().map(|root| &root.status.conditions);
+        let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
+        let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
+        let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
+        let next = refused.chain(slow).chain(late).filter(|time| *time > now).min();
+        next.and_then(|time| u64::try_from(time - now).ok())
+    }
+
+    /// What keeps a namespace that is being deleted, once that takes longer than usual.
+    fn remaining(&self, namespace: &NamespaceName) -> Option<&Remaining> {
+        let remaining = namespace_entry(&self.snapshot.observed, namespace)?.remaining.as_deref()?;
+        (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then_some(remaining)
+    }
+
+    /// What somebody must do before a namespace that is being deleted can go.
+    fn held_by_finalizers(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
+        let remaining = self.remaining(namespace).filter(|remaining| remaining.finalizers)?;
+        let useless = !remaining.of_kubernetes || self.seconds() >= remaining.since + STALLED_AFTER;
+        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(remaining))))
     }
 
     /// Why nothing at all is done for this tenant, if so.
@@ -54,7 +79,7 @@ impl Facts<'_> {
             return Some(Judgement::unknown(
                 kind::PROVISIONED,
                 reason::UNINSTALLING,
-                "the custom resources are being removed from the cluster; everything is kept as it is",
+                "the CustomResourceDefinitions of govcloud.io are being deleted; the operator changes nothing",
             ));
         }
         let cause = self.snapshot.blind.first()?;
@@ -62,7 +87,7 @@ impl Facts<'_> {
             kind::PROVISIONED,
             reason::FORBIDDEN,
             format!(
-                "the operator cannot see all that it manages, so it changes nothing: {cause}; grant it the ClusterRole that the chart ships"
+                "the operator may not read every kind that it manages, so it changes nothing: {cause}; apply ClusterRole govcloud-operator from the chart"
             ),
         ))
     }
@@ -81,7 +106,7 @@ impl Facts<'_> {
         match self.outcome.failure(namespace) {
             Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
             None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
-                Judgement::no(kind::PROVISIONED, reason::DELETING, format!("namespace {namespace} is being deleted"))
+                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace)))
             }
             None if self.plan.space(namespace).is_some_and(|space| space.api_server_unknown) => Judgement::no(
                 kind::PROVISIONED,
@@ -96,13 +121,32 @@ impl Facts<'_> {
                 kind::PROVISIONED,
                 reason::QUOTA_NOT_LIVE,
                 format!(
-                    "the quota of namespace {namespace} is written and not in force yet; if this lasts, look after the controller manager"
+                    "ResourceQuota govcloud-quota in namespace {namespace} is not enforced yet; if this lasts, check that kube-controller-manager runs"
                 ),
             ),
-            None if self.outcome.spaces.contains_key(namespace) => {
-                Judgement::yes(kind::PROVISIONED, reason::PROVISIONED, format!("everything in namespace {namespace} is as planned"))
-            }
-            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} is not planned yet")),
+            None if self.outcome.spaces.contains_key(namespace) => Judgement::yes(
+                kind::PROVISIONED,
+                reason::PROVISIONED,
+                format!("all objects of the operator in namespace {namespace} are as they should be"),
+            ),
+            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet")),
         }
     }
+}
+
+fn seconds(time: &str) -> i64 {
+    time.parse().map_or(0, Timestamp::as_second)
+}
+
+/// That a namespace is being deleted and, if that takes long, what is left in it and what to do.
+fn being_deleted(namespace: &NamespaceName, remaining: Option<&Remaining>) -> String {
+    let Some(remaining) = remaining else { return format!("namespace {namespace} is being deleted") };
+    let cure = if remaining.finalizers {
+        "; the controller of these finalizers must remove them: start it again or, if it is gone, remove them from the objects by hand"
+    } else if remaining.undiscovered {
+        "; an API of the cluster does not answer: a platform administrator repairs it, or deletes its APIService"
+    } else {
+        ""
+    };
+    format!("namespace {namespace} is being deleted: {}{cure}", remaining.messages)
 }

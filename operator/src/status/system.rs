@@ -6,17 +6,22 @@ use crate::{
     plan::{
         SpacePlan,
         amount::{Amount, resources},
+        cures::{Place, cure},
         intent::{Problem, System},
         owner::Owner,
         quota::Grant,
-        refusals::standing,
-        snapshot::SystemRoot,
+        refusals::{Refusal, Seen, is_same_cause, standing},
+        snapshot::{SystemRoot, inside},
     },
     status::{
-        Facts,
-        conditions::{Judgement, conditions, kind, reason, stalled, summary},
+        Facts, STALLED_AFTER,
+        conditions::{Judgement, conditions, find, kind, reason, stalled, summary},
+        seconds,
     },
 };
+
+/// Refused workloads that are named beside the first.
+const NAMED: usize = 3;
 
 /// Judges one hosted system of the tenant.
 #[must_use]
@@ -57,6 +62,7 @@ impl View<'_> {
         let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
         let failure = self.facts.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
         let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&self.namespace))));
+        let cause = cause.or_else(|| self.facts.held_by_finalizers(&self.namespace));
         let mut judged = vec![accepted, self.quota_granted(), self.provisioned(), self.isolated()];
         judged.push(self.ready(&judged));
         judged.insert(4, self.available());
@@ -98,10 +104,12 @@ impl View<'_> {
                     self.facts.snapshot.name
                 ),
             ),
-            (Some(_), None) if self.is_retiring() => {
-                Judgement::yes(kind::QUOTA_GRANTED, reason::RETIRED, "a retired system holds no share but the storage of its volumes")
-            }
-            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is held whole"),
+            (Some(_), None) if self.is_retiring() => Judgement::yes(
+                kind::QUOTA_GRANTED,
+                reason::RETIRED,
+                "a retired system has no share; the storage of its volumes still counts",
+            ),
+            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the whole guaranteed share is granted"),
             (None, None) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
@@ -111,9 +119,25 @@ impl View<'_> {
         match self.space() {
             None if judged.holds.is_none() && self.facts.outcome.failure(&self.namespace).is_none() => self.not_served(kind::PROVISIONED),
             Some(space) if judged.holds == Some(true) && self.is_retiring() && !space.drained => {
-                Judgement::no(kind::PROVISIONED, reason::DRAINING, format!("pods in namespace {} are ending", self.namespace))
+                Judgement::no(kind::PROVISIONED, reason::DRAINING, self.draining())
             }
             _ => judged,
+        }
+    }
+
+    /// That pods are ending; their number only when they take long, since it changes with each.
+    fn draining(&self) -> String {
+        let namespace = &self.namespace;
+        let since = find(&self.root.status.conditions, kind::PROVISIONED).filter(|condition| condition.reason == reason::DRAINING);
+        let long = since.is_some_and(|condition| self.facts.seconds() >= seconds(&condition.last_transition_time) + STALLED_AFTER);
+        let mut quotas = inside(&self.facts.snapshot.observed, namespace).filter_map(|(_, entry)| entry.quota.as_ref());
+        match quotas.find_map(|quota| quota.used.get("pods")).filter(|_| long) {
+            Some(pods) => format!(
+                "{} pods in namespace {namespace} have not ended after {STALLED_AFTER} s: a finalizer holds them, or their node does not \
+                 answer (kubectl get pods -n {namespace} -o wide)",
+                pods.text("pods")
+            ),
+            None => format!("pods in namespace {namespace} are ending"),
         }
     }
 
@@ -125,7 +149,7 @@ impl View<'_> {
             None => Judgement::yes(
                 kind::ISOLATED,
                 reason::ISOLATED,
-                format!("Pod Security labels and network policy {NETWORK_POLICY} hold{}", self.facts.without_ingress()),
+                format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.facts.without_ingress()),
             ),
         }
     }
@@ -136,14 +160,36 @@ impl View<'_> {
         let Some(space) = self.space() else { return self.not_served(kind::AVAILABLE) };
         let refusals = self.facts.snapshot.refusals.get(&space.namespace).map_or(&[][..], Vec::as_slice);
         let refused = standing(refusals, self.facts.seconds());
-        match refused.as_slice() {
-            [] => Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no pod of the system was refused in the last 20 minutes"),
-            [first, more @ ..] => {
-                let others = if more.is_empty() { String::new() } else { format!("; {} more workloads", more.len()) };
-                let message = format!("pods were refused in the last 20 minutes: {}: {}{others}", first.workload, first.cause);
-                Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, message)
+        let before = find(&self.root.status.conditions, kind::AVAILABLE).filter(|condition| condition.reason == reason::FAILED_CREATE);
+        let (unseen, lacking): (Vec<_>, Vec<_>) = refused.into_iter().partition(|refusal| refusal.seen == Seen::NotYet);
+        let told = before.map(|condition| condition.message.clone());
+        match (lacking.as_slice(), told) {
+            // Until all of them were looked at, nothing new is told: it may be cured.
+            (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told),
+            ([], _) => Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no workload of the system has pods that are refused"),
+            ([first, others @ ..], told) => {
+                let message = self.refused(first, others);
+                let told = told.filter(|told| is_same_cause(told, &message));
+                Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told.unwrap_or(message))
             }
         }
+    }
+
+    /// Which workload is refused what, why, and what to do about it.
+    fn refused(&self, first: &Refusal, others: &[&Refusal]) -> String {
+        let (keys, stage) = match (&self.facts.intent.tenant, self.system) {
+            (Some(Ok(tenant)), Some(Ok(system))) => (tenant.quota.keys().cloned().collect(), Some(system.stage)),
+            _ => (Vec::new(), None),
+        };
+        let cure =
+            cure(first, Place { namespace: &self.namespace, stage, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
+        let names: Vec<String> = others.iter().take(NAMED).map(|refusal| refusal.workload.shown()).collect();
+        let others = match others.len().saturating_sub(NAMED) {
+            _ if names.is_empty() => String::new(),
+            0 => format!("; also refused: {}", names.join(", ")),
+            more => format!("; also refused: {} and {more} more", names.join(", ")),
+        };
+        format!("Kubernetes cannot create {} of {}: {}{cure}{others}", first.objects, first.workload.shown(), first.cause)
     }
 
     fn ready(&self, judged: &[Judgement]) -> Judgement {
@@ -153,7 +199,7 @@ impl View<'_> {
         let (well, message) = match self.stage() {
             Some(Stage::Suspended) => (reason::SUSPENDED, "suspended: network closed, no new pods"),
             Some(Stage::Retired) => (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept"),
-            _ => (reason::READY, "the namespace is there, isolated, with its share of the quota and access for the agency's members"),
+            _ => (reason::READY, "the namespace exists and is isolated, its quota is granted, and the agency's members have access"),
         };
         summary(judged, well, message.to_owned())
     }
@@ -188,13 +234,16 @@ impl View<'_> {
             (Some(Err(problems)), _) => Judgement::unknown(
                 kind,
                 reason::TENANT_INVALID,
-                format!("agencytenant/{} cannot be served, so everything is kept as it is: {}", self.facts.snapshot.name, list(problems)),
+                format!("agencytenant/{} cannot be served, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
             _ if !self.has_home() => Judgement::unknown(
                 kind,
                 reason::CONFLICT,
-                format!("namespace {} is not the home of agencytenant/{0}; see there", self.facts.snapshot.name),
+                format!(
+                    "namespace {} does not belong to agencytenant/{0}; condition Provisioned of the tenant says why",
+                    self.facts.snapshot.name
+                ),
             ),
             _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
         }

@@ -18,7 +18,7 @@ use crate::{
         snapshot::{Snapshot, TenantRoot},
     },
     status::{
-        Facts,
+        Facts, being_deleted,
         conditions::{Judgement, conditions, find, kind, reason, stalled, summary},
         system::list,
     },
@@ -101,12 +101,16 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let cause = refused.into_iter().find(|(_, is_so)| *is_so).map(|(judgement, _)| (judgement.reason, judgement.message.clone()));
     let failure = facts.outcome.failure(&home).filter(|failure| failure.stalled);
     let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
+    let namespaces = facts.plan.spaces.iter().map(|space| &space.namespace);
+    let stuck =
+        namespaces.filter(|_| root.deleting).find_map(|namespace| facts.remaining(namespace).map(|remaining| (namespace, remaining)));
+    let cause = cause.or_else(|| stuck.and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) if root.status.contract.is_none() => door(facts),
         Some(Err(problems)) => Judgement::unknown(
             kind::PROVISIONED,
             reason::INVALID,
-            format!("the contract cannot be served, so everything is kept as it is: {}", list(problems)),
+            format!("the contract cannot be served, so nothing is changed: {}", list(problems)),
         ),
         _ => match (facts.provisioned(&home), door(facts)) {
             (Judgement { holds: Some(true), .. }, shut @ Judgement { holds: Some(false), .. }) => shut,
@@ -120,7 +124,8 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
-        Judgement::no(kind::READY, reason::DELETING, "the tenant is being deleted: its namespaces close")
+        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(remaining))));
+        Judgement::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
     } else {
         let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();
         let well = match facts.intent.standing.as_ref().map(|standing| standing.stage) {
@@ -150,7 +155,7 @@ fn accepted(facts: &Facts) -> Judgement {
 /// Whether the spec is the contract; if not, what it would change and who decides.
 fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
     let Some(standing) = &facts.intent.standing else {
-        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "nothing is known of the request");
+        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been looked at yet");
     };
     let by = root.status.approval.as_ref().filter(|approval| approval.decision != Decision::Rejected);
     let why = |approval: &Approval| if approval.reason.is_empty() { "no reason given" } else { &approval.reason }.to_owned();
@@ -163,9 +168,9 @@ fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
             Judgement::no(kind::APPROVED, reason::STOPPED, message)
         }
         (Request::Rejected(approval), _) => {
-            let kept = if standing.contract.is_some() { "; the former contract goes on to be served" } else { "" };
+            let kept = if standing.contract.is_some() { "; the former contract stays in force" } else { "" };
             let message = format!(
-                "generation {} was rejected by {}: {}{kept}; edit the spec to ask anew",
+                "generation {} was rejected by {}: {}{kept}; edit the spec to make a new request",
                 approval.generation,
                 approval.by,
                 why(approval)
@@ -188,12 +193,12 @@ fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
             Judgement::no(kind::APPROVED, reason, message)
         }
         (Request::Granted, _) if root.spec.as_ref().is_ok_and(|spec| spec.preapproved) => {
-            Judgement::yes(kind::APPROVED, reason::PREAPPROVED, "the platform wrote this spec itself")
+            Judgement::yes(kind::APPROVED, reason::PREAPPROVED, "spec.preapproved is true, so no approval is needed")
         }
         (Request::Granted, Some(approval)) => {
             Judgement::yes(kind::APPROVED, reason::APPROVED, format!("generation {} was approved by {}", approval.generation, approval.by))
         }
-        (Request::Granted, None) => Judgement::yes(kind::APPROVED, reason::APPROVED, "the spec is the contract"),
+        (Request::Granted, None) => Judgement::yes(kind::APPROVED, reason::APPROVED, "this spec is approved"),
     }
 }
 
@@ -201,7 +206,7 @@ fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
 fn door(facts: &Facts) -> Judgement {
     match facts.outcome.failure(&NamespaceName::cluster()) {
         Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(&NamespaceName::cluster())),
-        None => Judgement::unknown(kind::PROVISIONED, reason::REQUESTED, "nothing is provisioned before a request is approved"),
+        None => Judgement::unknown(kind::PROVISIONED, reason::REQUESTED, "nothing is created before the request is approved"),
     }
 }
 
@@ -210,7 +215,7 @@ fn with_untouched(mut judged: Judgement, untouched: &[NamespaceName]) -> Judgeme
     if !untouched.is_empty() {
         let names: Vec<&str> = untouched.iter().map(NamespaceName::as_str).collect();
         judged.message = format!(
-            "{}; kept as they are until their systems are declared again, which also closes them as Retired: {}",
+            "{}; not changed until their systems are declared again (declare them with stage Retired to close them): {}",
             judged.message,
             names.join(", ")
         );
@@ -223,21 +228,21 @@ fn within_budget(facts: &Facts) -> Judgement {
     let waiting = allocation.grants.values().filter(|grant| grant.waiting.is_some()).count();
     match &allocation.lowering {
         _ if facts.plan.spaces.is_empty() => {
-            Judgement::unknown(kind::QUOTA_WITHIN_BUDGET, reason::PROGRESSING, "nothing is handed out in this state")
+            Judgement::unknown(kind::QUOTA_WITHIN_BUDGET, reason::PROGRESSING, "no quota is granted in this state")
         }
         Some(numbers) => Judgement::no(
             kind::QUOTA_WITHIN_BUDGET,
             reason::LOWERING_PENDING,
             format!(
-                "{numbers}; the former total is served until systems give up so much, so lower or retire some, or raise spec.quota again"
+                "{numbers}; the former total stays in force until the systems hold no more than that: lower the shares of some, retire some, or raise spec.quota again"
             ),
         ),
         None if waiting > 0 => Judgement::yes(
             kind::QUOTA_WITHIN_BUDGET,
             reason::WITHIN_BUDGET,
-            format!("hosted systems that wait for a share that is not free: {waiting}"),
+            format!("{waiting} hosted systems wait for a share that is not free; their condition QuotaGranted has the numbers"),
         ),
-        None => Judgement::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, "every share fits the total"),
+        None => Judgement::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, "the shares of all systems fit into the total"),
     }
 }
 

@@ -7,10 +7,11 @@
 mod approval;
 mod decisions;
 mod foreign;
-mod pod_classes;
 mod network;
+mod pod_classes;
 mod properties;
 mod purity;
 mod schema;
+mod telling;
 mod views;
 mod world;

@@ -1,6 +1,9 @@
 //! Workloads whose pods are refused say nothing themselves; their system's status does.
 
-use serde_json::json;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::cluster::admin;
 
@@ -29,4 +32,72 @@ async fn a_system_whose_pods_are_refused_says_so_and_by_whom() {
     assert!(!told.contains("pods \"web-"), "the name of a pod, another at each try, would make it flap: {told}");
     let status = admin.get("HostedSystem", "unable", "web").await["status"].clone();
     assert_eq!(crate::cluster::find_condition(&json!({ "status": status }), "Ready")["status"], "True", "a pipeline waits for it");
+}
+
+/// A Deployment that is admitted by Pod Security, with these resources of its container.
+fn deployment(namespace: &str, replicas: u8, resources: &Value) -> String {
+    format!(
+        "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  replicas: {replicas}
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {{runAsNonRoot: true, seccompProfile: {{type: RuntimeDefault}}}}
+      containers:
+      - name: main
+        image: registry.example.gov.cn/base/web:1
+        securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+        resources: {resources}
+"
+    )
+}
+
+#[tokio::test]
+async fn a_pod_above_the_default_limit_is_told_once_with_the_field_to_change_and_until_it_is_changed() {
+    let admin = admin().await;
+    admin.tenant_with_systems("greedy", &["web"]).await;
+    // The default limit is 512Mi. Each try names another pod.
+    admin.apply(&deployment("greedy--web", 1, &json!({"requests": {"memory": "1Gi"}}))).await;
+    let told = admin.until_condition("HostedSystem", "greedy", "web", "Available", "False", "FailedCreate").await;
+    for words in ["memory limit of 512Mi", "spec.limits.default of agencytenant/greedy", "LimitRange govcloud-defaults"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let version = admin.get("HostedSystem", "greedy", "web").await["metadata"]["resourceVersion"].clone();
+    let tries = async || admin.names("Event", "greedy--web").await.len();
+    let before = tries().await;
+    sleep(Duration::from_secs(6)).await;
+    assert!(tries().await > before, "the controller did not try again");
+    assert_eq!(admin.get("HostedSystem", "greedy", "web").await["metadata"]["resourceVersion"], version, "told again for the same cause");
+
+    admin.apply(&deployment("greedy--web", 1, &json!({"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}))).await;
+    admin.until_condition("HostedSystem", "greedy", "web", "Available", "True", "NoneRefused").await;
+}
+
+#[tokio::test]
+async fn a_full_share_is_told_with_its_numbers_until_there_is_room_and_then_again() {
+    let admin = admin().await;
+    admin.tenant_with_systems("crowded", &["web"]).await;
+    let share = |pods: u8| json!({"spec": {"resources": {"guaranteed": {"pods": pods}}}});
+    admin.patch("HostedSystem", "crowded", "web", share(1)).await;
+    let holds = |system: Option<&Value>| system.is_some_and(|system| system["status"]["granted"]["pods"] == "1");
+    admin.until("the share is one pod", "HostedSystem", "crowded", "web", holds).await;
+    admin.apply(&deployment("crowded--web", 2, &json!({}))).await;
+    let told = admin.until_condition("HostedSystem", "crowded", "web", "Available", "False", "FailedCreate").await;
+    for words in ["requested: pods=1, used: pods=1, limited: pods=1", "raise spec.resources.guaranteed[pods]", "maxSurge: 0"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    // What is wanted fits: no pod is missing any more.
+    admin.apply(&deployment("crowded--web", 1, &json!({}))).await;
+    admin.until_condition("HostedSystem", "crowded", "web", "Available", "True", "NoneRefused").await;
+    admin.apply(&deployment("crowded--web", 2, &json!({}))).await;
+    admin.until_condition("HostedSystem", "crowded", "web", "Available", "False", "FailedCreate").await;
+    // What is gone lacks nothing.
+    admin.delete("Deployment", "crowded--web", "web").await;
+    admin.until_condition("HostedSystem", "crowded", "web", "Available", "True", "NoneRefused").await;
 }

@@ -87,7 +87,7 @@ async fn the_same_asker_has_a_bounded_number_of_open_requests() {
         admin.until("it is told", "AgencyTenant", "", &format!("many-{number}"), approved).await;
     }
     let told = admin.until_condition("AgencyTenant", "", "many-6", "Accepted", "False", "Invalid").await;
-    assert!(told.contains("5 older open requests") && told.contains("many-1") && told.contains("decided"), "{told}");
+    assert!(told.contains("5 older open requests") && told.contains("many-1") && told.contains("approved or rejected"), "{told}");
     assert!(admin.look("ClusterRoleBinding", "", "govcloud:tenant:many-6").await.is_none());
     assert!(admin.look("ClusterRoleBinding", "", "govcloud:tenant:many-5").await.is_some());
     admin.delete("AgencyTenant", "", "many-1").await;

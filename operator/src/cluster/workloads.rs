@@ -1,0 +1,114 @@
+//! API server → caches: workloads whose pods were refused, each watched by itself until it has what it asks for. Nothing depends
+//! on it: what cannot be looked at is told until it is too old.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, pin_mut};
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Api, Client,
+    core::{ApiResource, GroupVersionKind},
+    runtime::{
+        WatchStreamExt,
+        watcher::{Config, Event, watcher},
+    },
+};
+use tokio::{
+    task::{AbortHandle, JoinSet},
+    time::sleep,
+};
+use tracing::debug;
+
+use super::{
+    cache::{Cache, Look},
+    object::Object,
+    watch::{Failure, Patience},
+};
+use crate::plan::{
+    refusals::Workload,
+    workloads::{KINDS, is_cured},
+};
+
+/// Workloads that are watched at once; of more it is told until it is too old.
+const MAX_WATCHED: usize = 64;
+/// The event comes a moment before the workload's own status says that pods are missing.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// Events of one moment are taken together.
+const GATHER: Duration = Duration::from_millis(200);
+/// What became too old is looked for so often, and what may not be watched is tried again.
+const INTERVAL: Duration = Duration::from_secs(30);
+/// Seconds after which the API server ends a watch, and it goes on anew.
+const WATCH_TIMEOUT: u32 = 60;
+
+/// Watches the workloads whose pods are refused, for ever.
+pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
+    let (mut tasks, mut watched) = (JoinSet::new(), BTreeMap::<Workload, AbortHandle>::new());
+    loop {
+        let due = cache.refused_workloads(Timestamp::now().as_second());
+        watched.retain(|workload, task| {
+            let stays = due.contains(workload) && !task.is_finished();
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for workload in due {
+            match resource(&workload.kind).filter(|_| watched.len() < MAX_WATCHED) {
+                _ if watched.contains_key(&workload) => {}
+                Some(resource) => {
+                    let task = tasks.spawn(follow(client.clone(), resource, workload.clone(), cache.clone()));
+                    watched.insert(workload, task);
+                }
+                None => cache.looked(&workload, Look::Never),
+            }
+        }
+        tokio::select! {
+            () = cache.refused() => {}
+            Some(_) = tasks.join_next() => {}
+            () = sleep(INTERVAL) => {}
+        }
+        sleep(GATHER).await;
+    }
+}
+
+/// Watches one workload until it is cured or gone, or the API server forbids it.
+async fn follow(client: Client, resource: ApiResource, workload: Workload, cache: Arc<Cache>) {
+    sleep(FIRST_LOOK).await;
+    let api: Api<Object> = Api::namespaced_with(client, workload.namespace.as_str(), &resource);
+    let config = Config::default().timeout(WATCH_TIMEOUT).fields(&format!("metadata.name={}", workload.name));
+    let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from);
+    pin_mut!(events);
+    let mut exists = false;
+    while let Some(event) = events.next().await {
+        let cured = match event {
+            Ok(Event::Init) => {
+                exists = false;
+                continue;
+            }
+            Ok(Event::InitApply(object) | Event::Apply(object)) => {
+                exists = true;
+                is_cured(&workload.kind, object.json(), cache.last_refusal(&workload))
+            }
+            Ok(Event::InitDone) if exists => continue,
+            Ok(Event::InitDone | Event::Delete(_)) => true,
+            Err(failure) if failure.forbidden => {
+                debug!(workload = workload.shown(), error = failure.message, "a refused workload may not be watched");
+                cache.looked(&workload, Look::Never);
+                return sleep(INTERVAL).await;
+            }
+            Err(failure) => {
+                debug!(workload = workload.shown(), error = failure.message, "watch failed, trying again");
+                continue;
+            }
+        };
+        cache.looked(&workload, if cured { Look::Cured } else { Look::Lacking });
+        if cured {
+            return;
+        }
+    }
+}
+
+fn resource(kind: &str) -> Option<ApiResource> {
+    let (group, kind, plural) = KINDS.into_iter().find(|(_, other, _)| *other == kind)?;
+    Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural))
+}

@@ -1,0 +1,83 @@
+//! Whether a workload whose pods were refused has by now what it asks for. Pure: the object is an argument.
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+/// Kinds of workloads that can be looked at: API group, kind and resource.
+pub const KINDS: [(&str, &str, &str); 6] = [
+    ("", "ReplicationController", "replicationcontrollers"),
+    ("apps", "DaemonSet", "daemonsets"),
+    ("apps", "ReplicaSet", "replicasets"),
+    ("apps", "StatefulSet", "statefulsets"),
+    ("batch", "CronJob", "cronjobs"),
+    ("batch", "Job", "jobs"),
+];
+
+/// Schedules of a `CronJob` are at least a minute apart: one that began this long before the refusal is the refused one.
+const SCHEDULE_TOLERANCE: i64 = 50;
+
+/// Whether the workload lacks nothing any more; it was last refused at `last`, in seconds since 1970.
+#[must_use]
+pub fn is_cured(kind: &str, object: &Value, last: i64) -> bool {
+    if object["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null()) {
+        return true;
+    }
+    let (spec, status) = (&object["spec"], &object["status"]);
+    let seen = status["observedGeneration"].as_i64() == object["metadata"]["generation"].as_i64();
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    let wanted = spec["replicas"].as_i64().unwrap_or(1);
+    match kind {
+        "DaemonSet" => seen && number(&status["currentNumberScheduled"]) >= number(&status["desiredNumberScheduled"]),
+        "Job" => has_its_pods(spec, status),
+        "CronJob" => {
+            let time: Option<Timestamp> = status["lastScheduleTime"].as_str().and_then(|text| text.parse().ok());
+            spec["suspend"] == true || time.is_some_and(|time| time.as_second() + SCHEDULE_TOLERANCE >= last)
+        }
+        _ => seen && number(&status["replicas"]) >= wanted,
+    }
+}
+
+fn has_its_pods(spec: &Value, status: &Value) -> bool {
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let over = |condition: &Value| matches!(condition["type"].as_str(), Some("Complete" | "Failed")) && condition["status"] == "True";
+    let parallel = spec["parallelism"].as_i64().unwrap_or(1);
+    let left = spec["completions"].as_i64().map_or(parallel, |all| all - status["succeeded"].as_i64().unwrap_or_default());
+    conditions.into_iter().any(over) || spec["suspend"] == true || status["active"].as_i64().unwrap_or_default() >= parallel.min(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_workload_is_cured_when_it_has_what_it_asks_for() {
+        let last = "2026-03-01T12:00:10Z".parse::<Timestamp>().unwrap().as_second();
+        let object = |spec: &Value, status: &Value| json!({ "metadata": { "generation": 2 }, "spec": spec, "status": status });
+        let cases = [
+            ("ReplicaSet", json!({"replicas": 2}), json!({"observedGeneration": 2, "replicas": 1}), false),
+            ("ReplicaSet", json!({"replicas": 2}), json!({"observedGeneration": 2, "replicas": 2}), true),
+            ("ReplicaSet", json!({"replicas": 2}), json!({"observedGeneration": 1, "replicas": 2}), false),
+            ("ReplicaSet", json!({"replicas": 0}), json!({"observedGeneration": 2, "replicas": 0}), true),
+            ("ReplicationController", json!({"replicas": 1}), json!({"observedGeneration": 2}), false),
+            ("StatefulSet", json!({"replicas": 3}), json!({"observedGeneration": 2, "replicas": 3}), true),
+            ("DaemonSet", json!({}), json!({"observedGeneration": 2, "currentNumberScheduled": 1, "desiredNumberScheduled": 2}), false),
+            ("DaemonSet", json!({}), json!({"observedGeneration": 2, "currentNumberScheduled": 2, "desiredNumberScheduled": 2}), true),
+            ("Job", json!({"parallelism": 2, "completions": 4}), json!({"active": 1, "succeeded": 1}), false),
+            ("Job", json!({"parallelism": 2, "completions": 4}), json!({"active": 2, "succeeded": 1}), true),
+            ("Job", json!({"parallelism": 2, "completions": 4}), json!({"active": 1, "succeeded": 3}), true),
+            ("Job", json!({"parallelism": 2}), json!({"conditions": [{"type": "Failed", "status": "True"}]}), true),
+            ("Job", json!({"suspend": true}), json!({}), true),
+            ("CronJob", json!({}), json!({}), false),
+            ("CronJob", json!({}), json!({"lastScheduleTime": "2026-03-01T11:59:00Z"}), false),
+            ("CronJob", json!({}), json!({"lastScheduleTime": "2026-03-01T12:00:00Z"}), true),
+            ("CronJob", json!({"suspend": true}), json!({}), true),
+        ];
+        for (kind, spec, status, cured) in cases {
+            assert_eq!(is_cured(kind, &object(&spec, &status), last), cured, "{kind} {spec} {status}");
+        }
+        let going = json!({ "metadata": { "generation": 2, "deletionTimestamp": "2026-03-01T12:00:00Z" }, "spec": { "replicas": 2 } });
+        assert!(is_cured("ReplicaSet", &going, last));
+    }
+}
