@@ -18,6 +18,12 @@ pub fn rows(world: &World) -> Vec<Row> {
         let blocks: Vec<_> = (0..count).map(|number| json!({"ipBlock": {"cidr": format!("203.0.113.{number}/32")}})).collect();
         network("egress", json!([{"to": blocks, "ports": [{"port": 443}, {"port": 8443}]}]))
     };
+    let servers = |count: usize| {
+        let named = json!({"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}});
+        let server = json!({"namespaceSelector": named, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}});
+        let ports = vec![json!({"port": 53, "protocol": "UDP"}); 64];
+        network("egress", json!([{"to": vec![server; count], "ports": ports}]))
+    };
     let subjects = |count: usize, user: &str| {
         let mut binding = bases["binding"].clone();
         binding["subjects"] = vec![json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}); count].into();
@@ -34,6 +40,8 @@ pub fn rows(world: &World) -> Vec<Row> {
         ("65 rules", peers(65), too_many),
         ("128 ranges", ranges(128), None),
         ("129 ranges", ranges(129), too_many),
+        ("128 peers of the platform", servers(128), None),
+        ("129 peers of the platform", servers(129), too_many),
         ("500 members bound", subjects(500, "ci-clinic"), None),
         ("500 strangers bound", subjects(500, "eve"), Some(("bindings", "bindings-subject"))),
         ("1000 annotations", marks(1000, "example.com"), None),
