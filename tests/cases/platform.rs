@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Person, admin, shared};
+use crate::cluster::{Person, admin, shared, tenant_yaml};
 
 /// Events come when no tenant is at work, and after a minute at the latest.
 const TOLD_WITHIN: Duration = Duration::from_secs(90);
@@ -137,4 +137,61 @@ subjects: [{subject}]
     assert_eq!(admin.get("AgencyTenant", "", "holding").await["status"]["formerMembers"], json!(["User/ci-holding"]));
     assert!(admin.look("RoleBinding", "holding--web", "staying").await.is_some(), "a finalizer of its own is the agency's affair");
     told(&admin, "holding", "web", &["RoleBinding lasting in holding--web was deleted", "User ci-holding is no longer a member"]).await;
+}
+
+#[tokio::test]
+async fn whoever_takes_namespaces_over_keeps_the_bindings_of_its_members_and_not_those_of_former_ones() {
+    let admin = admin().await;
+    admin.tenant_with_systems("inherits", &["web"]).await;
+    let owner = shared().person("wang", &["inherits-owners"]).await;
+    let bind = |name: &str, kind: &str, subject: &str| {
+        format!(
+            "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: {name}, namespace: inherits--web}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'govcloud:auditor'}}
+subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {subject}}}]
+"
+        )
+    };
+    owner.apply(&bind("of-one-who-is-left-out", "User", "ci-inherits")).await;
+    owner.apply(&bind("of-one-who-stays", "Group", "inherits-audit")).await;
+    owner.apply(&OWNERS.replace("NAMESPACE", "inherits--web")).await;
+    admin.apply(&PLATFORM.replace("NAMESPACE", "inherits--web")).await;
+    let uid = admin.get("AgencyTenant", "", "inherits").await["metadata"]["uid"].clone();
+    // Lost without having been closed, as with a cluster.
+    admin.patch("AgencyTenant", "", "inherits", json!({"metadata": {"finalizers": null}})).await;
+    admin.delete("AgencyTenant", "", "inherits").await;
+    admin.until_condition("HostedSystem", "inherits", "web", "Accepted", "False", "NoTenant").await;
+
+    let member = json!({"kind": "User", "name": "ci-inherits", "role": "Deployer"}).to_string();
+    let other = json!({"kind": "User", "name": "ci-other", "role": "Deployer"}).to_string();
+    let yaml = tenant_yaml("inherits");
+    assert!(yaml.contains(&member), "{yaml}");
+    admin.apply(&(yaml.replace(&member, &other) + &format!("  adopt: {uid}\n"))).await;
+    admin.tenant_ready("inherits").await;
+    admin.system_ready("inherits", "web").await;
+    admin.gone("RoleBinding", "inherits--web", "of-one-who-is-left-out").await;
+    assert_eq!(admin.get("AgencyTenant", "", "inherits").await["status"]["formerMembers"], json!(["User/ci-inherits"]));
+    for (kind, name) in [
+        ("RoleBinding", "of-one-who-stays"),
+        ("RoleBinding", "own-account"),
+        ("NetworkPolicy", "own-pods"),
+        ("RoleBinding", "prometheus-k8s"),
+        ("NetworkPolicy", "monitoring"),
+    ] {
+        assert!(admin.look(kind, "inherits--web", name).await.is_some(), "{kind} {name}");
+    }
+    // A finalizer and a label of a program of the platform stay on the namespace while the operator changes it.
+    let program = json!({"metadata": {"finalizers": ["controller.example.com/namespace-auth"], "labels": {"istio-injection": "enabled"}}});
+    admin.patch("Namespace", "", "inherits--web", program).await;
+    admin.patch("AgencyTenant", "", "inherits", json!({"spec": {"domains": ["inherits.example.gov.cn", "more.example.gov.cn"]}})).await;
+    let wider = |namespace: Option<&Value>| {
+        namespace.is_some_and(|namespace| namespace["metadata"]["annotations"]["govcloud.io/domains"].to_string().contains("more"))
+    };
+    let namespace = admin.until("its domains are wider", "Namespace", "", "inherits--web", wider).await.unwrap();
+    assert_eq!(namespace["metadata"]["finalizers"], json!(["controller.example.com/namespace-auth"]));
+    assert_eq!(namespace["metadata"]["labels"]["istio-injection"], "enabled");
+    admin.patch("Namespace", "", "inherits--web", json!({"metadata": {"finalizers": null}})).await;
 }
