@@ -159,9 +159,9 @@ pub fn is_same_cause(one: &str, other: &str) -> bool {
     without_use(one) == without_use(other)
 }
 
-fn without_use(text: &str) -> Option<(&str, &str)> {
+fn without_use(text: &str) -> (&str, &str) {
     let (before, after) = text.split_once(", used: ").unwrap_or((text, ""));
-    Some((before, after.split_once(", limited: ").map_or("", |(_, limits)| limits)))
+    (before, after.split_once(", limited: ").map_or("", |(_, limits)| limits))
 }
 
 /// What still holds at this time, of each workload the last one, in order of names.
