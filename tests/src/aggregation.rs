@@ -13,18 +13,18 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// Waits until each of these roles that gathers rules has those of all the others that it selects by one label.
 pub(crate) async fn complete(client: &Client, manifests: &[DynamicObject]) -> Result<()> {
-    let typed = |object: &DynamicObject| serde_json::from_value(serde_json::to_value(object)?);
+    let parse = |object: &DynamicObject| serde_json::from_value(serde_json::to_value(object)?);
     let cluster_roles = manifests.iter().filter(|object| object.types.as_ref().is_some_and(|types| types.kind == "ClusterRole"));
-    let roles: Vec<ClusterRole> = cluster_roles.map(typed).collect::<Result<_, serde_json::Error>>().context("reading the roles")?;
+    let roles: Vec<ClusterRole> = cluster_roles.map(parse).collect::<Result<_, serde_json::Error>>().context("reading the roles")?;
     let api: Api<ClusterRole> = Api::all(client.clone());
-    for role in roles.iter().filter(|role| role.aggregation_rule.is_some()) {
-        let wanted = gathered(role, &roles);
+    for gatherer in roles.iter().filter(|one| one.aggregation_rule.is_some()) {
+        let wanted = gathered(gatherer, &roles);
         let has_all = |live: Option<&ClusterRole>| {
             live.is_some_and(|live| wanted.iter().all(|rule| live.rules.iter().flatten().any(|has| has == rule)))
         };
-        let name = role.name_any();
-        let waited = timeout(WITHIN, await_condition(api.clone(), &name, has_all)).await;
-        waited.with_context(|| format!("ClusterRole {name} lacks rules of those that it selects"))?.context("watching ClusterRoles")?;
+        let name = gatherer.name_any();
+        let outcome = timeout(WITHIN, await_condition(api.clone(), &name, has_all)).await;
+        outcome.with_context(|| format!("ClusterRole {name} lacks rules of those that it selects"))?.context("watching ClusterRoles")?;
     }
     Ok(())
 }

@@ -25,13 +25,13 @@ fn build(entrance: &Entrance) -> Vec<Value> {
     let name = entrance.tenant.as_str();
     let rule =
         |resource: &str, verbs: &[&str]| json!({ "apiGroups": [GROUP], "resources": [resource], "resourceNames": [name], "verbs": verbs });
-    let role = |name: String, verbs: &[&str]| {
+    let named = |name: String, verbs: &[&str]| {
         json!({
             "metadata": { "name": name },
             "rules": [rule("agencytenants", verbs), rule("agencytenants/status", &["get"])],
         })
     };
-    let owners = role(entrance.tenant.entrance(), &["get", "list", "watch", "update", "patch"]);
-    let view = entrance.has_viewers().then(|| role(entrance.tenant.view(), &["get", "list", "watch"]));
+    let owners = named(entrance.tenant.entrance(), &["get", "list", "watch", "update", "patch"]);
+    let view = entrance.has_viewers().then(|| named(entrance.tenant.view(), &["get", "list", "watch"]));
     std::iter::once(owners).chain(view).collect()
 }

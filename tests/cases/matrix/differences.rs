@@ -49,8 +49,8 @@ pub async fn differences(client: &Client) -> (Cells, Vec<String>) {
 async fn rights(client: &Client, name: &str, served: &Served) -> Rights {
     let roles: Api<ClusterRole> = Api::all(client.clone());
     let role = roles.get(name).await.unwrap();
-    let rules = role.rules.unwrap_or_default();
-    rules.iter().flat_map(|rule| spell(&resource_rule(rule), served)).filter(|(what, _)| served.has(what)).collect()
+    let granted = role.rules.unwrap_or_default();
+    granted.iter().flat_map(|rule| spell(&resource_rule(rule), served)).filter(|(what, _)| served.has(what)).collect()
 }
 
 fn resource_rule(rule: &PolicyRule) -> ResourceRule {
