@@ -1,6 +1,7 @@
 //! Cases that stop, kill, starve or blind the operator. They have a control plane of their own, which they share one after the
 //! other: what one of them breaks, or asks for the silence of, is no other's.
 
+mod api_server;
 mod attacks;
 mod gate;
 mod outage;

@@ -88,6 +88,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("", "v1", "ServiceAccount", "serviceaccounts"),
         ("apps", "v1", "Deployment", "deployments"),
         ("coordination.k8s.io", "v1", "Lease", "leases"),
+        ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         ("events.k8s.io", "v1", "Event", "events"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("rbac.authorization.k8s.io", "v1", "Role", "roles"),

@@ -29,7 +29,14 @@ const NAME: &str = "govcloud-operator";
 const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 /// The platform around it, as far as a cluster without nodes can show it: whose pods reach those of the agencies.
-const PLATFORM: [&str; 4] = ["--ingress-controller", "public=ingress-nginx", "--metrics-collector", "monitoring"];
+const PLATFORM: [&str; 6] = [
+    "--ingress-controller",
+    "public=ingress-nginx",
+    "--ingress-controller",
+    "internal=ingress-internal/app.kubernetes.io/name=traefik",
+    "--metrics-collector",
+    "monitoring",
+];
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const READY_ASKED_EVERY: Duration = Duration::from_millis(10);

@@ -221,11 +221,11 @@ pub struct Network {
     /// bound to its `ServiceAccount`. Default: Deny.
     #[serde(default, rename = "kubernetesAPI")]
     pub kubernetes_api: KubernetesApi,
-    /// Address ranges outside the cluster that every system of the agency may call. At most 64; the same range once for each
-    /// protocol. Default: none. Example: `[{cidr: 203.0.113.0/24, ports: [443], protocol: TCP, reason: 省级平台}]`.
+    /// Address ranges outside the cluster that every system of the agency may call. At most 64; a range that is called by two
+    /// protocols has two entries. Default: none. Example: `[{cidr: 203.0.113.0/24, ports: [443], protocol: TCP, reason: 省级平台}]`.
     #[serde(default)]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    #[x_kube(validation = rules::distinct_egress())]
+    // No map: its key would be range and protocol, and a key must be required or have a default.
     pub egress: Vec<Egress>,
 }
 
@@ -262,10 +262,11 @@ pub struct Egress {
     /// Ports of the destination, 1 to 65535; 1 to 16 of them. Example: `[443]`.
     #[schemars(length(min = 1, max = 16), inner(range(min = 1, max = 65535)), extend("x-kubernetes-list-type" = "set"))]
     pub ports: Vec<i32>,
-    /// Protocol of the ports, TCP or UDP; a range that is called by both has two entries. An absent protocol means TCP.
+    /// Protocol of the ports, TCP or UDP; an absent one means TCP.
     /// Example: UDP.
     // No default in the schema: tools that compare what was applied with what is stored would see a difference for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Protocol")]
     pub protocol: Option<Protocol>,
     /// Why the agency needs it, for those who review it; 1 to 128 characters. Example: 省级平台.
     #[schemars(length(min = 1, max = 128))]

@@ -233,17 +233,3 @@ pub(super) fn first_address() -> Rule {
         "\"'\" + self + \"' has bits set behind its prefix; write the first address of the range, for example 203.0.113.0/24\"",
     )
 }
-
-/// How often an entry `e` of a list of egress is there: the same range by the same protocol.
-const TIMES: &str = "self.filter(f, f.cidr == e.cidr && f.?protocol.orValue('TCP') == e.?protocol.orValue('TCP')).size()";
-
-/// A range is named once for each protocol.
-pub(super) fn distinct_egress() -> Rule {
-    rule(
-        format!("self.all(e, {TIMES} == 1)"),
-        format!(
-            "self.filter(e, {TIMES} > 1).map(e, \"'\" + e.cidr + \"' is listed more than once with protocol \" + e.?protocol.orValue('TCP'))[0] \
-             + '; write one entry with all of its ports'"
-        ),
-    )
-}

@@ -91,11 +91,12 @@ fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Resul
     let range: IpNet =
         entry.cidr.parse().map_err(|_| problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr)))?;
     if let Some(inner) = settings.protected_ranges().find(|protected| protected.contains(&range)) {
-        let cure = match api_server.iter().find(|server| range.contains(&server.ip())) {
-            Some(server) => format!("for the API server ({server}), set spec.network.kubernetesAPI: Allow, and remove this entry"),
-            None => "remove this entry, or have the operator's --cluster-ranges corrected".to_owned(),
-        };
-        return Err(problem(format!("lies in {inner}, which is the cluster's own or link-local; {cure}")));
+        let held = api_server.iter().find(|server| range.contains(&server.ip()));
+        let held =
+            held.map_or_else(String::new, |server| format!("; to open the API server ({server}), set spec.network.kubernetesAPI: Allow"));
+        return Err(problem(format!(
+            "lies in {inner}, which is the cluster's own or link-local; remove this entry, or have the operator's --cluster-ranges corrected{held}"
+        )));
     }
     let except = settings.protected_ranges().filter(|protected| range.contains(protected)).collect();
     Ok(Exit { range, except, protocol: entry.protocol.unwrap_or_default(), ports: entry.ports.clone() })

@@ -3,7 +3,7 @@
 use govcloud::{
     api::{
         AgencyTenantSpec, Quantity, Stage,
-        agency_tenant::{BetweenSystems, PodSecurity, Role},
+        agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity, Protocol, Role},
         approval::{Approval, Contract, Decision, TenantStage},
     },
     plan::{
@@ -183,7 +183,7 @@ fn only_what_narrows_needs_no_approval() {
         request(&HEALTH.replace("  network:", "  images: {registries: [a.example/x, b.example]}\n  network:\n    betweenSystems: Allow"));
     let from = from.spec.unwrap();
     let held = [("requests.cpu".to_owned(), govcloud::plan::amount::Amount::whole(8))].into();
-    let table: [(&str, bool, Change); 16] = [
+    let table: [(&str, bool, Change); 19] = [
         ("a deployer leaves", true, |spec| spec.members.retain(|member| member.role != Role::Deployer)),
         ("an owner leaves", false, |spec| spec.members.retain(|member| member.role != Role::Owner)),
         ("a deployer becomes owner", false, |spec| spec.members[0].role = Role::Owner),
@@ -191,6 +191,9 @@ fn only_what_narrows_needs_no_approval() {
         ("less than what is held", false, |spec| drop(spec.quota.insert("requests.cpu".into(), Quantity("7".into())))),
         ("more", false, |spec| drop(spec.quota.insert("requests.cpu".into(), Quantity("41".into())))),
         ("one egress less", true, |spec| drop(spec.network.egress.remove(0))),
+        ("an egress with the protocol that it has anyway", true, |spec| spec.network.egress[0].protocol = Some(Protocol::Tcp)),
+        ("an egress by another protocol", false, |spec| spec.network.egress[0].protocol = Some(Protocol::Udp)),
+        ("the API server opened", false, |spec| spec.network.kubernetes_api = KubernetesApi::Allow),
         ("a wider egress", false, |spec| spec.network.egress[0].ports = vec![443, 80]),
         ("one registry less", true, |spec| drop(spec.images.registries.remove(0))),
         ("another registry", false, |spec| spec.images.registries[0] = "c.example".into()),
@@ -243,7 +246,7 @@ fn a_difference_is_told_in_words() {
         [
             "domains: health.example is added",
             "members: User ci-health as Deployer becomes User ci-health as Auditor",
-            "network.egress: 203.0.113.0/24 ports 443 (省级平台) becomes 203.0.113.0/24 ports 443, 80 (省级平台)",
+            "network.egress: 203.0.113.0/24 TCP ports 443 (省级平台) becomes 203.0.113.0/24 TCP ports 443, 80 (省级平台)",
             "quota[requests.cpu]: 40 becomes 60",
         ]
     );

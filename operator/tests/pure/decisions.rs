@@ -53,7 +53,21 @@ fn kinds(space: &SpaceChanges, wanted: fn(&Change) -> bool) -> usize {
     space.changes.iter().filter(|change| wanted(change)).count()
 }
 
+/// Conditions of the tenant and of its first system, by type: status and reason.
 pub fn conditions(snapshot: &Snapshot) -> (Value, Value) {
+    told(snapshot, |condition| format!("{} {}", text(&condition["status"]), text(&condition["reason"])))
+}
+
+/// Messages of the same.
+pub fn messages(snapshot: &Snapshot) -> (Value, Value) {
+    told(snapshot, |condition| text(&condition["message"]).to_owned())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn told(snapshot: &Snapshot, say: fn(&Value) -> String) -> (Value, Value) {
     let (plan, changes) = decide(snapshot);
     let spaces = changes.into_iter().map(|space| (space.namespace, SpaceOutcome::default())).collect();
     let (intent, outcome) = (intent(snapshot, &settings()), Outcome { spaces });
@@ -62,13 +76,7 @@ pub fn conditions(snapshot: &Snapshot) -> (Value, Value) {
     let tenant = snapshot.tenant.as_ref().map(|root| tenant_status::status(&facts, root, &systems));
     let brief = |status: Value| {
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-        let pairs = conditions.iter().map(|c| {
-            (
-                c["type"].as_str().unwrap_or_default().to_owned(),
-                json!(format!("{} {}", c["status"].as_str().unwrap_or_default(), c["reason"].as_str().unwrap_or_default())),
-            )
-        });
-        Value::Object(pairs.collect())
+        Value::Object(conditions.iter().map(|condition| (text(&condition["type"]).to_owned(), json!(say(condition)))).collect())
     };
     (brief(json!(tenant)), brief(json!(systems.first())))
 }

@@ -6,6 +6,7 @@
 
 mod approval;
 mod decisions;
+mod network;
 mod properties;
 mod purity;
 mod schema;

@@ -151,7 +151,10 @@ fn settings() -> Settings {
         dns_selector: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
         dns_port: 53,
         cluster_ranges: ["10.0.0.0/8", "172.16.0.0/12"].into_iter().filter_map(|range| range.parse().ok()).collect(),
-        ingress_controllers: "public=ingress-nginx".parse().into_iter().collect(),
+        ingress_controllers: ["public=ingress-nginx", "internal=ingress-internal/app.kubernetes.io/name=traefik"]
+            .iter()
+            .filter_map(|controller| controller.parse().ok())
+            .collect(),
         platform_programs: "monitoring".parse().into_iter().collect(),
     }
 }
