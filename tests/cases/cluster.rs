@@ -90,6 +90,8 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("coordination.k8s.io", "v1", "Lease", "leases"),
         ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         ("events.k8s.io", "v1", "Event", "events"),
+        ("cert-manager.io", "v1", "Certificate", "certificates"),
+        ("cert-manager.io", "v1", "Issuer", "issuers"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
         ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),

@@ -11,6 +11,7 @@ mod history;
 
 mod alone;
 mod attacks;
+mod cert_manager;
 mod children;
 mod contract;
 mod drift;
