@@ -86,8 +86,10 @@ pub const LIMIT_RANGE: &str = "govcloud-defaults";
 pub const NETWORK_POLICY: &str = "govcloud-isolation";
 /// `ServiceAccount` of a system's delivery pipeline.
 pub const DEPLOYER: &str = "deployer";
-/// Begins the name of the `ClusterRole`, and of its binding, that lets a tenant's Owners at their own `AgencyTenant`.
+/// Begins the name of each `ClusterRole`, and of its binding, that lets a tenant's members at their own `AgencyTenant`.
 pub const ENTRANCE_PREFIX: &str = "govcloud:tenant:";
+/// Ends that of the Deployers and Auditors, who read it only. No tenant's name holds a colon.
+pub const ENTRANCE_VIEW: &str = ":view";
 /// The guard rails, each a policy and its binding, in `charts/govcloud/policies/`.
 pub const POLICIES: [&str; 17] = [
     "govcloud-approvals",
@@ -204,6 +206,12 @@ impl TenantName {
     #[must_use]
     pub fn entrance(&self) -> String {
         format!("{ENTRANCE_PREFIX}{self}")
+    }
+
+    /// The `ClusterRole`, and its binding, that lets the tenant's Deployers and Auditors read their own `AgencyTenant`.
+    #[must_use]
+    pub fn view(&self) -> String {
+        format!("{ENTRANCE_PREFIX}{self}{ENTRANCE_VIEW}")
     }
 
     /// The namespace in which one system runs.

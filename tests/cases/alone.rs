@@ -4,6 +4,7 @@
 mod api_server;
 mod attacks;
 mod gate;
+mod kinds;
 mod outage;
 mod permissions;
 pub mod process;

@@ -2,6 +2,7 @@
 //! plugin.
 
 mod approval;
+mod chart;
 mod domains;
 mod entrance;
 mod guard_rails;

@@ -4,6 +4,7 @@
 
 mod access;
 mod attempts;
+mod differences;
 mod laws;
 mod table;
 mod tries;
@@ -73,6 +74,13 @@ async fn everybody_may_do_everywhere_what_the_table_says_and_nothing_else() {
     EXPECTED.compare(&cells);
     let questions = access.confirm(&admin.client).await;
     println!("{} cells, {questions} questions in {:.1} s", cells.len(), begin.elapsed().as_secs_f64());
+}
+
+#[tokio::test]
+async fn members_have_what_kubernetes_own_roles_have_but_for_what_a_sentence_names() {
+    let (cells, untold) = differences::differences(&admin().await.client).await;
+    assert!(untold.is_empty(), "{}", untold.join("\n"));
+    differences::DIFFERENCES.compare(&cells);
 }
 
 #[tokio::test]

@@ -96,6 +96,17 @@ func (a *api) createNode(name string) error {
 	return err
 }
 
+// createMetrics has the API server serve pods of metrics.k8s.io, as metrics-server would, so that rights on them can be asked for.
+// There is nothing in it: nobody measures pods that only seem to run.
+func (a *api) createMetrics() error {
+	_, err := a.request(http.MethodPost, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", `{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "pods.metrics.k8s.io",
+		"annotations": {"api-approved.kubernetes.io": "unapproved, it stands in for metrics-server"}}, "spec": {"group": "metrics.k8s.io",
+		"scope": "Namespaced", "names": {"plural": "pods", "singular": "podmetrics", "kind": "PodMetrics"}, "versions": [{"name": "v1beta1",
+		"served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}}`)
+	return err
+}
+
 // usable says what is still missing before a pod in the default namespace would run.
 func (a *api) usable() error {
 	if _, err := a.request(http.MethodGet, "/api/v1/namespaces/default/serviceaccounts/default", ""); err != nil {

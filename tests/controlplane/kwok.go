@@ -21,7 +21,8 @@ func kwokStages() string {
 	return strings.Join([]string{
 		fast.DefaultNodeInit,
 		heartbeat.DefaultNodeHeartbeatWithLease,
-		podfast.DefaultPodReady,
+		// A kubelet tells the resources of what runs; of a node that does not, the API server thinks that it cannot resize.
+		strings.Replace(podfast.DefaultPodReady, "        restartCount: 0\n", "        restartCount: 0\n        resources: {}\n", 1),
 		podfast.DefaultPodComplete,
 		podfast.DefaultPodDelete,
 	}, "\n---\n")

@@ -122,6 +122,9 @@ func (r *running) start() error {
 			return err
 		}
 	}
+	if err := api.createMetrics(); err != nil {
+		return err
+	}
 	return r.wait(api.usable, startTimeout)
 }
 

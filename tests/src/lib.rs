@@ -4,6 +4,7 @@
 //! Nothing here but the benchmark knows how the operator works; it is started, fed with YAML and watched.
 
 mod access;
+mod aggregation;
 pub mod audit;
 pub mod bench;
 mod bound;

@@ -22,7 +22,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::bound::{self, Bound};
 use crate::manifests::{self, Applier};
-use crate::{ControlPlane, access, build_layout};
+use crate::{ControlPlane, access, aggregation, build_layout};
 
 const NAMESPACE: &str = "govcloud-system";
 const NAME: &str = "govcloud-operator";
@@ -65,7 +65,9 @@ impl Operator {
         let applier = Applier::new(client, MANAGER).await?;
         // The guard rails first, so that they are in force when somebody is let in.
         applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/policies"))?).await?;
-        applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/roles"))?).await?;
+        let roles = manifests::read(&workspace.join("charts/govcloud/roles"))?;
+        applier.apply_all(&roles).await?;
+        aggregation::complete(&plane.client().await?, &roles).await?;
         applier.apply_all(&manifests::parse(&account())?).await
     }
 

@@ -27,7 +27,8 @@ impl CertManager {
     /// # Errors
     /// When it does not build or start, or the API server refuses one of its objects.
     pub async fn start(plane: &ControlPlane) -> Result<Self> {
-        let (program, module) = tokio::task::spawn_blocking(|| Ok::<_, anyhow::Error>((CERT_MANAGER.build()?, CERT_MANAGER.module(MODULE)?))).await??;
+        let (program, module) =
+            tokio::task::spawn_blocking(|| Ok::<_, anyhow::Error>((CERT_MANAGER.build()?, CERT_MANAGER.module(MODULE)?))).await??;
         let client = plane.client().await?;
         operator::install_crds(&client, &module.join("deploy/crds")).await?;
         install_account(&client).await?;

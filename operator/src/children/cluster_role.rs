@@ -1,5 +1,5 @@
-//! What the Owners of a tenant may do with their own `AgencyTenant`: read it and edit its spec, from the request on. They cannot
-//! delete it, and what they edit waits for approval.
+//! What the members of a tenant may do with their own `AgencyTenant`. Owners read it and edit its spec, from the request on; they
+//! cannot delete it, and what they edit waits for approval. Deployers and Auditors read it, once the contract names them.
 
 use serde_json::{Value, json};
 
@@ -21,15 +21,17 @@ pub(super) static KIND: Kind = Kind {
     opens: None,
 };
 
-fn build(entrance: &Entrance) -> Value {
+fn build(entrance: &Entrance) -> Vec<Value> {
     let name = entrance.tenant.as_str();
     let rule =
         |resource: &str, verbs: &[&str]| json!({ "apiGroups": [GROUP], "resources": [resource], "resourceNames": [name], "verbs": verbs });
-    json!({
-        "metadata": { "name": entrance.tenant.entrance() },
-        "rules": [
-            rule("agencytenants", &["get", "list", "watch", "update", "patch"]),
-            rule("agencytenants/status", &["get"]),
-        ],
-    })
+    let role = |name: String, verbs: &[&str]| {
+        json!({
+            "metadata": { "name": name },
+            "rules": [rule("agencytenants", verbs), rule("agencytenants/status", &["get"])],
+        })
+    };
+    let owners = role(entrance.tenant.entrance(), &["get", "list", "watch", "update", "patch"]);
+    let view = entrance.has_viewers().then(|| role(entrance.tenant.view(), &["get", "list", "watch"]));
+    std::iter::once(owners).chain(view).collect()
 }

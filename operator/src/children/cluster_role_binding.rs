@@ -1,4 +1,5 @@
-//! Lets the Owners of a tenant at their own `AgencyTenant`: the one binding that exists before anything is approved.
+//! Lets the members of a tenant at their own `AgencyTenant`. The Owners' is the one binding that exists before anything is approved.
+//! That of Deployers and Auditors exists only where there are any: each request of the cluster is judged by every such binding.
 
 use serde_json::{Value, json};
 
@@ -23,11 +24,15 @@ pub(super) static KIND: Kind = Kind {
     opens: None,
 };
 
-fn build(entrance: &Entrance) -> Value {
-    let name = entrance.tenant.entrance();
-    json!({
-        "metadata": { "name": name },
-        "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": name },
-        "subjects": subjects(entrance.members, Role::Owner),
-    })
+fn build(entrance: &Entrance) -> Vec<Value> {
+    let binding = |name: String, subjects: Vec<Value>| {
+        json!({
+            "metadata": { "name": name },
+            "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": name },
+            "subjects": subjects,
+        })
+    };
+    let owners = binding(entrance.tenant.entrance(), subjects(entrance.members, &[Role::Owner]));
+    let view = || binding(entrance.tenant.view(), subjects(entrance.members, &[Role::Deployer, Role::Auditor]));
+    std::iter::once(owners).chain(entrance.has_viewers().then(view)).collect()
 }

@@ -83,8 +83,8 @@ pub struct Kind {
 pub enum Build {
     /// In each namespace of a tenant; the namespace itself counts among them.
     Inside(fn(&Space) -> Vec<Value>),
-    /// Cluster-scoped, once a tenant.
-    Entrance(fn(&Entrance) -> Value),
+    /// Cluster-scoped, for a tenant itself.
+    Entrance(fn(&Entrance) -> Vec<Value>),
 }
 
 /// Order of writing within a namespace: each rank is complete before the next begins.
@@ -164,15 +164,17 @@ pub fn children(space: &Space) -> Vec<Desired> {
     TABLE.iter().enumerate().flat_map(build).collect()
 }
 
-/// What lets a tenant's Owners at their own `AgencyTenant`.
+/// What lets a tenant's members at their own `AgencyTenant`.
 #[must_use]
 pub fn entrance(entrance: &Entrance) -> Vec<Desired> {
     let marks = marks(entrance.tenant, entrance.identity, None);
     let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
-        Build::Entrance(build) => Some(desired(index, kind, &NamespaceName::cluster(), &marks, build(entrance))),
-        Build::Inside(_) => None,
+        Build::Entrance(build) => {
+            build(entrance).into_iter().map(|object| desired(index, kind, &NamespaceName::cluster(), &marks, object)).collect::<Vec<_>>()
+        }
+        Build::Inside(_) => Vec::new(),
     };
-    TABLE.iter().enumerate().filter_map(build).collect()
+    TABLE.iter().enumerate().flat_map(build).collect()
 }
 
 /// Adds type, place and marks to what a builder made.

@@ -49,7 +49,7 @@ fn build(space: &Space) -> Vec<Value> {
 }
 
 fn members(space: &Space, role: Role) -> Vec<Value> {
-    let mut subjects = subjects(&space.tenant.members, role);
+    let mut subjects = subjects(&space.tenant.members, &[role]);
     if role == Role::Deployer && space.system.is_some() {
         let pipeline = account(DEPLOYER, space.namespace.as_str());
         if !subjects.contains(&pipeline) {
@@ -59,10 +59,11 @@ fn members(space: &Space, role: Role) -> Vec<Value> {
     subjects
 }
 
-/// The members of a role, in an order that does not depend on the spec's.
-pub(super) fn subjects(members: &[Member], role: Role) -> Vec<Value> {
-    let mut members: Vec<&Member> = members.iter().filter(|member| member.role == role).collect();
+/// The members of these roles, each once, in an order that does not depend on the spec's.
+pub(super) fn subjects(members: &[Member], roles: &[Role]) -> Vec<Value> {
+    let mut members: Vec<&Member> = members.iter().filter(|member| roles.contains(&member.role)).collect();
     members.sort_by_key(|member| (member.kind, &member.namespace, &member.name));
+    members.dedup_by_key(|member| (member.kind, &member.namespace, &member.name));
     members.into_iter().map(subject).collect()
 }
 

@@ -33,6 +33,8 @@ use crate::{
     },
 };
 
+/// Workloads of a namespace whose refused pods are kept: members may write events too, so their number is bounded.
+const MOST_REFUSALS: usize = 200;
 /// An answer comes sooner than this, or not at all.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
@@ -237,8 +239,9 @@ impl Cache {
         let first = ChildKey { namespace: home.clone(), kind: 0, name: Arc::default() };
         let children = contents.children.range(first..).take_while(|(key, _)| key.namespace.as_str().starts_with(name.as_str()));
         let own = children.filter(|(key, _)| key.namespace.tenant() == *name);
-        let entrance = (0..TABLE.len()).filter_map(|kind| {
-            let key = ChildKey { namespace: NamespaceName::cluster(), kind, name: name.entrance().into() };
+        let doors = [name.entrance(), name.view()].map(Arc::<str>::from);
+        let entrance = (0..TABLE.len()).flat_map(|kind| doors.iter().map(move |door| (kind, door))).filter_map(|(kind, door)| {
+            let key = ChildKey { namespace: NamespaceName::cluster(), kind, name: door.clone() };
             contents.children.get_key_value(&key)
         });
         let tenant = contents.tenants.get(name).cloned();
@@ -306,6 +309,10 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
     }
     let seconds = |text: &str| text.parse().ok().map(Timestamp::as_second);
     let refusal = refusals::read(object.json(), seconds);
+    let here = contents.refusals.range((key.0.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == key.0);
+    if !contents.refusals.contains_key(&key) && here.count() >= MOST_REFUSALS {
+        return false;
+    }
     let known = contents.refusals.insert(key, refusal.clone());
     known != Some(refusal)
 }

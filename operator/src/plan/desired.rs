@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     api::{
         Stage,
-        agency_tenant::{KubernetesApi, Member},
+        agency_tenant::{KubernetesApi, Member, Role},
         hosted_system::WithinSystem,
     },
     children::Kind,
@@ -54,15 +54,23 @@ impl Space<'_> {
     }
 }
 
-/// What lets a tenant's Owners at their own `AgencyTenant`: all that its builders may know.
+/// What lets a tenant's members at their own `AgencyTenant`: all that its builders may know.
 #[derive(Clone, Copy, Debug)]
 pub struct Entrance<'a> {
     /// The tenant.
     pub tenant: &'a TenantName,
     /// Whose marks it carries.
     pub identity: &'a Identity,
-    /// Members of the contract, or of the request while there is none.
+    /// Members of the contract, or the Owners of the request while there is none.
     pub members: &'a [Member],
+}
+
+impl Entrance<'_> {
+    /// Whether anybody is to read it who does not edit it.
+    #[must_use]
+    pub fn has_viewers(&self) -> bool {
+        self.members.iter().any(|member| member.role != Role::Owner)
+    }
 }
 
 /// What is open in a namespace.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::{
     api::{
         AgencyTenantSpec, Deletion, Quantity, Stage,
-        agency_tenant::{BetweenSystems, KubernetesApi, Member, PodSecurity, Protocol},
+        agency_tenant::{BetweenSystems, KubernetesApi, Member, PodSecurity, Protocol, Role},
         allowances::{Allow, Images},
         approval::{Contract, TenantStage},
         hosted_system::WithinSystem,
@@ -146,7 +146,7 @@ pub struct Intent {
     pub standing: Option<Standing>,
     /// The tenant by its contract, or why it cannot be served; none where there is no such object.
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
-    /// Who may read and edit the `AgencyTenant` itself.
+    /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
     pub doorkeepers: Option<Vec<Member>>,
     /// Each system, or why it cannot be served, in the order of the snapshot.
     pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
@@ -196,7 +196,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     Intent { systems: systems.collect(), request, standing, tenant, doorkeepers }
 }
 
-/// The members of the contract or, while there is none, of the request. Nobody where the tenant leaves, or the request is not looked
+/// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
 /// at; none where nobody knows who they are.
 fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> Option<Vec<Member>> {
     if root.deleting {
@@ -207,7 +207,8 @@ fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> O
     }
     let overlooked = crowd(&snapshot.rivals).is_some() || tenant_name_complaint(&root.name).is_some();
     let spec = root.spec.as_ref().ok()?;
-    Some(if overlooked { Vec::new() } else { spec.members.clone() })
+    let owners = spec.members.iter().filter(|member| member.role == Role::Owner && !overlooked);
+    Some(owners.cloned().collect())
 }
 
 /// The tenant as its contract has it. Of one that leaves without a contract nothing is served, and nothing deleted.

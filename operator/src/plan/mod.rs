@@ -44,7 +44,7 @@ use crate::{
 pub struct Plan {
     /// The namespaces, home first. None where nothing may be touched.
     pub spaces: Vec<SpacePlan>,
-    /// What lets the Owners at their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
+    /// What lets the members at their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
     pub entrance: Option<SpacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
@@ -130,7 +130,7 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     plan
 }
 
-/// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its Owners are.
+/// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its members are.
 fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<SpacePlan> {
     let members = intent.doorkeepers.as_deref()?;
     let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };

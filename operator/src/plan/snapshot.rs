@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, hosted_system::WithinSystem},
-    names::{ENTRANCE_PREFIX, NamespaceName, QUOTA, TenantName},
+    names::{ENTRANCE_PREFIX, ENTRANCE_VIEW, NamespaceName, QUOTA, TenantName},
     plan::{
         amount::{Amount, Amounts, of},
         contract::Kept,
@@ -69,7 +69,7 @@ impl ChildKey {
     #[must_use]
     pub fn tenant(&self) -> TenantName {
         match self.name.strip_prefix(ENTRANCE_PREFIX) {
-            Some(tenant) if self.namespace.is_cluster() => TenantName::new(tenant),
+            Some(tenant) if self.namespace.is_cluster() => TenantName::new(tenant.strip_suffix(ENTRANCE_VIEW).unwrap_or(tenant)),
             _ => self.namespace.tenant(),
         }
     }

@@ -27,6 +27,7 @@ pub fn person(word: &str) -> Option<(&str, &'static [&'static str])> {
         "wide" => ("attacks-wide", none),
         "stray" => ("system:serviceaccount:clinic:stray", none),
         "binder" => ("attacks-binder", none),
+        "gitops" => ("attacks-gitops", none),
         "named" => ("attacks-named", none),
         user => (user, none),
     };

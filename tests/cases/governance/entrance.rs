@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::cluster::{admin, shared, tenant_yaml};
 
 const NAME: &str = "govcloud:tenant:threshold";
+const VIEW: &str = "govcloud:tenant:threshold:view";
 
 fn content(object: &Value) -> Value {
     let parts = ["rules", "roleRef", "subjects"].map(|field| (field.to_owned(), object[field].clone()));
@@ -21,24 +22,26 @@ async fn it_is_put_right_whatever_others_make_of_it() {
     let everybody = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"});
     let unmarked = json!({"metadata": {"labels": {"govcloud.io/tenant": null, "govcloud.io/tenant-uid": null}}});
     let harms = [
-        ("ClusterRole", json!({"rules": [everything]})),
-        ("ClusterRole", unmarked.clone()),
-        ("ClusterRoleBinding", json!({"subjects": [everybody]})),
-        ("ClusterRoleBinding", unmarked),
+        ("ClusterRole", NAME, json!({"rules": [everything]})),
+        ("ClusterRole", NAME, unmarked.clone()),
+        ("ClusterRole", VIEW, json!({"rules": [everything]})),
+        ("ClusterRoleBinding", NAME, json!({"subjects": [everybody]})),
+        ("ClusterRoleBinding", VIEW, json!({"subjects": [everybody]})),
+        ("ClusterRoleBinding", VIEW, unmarked),
     ];
-    for (kind, harm) in harms {
-        let before = content(&admin.get(kind, "", NAME).await);
-        admin.patch(kind, "", NAME, harm.clone()).await;
+    for (kind, name, harm) in harms {
+        let before = content(&admin.get(kind, "", name).await);
+        admin.patch(kind, "", name, harm.clone()).await;
         let as_before = |object: Option<&Value>| object.is_some_and(|object| content(object) == before);
-        admin.until(&format!("{harm} is put right"), kind, "", NAME, as_before).await;
+        admin.until(&format!("{harm} is put right"), kind, "", name, as_before).await;
     }
-    for kind in ["ClusterRole", "ClusterRoleBinding"] {
-        let before = admin.get(kind, "", NAME).await;
-        admin.api(kind, "").delete(NAME, &DeleteParams::default()).await.unwrap();
+    for (kind, name) in ["ClusterRole", "ClusterRoleBinding"].into_iter().flat_map(|kind| [(kind, NAME), (kind, VIEW)]) {
+        let before = admin.get(kind, "", name).await;
+        admin.api(kind, "").delete(name, &DeleteParams::default()).await.unwrap();
         let again = |object: Option<&Value>| {
             object.is_some_and(|object| content(object) == content(&before) && object["metadata"]["uid"] != before["metadata"]["uid"])
         };
-        admin.until("it is there again", kind, "", NAME, again).await;
+        admin.until("it is there again", kind, "", name, again).await;
     }
     admin.tenant_ready("threshold").await;
 }
@@ -63,10 +66,29 @@ async fn an_owner_reads_and_edits_the_own_tenant_and_no_other() {
     owner.patch("AgencyTenant", "", "mine", asked).await;
     let told = admin.until_condition("AgencyTenant", "", "mine", "Approved", "False", "ChangePending").await;
     assert!(told.contains("quota[pods]: 400 becomes 500"), "{told}");
-    for (kind, who) in [("AgencyTenant", "deployer"), ("AgencyTenant", "auditor")] {
-        let (user, group) = if who == "deployer" { ("ci-mine", "none") } else { ("li", "mine-audit") };
-        let refused = shared().person(user, &[group]).await.api(kind, "").get("mine").await.unwrap_err().to_string();
-        assert!(refused.contains("cannot get resource"), "{who}: {refused}");
+}
+
+#[tokio::test]
+async fn deployers_and_auditors_read_the_own_tenant_and_edit_none() {
+    let admin = admin().await;
+    for name in ["shown", "hidden"] {
+        admin.apply(&tenant_yaml(name)).await;
+        admin.tenant_ready(name).await;
+    }
+    for (user, group) in [("ci-shown", "none"), ("li", "shown-audit")] {
+        let member = shared().person(user, &[group]).await;
+        member.until("the own tenant is shown", "AgencyTenant", "", "shown", |it| it.is_some()).await;
+        let refused = member.try_patch("AgencyTenant", "", "shown", json!({"spec": {"displayName": "x"}})).await.unwrap_err();
+        assert!(refused.contains("cannot patch resource \"agencytenants\""), "{user}: {refused}");
+        let foreign = member.api("AgencyTenant", "").get("hidden").await.unwrap_err().to_string();
+        assert!(foreign.contains("cannot get resource \"agencytenants\""), "{user}: {foreign}");
+    }
+    // Nobody but Owners: then there is no second pair, by which each request of the cluster would be judged.
+    let members = json!({"spec": {"members": [{"kind": "Group", "name": "hidden-owners", "role": "Owner"}]}});
+    admin.patch("AgencyTenant", "", "hidden", members).await;
+    for kind in ["ClusterRole", "ClusterRoleBinding"] {
+        admin.gone(kind, "", "govcloud:tenant:hidden:view").await;
+        assert!(admin.look(kind, "", "govcloud:tenant:hidden").await.is_some());
     }
 }
 

@@ -30,6 +30,8 @@ async fn an_agency_asks_an_approver_approves_and_its_owners_run_their_systems() 
     assert!(all.contains("cannot list resource"), "{all}");
     let gone = wang.api("AgencyTenant", "").delete("asking", &DeleteParams::default()).await.unwrap_err().to_string();
     assert!(gone.contains("cannot delete resource"), "{gone}");
+    let view = "govcloud:tenant:asking:view";
+    assert!(admin.look("ClusterRoleBinding", "", view).await.is_none(), "only its Owners are let at what is not approved");
     assert!(admin.look("Namespace", "", "asking").await.is_none(), "nothing changes in the cloud before an approval");
     assert!(admin.names("RoleBinding", "default").await.iter().all(|name| !name.starts_with("govcloud")));
 
@@ -39,6 +41,7 @@ async fn an_agency_asks_an_approver_approves_and_its_owners_run_their_systems() 
         assert!(told.contains(words), "{words}: {told}");
     }
     admin.tenant_ready("asking").await;
+    assert!(admin.look("ClusterRoleBinding", "", view).await.is_some());
     let tenant = admin.get("AgencyTenant", "", "asking").await;
     let status = &tenant["status"];
     assert_eq!((&status["stage"], &status["contractGeneration"]), (&json!("Active"), &json!(2)));

@@ -64,6 +64,11 @@ impl What {
         let [group, resource, subresource, name] = [group, resource, subresource, name].map(str::to_owned);
         Self { group, resource, subresource, name, path: String::new() }
     }
+
+    /// The same of all objects.
+    pub fn of_all(&self) -> Self {
+        Self { name: String::new(), ..self.clone() }
+    }
 }
 
 /// As `kubectl auth can-i` takes it, with the object's name in brackets.
@@ -75,7 +80,7 @@ impl fmt::Display for What {
     }
 }
 
-type Rights = BTreeSet<(What, String)>;
+pub type Rights = BTreeSet<(What, String)>;
 
 /// Everything that the API server serves.
 #[derive(PartialEq)]
@@ -101,6 +106,19 @@ impl Served {
         Self(served)
     }
 
+    /// Whether the API server serves it.
+    pub fn has(&self, what: &What) -> bool {
+        self.0.contains_key(&what.of_all())
+    }
+
+    /// How people name it: with its group, and without where it is the only one of its name.
+    pub fn names(&self, what: &What) -> Vec<String> {
+        let what = what.of_all();
+        let bare = What { group: String::new(), ..what.clone() };
+        let same = self.0.keys().filter(|other| (&other.resource, &other.subresource) == (&what.resource, &what.subresource)).count();
+        [what.to_string()].into_iter().chain((same == 1).then(|| bare.to_string())).collect()
+    }
+
     /// A row for each resource, with its subresources: one that is new is a difference.
     fn rows(&self) -> Cells {
         let row = |(what, namespaced): (&What, &bool)| {
@@ -113,7 +131,7 @@ impl Served {
 }
 
 /// What one rule allows, with every `*` both as it stands and spelt out.
-fn spell(rule: &ResourceRule, served: &Served) -> Rights {
+pub fn spell(rule: &ResourceRule, served: &Served) -> Rights {
     let every = |list: &Option<Vec<String>>| list.clone().unwrap_or_default();
     let (groups, resources, mut names) = (every(&rule.api_groups), every(&rule.resources), every(&rule.resource_names));
     if names.is_empty() {

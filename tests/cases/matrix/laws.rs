@@ -62,35 +62,38 @@ const LAWS: &[Law] = &[
     law("nobody reads metrics, logs or profiles of the API server", ["audit-admin", "cluster", "/metrics", "get"], |c| {
         c.is_path() && ["/metrics", "/logs", "/debug", "*"].iter().any(|path| c.what.starts_with(path))
     }),
-    law("members and workloads have no verb on namespaces", ["owner", "home", "namespaces", "patch"], |c| {
-        c.is_of_agency() && c.resource() == "namespaces"
+    law("members read the namespaces that they are in and write none, workloads neither", ["owner", "home", "namespaces", "patch"], |c| {
+        c.is_of_agency() && c.resource() == "namespaces" && (c.writes() || c.is_of(&["workload"]) || c.is_in(&["cluster"]))
     }),
     law("members read quotas and limit ranges and write none", ["owner", "own", "resourcequotas/status", "patch"], |c| {
         c.is_of_agency() && ["resourcequotas", "limitranges"].contains(&c.resource()) && c.writes()
     }),
     law(
-        "members have nothing that leads traffic past the isolation: services/status, proxies, endpoints, endpoint slices",
-        ["owner", "own", "endpointslices.discovery.k8s.io", "list"],
+        "members have nothing that leads traffic past the isolation: no proxy, and of services' status, endpoints and slices only reading",
+        ["owner", "own", "endpointslices.discovery.k8s.io", "create"],
         |c| {
-            let exact = ["services/status", "services/proxy", "pods/proxy", "nodes/proxy"].contains(&c.what.as_str());
-            c.is_of_agency() && (exact || ["endpoints", "endpointslices", "nodes"].contains(&c.resource()))
+            let proxy = c.resource() == "nodes" || c.what.ends_with("/proxy");
+            let leads = c.what == "services/status" || ["endpoints", "endpointslices"].contains(&c.resource());
+            c.is_of_agency() && (proxy || leads && c.writes())
         },
     ),
     law(
-        "members have nothing in the whole cluster but Owners their own AgencyTenant",
-        ["deployer", "cluster", "agencytenants.govcloud.io", "list"],
+        "members have nothing in the whole cluster but their own AgencyTenant, which they read and Owners edit",
+        ["deployer", "cluster", "agencytenants.govcloud.io[matrix]", "patch"],
         |c| {
-            let own = c.what == "agencytenants.govcloud.io[matrix]"
-                && ["get", "list", "watch", "update", "patch"].contains(&c.word.as_str())
-                || c.what == "agencytenants.govcloud.io/status[matrix]" && c.word == "get";
-            c.is_of_agency() && c.is_in(&["cluster"]) && !(c.who == "owner" && own)
+            let name = if c.who == "stranger" { "outsider" } else { "matrix" };
+            let reads = c.what == format!("agencytenants.govcloud.io[{name}]") && !c.writes()
+                || c.what == format!("agencytenants.govcloud.io/status[{name}]") && c.word == "get";
+            let edits = c.who == "owner" && c.what == "agencytenants.govcloud.io[matrix]" && ["update", "patch"].contains(&c.word.as_str());
+            let member = !c.is_of(&["pipeline", "workload"]);
+            c.is_of_agency() && c.is_in(&["cluster"]) && !(member && (reads || edits))
         },
     ),
     law("members have nothing outside their own agency", ["owner", "foreign-own", "pods", "get"], |c| {
         c.is_of(&MEMBERS) && !c.is_in(&OURS) && !c.is_in(&["cluster"])
     }),
     law("another agency's Deployer has nothing here", ["stranger", "sibling", "pods", "get"], |c| {
-        c.is_of(&["stranger"]) && !c.is_in(&["foreign-home", "foreign-own"])
+        c.is_of(&["stranger"]) && !c.is_in(&["foreign-home", "foreign-own"]) && !(c.is_in(&["cluster"]) && c.what.ends_with("[outsider]"))
     }),
     law("the ServiceAccount that a workload runs with by default has nothing", ["workload", "own", "configmaps", "get"], |c| {
         c.is_of(&["workload"])
@@ -128,9 +131,8 @@ const LAWS: &[Law] = &[
     law("nobody is given a token but an Owner the pipeline's", ["owner", "own", "serviceaccounts/token", "create"], |c| {
         c.is_right() && c.what.starts_with("serviceaccounts/token") && !(c.who == "owner" && c.what == "serviceaccounts/token[deployer]")
     }),
-    law("whoever deploys lets nobody in and opens nothing", ["deployer", "own", "rolebindings.rbac.authorization.k8s.io", "create"], |c| {
-        let gates = ["roles", "rolebindings", "networkpolicies", "serviceaccounts"].contains(&c.resource());
-        c.is_of(&["deployer", "pipeline", "stranger"]) && gates && c.writes()
+    law("whoever deploys lets nobody in", ["deployer", "own", "rolebindings.rbac.authorization.k8s.io", "create"], |c| {
+        c.is_of(&["deployer", "pipeline", "stranger"]) && ["roles", "rolebindings"].contains(&c.resource()) && c.writes()
     }),
     law(
         "nobody escalates, impersonates, or signs certificates",
