@@ -2,7 +2,7 @@
 
 use std::{
     sync::{LazyLock, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use acceptance::{
@@ -10,6 +10,7 @@ use acceptance::{
     manifests::{self, Applier},
 };
 use futures::{StreamExt, TryStreamExt, pin_mut};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
@@ -93,6 +94,8 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("coordination.k8s.io", "v1", "Lease", "leases"),
         ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
         ("events.k8s.io", "v1", "Event", "events"),
+        ("cert-manager.io", "v1", "Certificate", "certificates"),
+        ("cert-manager.io", "v1", "Issuer", "issuers"),
         ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
         ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses"),
         ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
@@ -142,6 +145,33 @@ impl Person {
     /// Merges a patch into an object.
     pub async fn patch(&self, kind: &str, namespace: &str, name: &str, patch: Value) {
         self.try_patch(kind, namespace, name, patch).await.unwrap_or_else(|error| panic!("{kind} {namespace}/{name}: {error}"));
+    }
+
+    /// Whether it may, as the API server decides now.
+    pub async fn may(&self, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
+        let text = |text: &str| Some(text.to_owned());
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        let attributes = ResourceAttributes {
+            verb: text(verb),
+            group: text(group),
+            resource: text(resource),
+            subresource: text(subresource),
+            namespace: text(namespace),
+            ..ResourceAttributes::default()
+        };
+        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
+        let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+        let reviews: Api<SelfSubjectAccessReview> = Api::all(self.client.clone());
+        reviews.create(&Default::default(), &review).await.unwrap().status.unwrap().allowed
+    }
+
+    /// Waits until the controller manager has gathered the rules of an aggregated role and the authorizer has read them.
+    pub async fn until_may(&self, verb: &str, group: &str, resource: &str, namespace: &str) {
+        let begin = Instant::now();
+        while !self.may(verb, group, resource, namespace).await {
+            assert!(begin.elapsed() < PATIENCE, "may not {verb} {resource} in {namespace} after {} s", PATIENCE.as_secs());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Marks an object deleted; a system that takes its volumes along is confirmed before.

@@ -13,6 +13,7 @@ mod alone;
 mod attacks;
 mod backup;
 mod brownfield;
+mod cert_manager;
 mod children;
 mod contract;
 mod drift;

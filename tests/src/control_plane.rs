@@ -54,7 +54,7 @@ impl ControlPlane {
     /// # Errors
     /// When Go is missing, the program does not build or a component does not come up.
     pub fn start() -> Result<Self> {
-        let program = go_program::build()?;
+        let program = go_program::CONTROL_PLANE.build()?;
         let (directory, in_use) = run_directory()?;
         let _activity = Activity::new("starting the control plane");
         let mut command = Command::new(&program);

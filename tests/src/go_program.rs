@@ -1,5 +1,5 @@
-//! Builds `tests/controlplane`, the Go program that is etcd, the Kubernetes control plane, kwok and
-//! kubectl, once for each state of its sources.
+//! Builds the Go programs of the tests, each once for each state of its sources: `tests/controlplane`, which is etcd, the
+//! Kubernetes control plane, kwok and kubectl, and the programs of a platform in `tests/platform`.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,7 +19,33 @@ const NO_GO: &str = "The control plane is built from Go modules, and there is no
     Either install Go 1.26 (https://go.dev/dl), or use a cluster that you have: --kubeconfig PATH, or \
     GOVCLOUD_KUBECONFIG=PATH in the environment.";
 
-/// The folder with the program, its key and its lock.
+/// A program that is built from a Go module of this workspace.
+pub struct GoProgram {
+    /// Name of the program's file.
+    name: &'static str,
+    /// Folder of the module.
+    sources: &'static str,
+    /// What is said of its build while it lasts.
+    activity: &'static str,
+    /// Values of variables that are set when it is linked.
+    variables: fn() -> Vec<String>,
+}
+
+pub const CONTROL_PLANE: GoProgram = GoProgram {
+    name: "controlplane",
+    sources: "tests/controlplane",
+    activity: "building the control plane from its Go modules (6-7 minutes the first time)",
+    variables: kubernetes_version,
+};
+
+pub const CERT_MANAGER: GoProgram = GoProgram {
+    name: "cert-manager",
+    sources: "tests/platform/cert-manager",
+    activity: "building cert-manager from its Go modules (some minutes the first time)",
+    variables: Vec::new,
+};
+
+/// The folder with the programs, their keys and their lock.
 pub fn folder() -> PathBuf {
     build_layout::target_directory().join("controlplane")
 }
@@ -34,24 +60,72 @@ pub fn lock() -> Result<File> {
     Ok(file)
 }
 
-/// Path of the program, which is built first when its sources or Go itself have changed.
-pub fn build() -> Result<PathBuf> {
-    let _lock = lock()?;
-    let sources = build_layout::workspace().join("tests/controlplane");
-    let program = folder().join("controlplane");
-    let key_file = folder().join("controlplane.key");
-    let key = format!("{:016x} {}", hash_of(&sources)?, go_version(&sources)?);
-    if program.exists() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
-        return Ok(program);
+impl GoProgram {
+    /// Path of the program, which is built first when its sources or Go itself have changed.
+    pub fn build(&self) -> Result<PathBuf> {
+        let _lock = lock()?;
+        let program = folder().join(self.name);
+        let key_file = program.with_extension("key");
+        let flags = link_flags((self.variables)());
+        let key = format!("{:016x} {}", hash_of(&self.sources(), &flags)?, go_version(&self.sources())?);
+        if program.exists() && fs::read_to_string(&key_file).is_ok_and(|built| built == key) {
+            return Ok(program);
+        }
+        self.compile(&flags, &program)?;
+        fs::write(&key_file, key).with_context(|| format!("writing {}", key_file.display()))?;
+        Ok(program)
     }
-    compile(&sources, &program)?;
-    fs::write(&key_file, key).with_context(|| format!("writing {}", key_file.display()))?;
-    Ok(program)
+
+    /// Where Go keeps the files of a module that the program is built from.
+    pub fn module(&self, path: &str) -> Result<PathBuf> {
+        let mut command = Command::new("go");
+        command.args(["list", "-m", "-f", "{{.Dir}}", path]).current_dir(self.sources()).stdin(Stdio::null());
+        let output = command.output().context("running `go list`")?;
+        if !output.status.success() {
+            bail!("`go list -m {path}` fails: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+    }
+
+    fn sources(&self) -> PathBuf {
+        build_layout::workspace().join(self.sources)
+    }
+
+    fn compile(&self, flags: &str, program: &Path) -> Result<()> {
+        let mut activity = Activity::new(self.activity);
+        let fresh = program.with_extension("new");
+        let log = program.with_extension("build.log");
+        let log_file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        let mut go = Command::new("go")
+            .args(["build", "-trimpath", "-ldflags", flags, "-o"])
+            .arg(&fresh)
+            .arg(".")
+            .current_dir(self.sources())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file)
+            .spawn()
+            .context("starting `go build`")?;
+        let status = loop {
+            if let Some(status) = go.try_wait().context("waiting for `go build`")? {
+                break status;
+            }
+            activity.still_at_it();
+            thread::sleep(Duration::from_millis(100));
+        };
+        drop(activity);
+        if !status.success() {
+            let output = fs::read_to_string(&log).unwrap_or_default();
+            bail!("{} does not build from {} ({status}):\n{}", self.name, self.sources, output.trim());
+        }
+        // What runs keeps its program; the next one gets this.
+        fs::rename(&fresh, program).with_context(|| format!("moving {} into place", fresh.display()))
+    }
 }
 
 /// The sources are a few small files, so reading them all is as quick as asking for their times, and
 /// a checkout that sets new times builds nothing.
-fn hash_of(sources: &Path) -> Result<u64> {
+fn hash_of(sources: &Path, flags: &str) -> Result<u64> {
     let list = || -> std::io::Result<Vec<PathBuf>> {
         let mut paths = fs::read_dir(sources)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
         paths.retain(|path| path.is_file());
@@ -63,7 +137,7 @@ fn hash_of(sources: &Path) -> Result<u64> {
         path.file_name().hash(&mut hasher);
         fs::read(&path).with_context(|| format!("reading {}", path.display()))?.hash(&mut hasher);
     }
-    link_flags().hash(&mut hasher);
+    flags.hash(&mut hasher);
     Ok(hasher.finish())
 }
 
@@ -78,44 +152,14 @@ fn go_version(sources: &Path) -> Result<String> {
 }
 
 /// Without the version `kubectl version` and the API server's own compatibility checks break.
-fn link_flags() -> String {
+fn kubernetes_version() -> Vec<String> {
     let (major, minor, version) = KUBERNETES;
-    let mut flags = vec!["-s".to_owned(), "-w".to_owned()];
-    for package in ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"] {
-        for (name, value) in [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)] {
-            flags.extend(["-X".to_owned(), format!("{package}.{name}={value}")]);
-        }
-    }
-    flags.join(" ")
+    let packages = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].into_iter();
+    let values = [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor)];
+    packages.flat_map(|package| values.map(|(name, value)| format!("{package}.{name}={value}"))).collect()
 }
 
-fn compile(sources: &Path, program: &Path) -> Result<()> {
-    let mut activity = Activity::new("building the control plane from its Go modules (6-7 minutes the first time)");
-    let fresh = program.with_extension("new");
-    let log = program.with_extension("build.log");
-    let log_file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-    let mut go = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", &link_flags(), "-o"])
-        .arg(&fresh)
-        .arg(".")
-        .current_dir(sources)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log_file)
-        .spawn()
-        .context("starting `go build`")?;
-    let status = loop {
-        if let Some(status) = go.try_wait().context("waiting for `go build`")? {
-            break status;
-        }
-        activity.still_at_it();
-        thread::sleep(Duration::from_millis(100));
-    };
-    drop(activity);
-    if !status.success() {
-        let output = fs::read_to_string(&log).unwrap_or_default();
-        bail!("the control plane does not build from tests/controlplane ({status}):\n{}", output.trim());
-    }
-    // A control plane that runs keeps its program; the next one gets this.
-    fs::rename(&fresh, program).with_context(|| format!("moving {} into place", fresh.display()))
+fn link_flags(variables: Vec<String>) -> String {
+    let set = variables.into_iter().flat_map(|variable| ["-X".to_owned(), variable]);
+    ["-s".to_owned(), "-w".to_owned()].into_iter().chain(set).collect::<Vec<_>>().join(" ")
 }

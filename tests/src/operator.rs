@@ -108,7 +108,7 @@ impl Operator {
         let name = format!("operator-{}", address.port());
         let file = |suffix| plane.directory().join(format!("{name}.{suffix}"));
         let (kubeconfig, log) = (file("kubeconfig"), file("log"));
-        let token = token(&plane.client().await?).await?;
+        let token = token(&plane.client().await?, NAMESPACE, NAME).await?;
         access::write_with_token(plane.kubeconfig(), &token, NAMESPACE, &kubeconfig)?;
         let mut command = bound::with_parent(plane.program(), program);
         command.args(["run", "--listen", &address.to_string()]).args(PLATFORM).env("KUBECONFIG", &kubeconfig).env("POD_NAME", &name);
@@ -261,10 +261,11 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Bound> {
     Bound::start(command)
 }
 
-async fn install_crds(client: &Client, folder: &Path) -> Result<()> {
+/// Applies the definitions of a folder, and waits until the API server serves them.
+pub(crate) async fn install_crds(client: &Client, folder: &Path) -> Result<()> {
     let definitions = manifests::read(folder)?;
     if definitions.is_empty() {
-        bail!("there is no CRD in {}: run `cargo run --package govcloud -- crds`", folder.display());
+        bail!("there is no CRD in {}; those of the operator are made by `cargo run --package govcloud -- crds`", folder.display());
     }
     let api = manifests::api_for(client, &ApiResource::erase::<CustomResourceDefinition>(&()), None);
     for definition in &definitions {
@@ -308,16 +309,17 @@ subjects:
     )
 }
 
-async fn token(client: &Client) -> Result<String> {
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), NAMESPACE);
+/// A token of an account, as the API server gives it to the account's pods.
+pub(crate) async fn token(client: &Client, namespace: &str, account: &str) -> Result<String> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let request = TokenRequest {
         spec: TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() },
         ..TokenRequest::default()
     };
     let answer = accounts
-        .create_token_request(NAME, &PostParams::default(), &request)
+        .create_token_request(account, &PostParams::default(), &request)
         .await
-        .with_context(|| format!("asking for a token of ServiceAccount {NAMESPACE}/{NAME}; is it installed?"))?;
+        .with_context(|| format!("asking for a token of ServiceAccount {namespace}/{account}; is it installed?"))?;
     Ok(answer.status.context("the token request was answered without a token")?.token)
 }
 

@@ -1,14 +1,10 @@
 //! Kinds that programs of the platform bring: which members may use them follows from labels of `ClusterRole`s. They change what
 //! everybody may do, so they are installed where nobody else looks.
 
-use std::time::Instant;
-
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::{Api, api::DeleteParams};
+use kube::api::DeleteParams;
 use serde_json::Value;
-use tokio::time::sleep;
 
-use super::{Alone, PATIENCE};
+use super::Alone;
 use crate::cluster::Person;
 
 const GROUP: &str = "kinds.example";
@@ -52,33 +48,6 @@ rules: [{{apiGroups: [{GROUP}], resources: [{resource}], verbs: [{verbs}]}}]
     )
 }
 
-/// Whether somebody may, as the API server decides now.
-async fn may(person: &Person, verb: &str, resource: &str, namespace: &str) -> bool {
-    let text = |text: &str| Some(text.to_owned());
-    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let attributes = ResourceAttributes {
-        verb: text(verb),
-        group: text(GROUP),
-        resource: text(resource),
-        subresource: text(subresource),
-        namespace: text(namespace),
-        ..ResourceAttributes::default()
-    };
-    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
-    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(person.client.clone());
-    reviews.create(&Default::default(), &review).await.unwrap().status.unwrap().allowed
-}
-
-/// Waits until the controller manager has gathered the rules and the authorizer has read them.
-async fn until_may(person: &Person, verb: &str, resource: &str, namespace: &str) {
-    let begin = Instant::now();
-    while !may(person, verb, resource, namespace).await {
-        assert!(begin.elapsed() < PATIENCE, "may not {verb} {resource} in {namespace} after {} s", PATIENCE.as_secs());
-        sleep(std::time::Duration::from_millis(50)).await;
-    }
-}
-
 fn gadget(kind: &str, name: &str, labels: &str) -> String {
     format!("apiVersion: {GROUP}/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: kinds--web, labels: {{{labels}}}}}\n")
 }
@@ -107,17 +76,17 @@ async fn kinds_of_the_platforms_operators_reach_members_by_labels() {
     let (auditor, neighbour) = (person("li", "kinds-audit").await, person("zhao", "others-owners").await);
     for resource in ["gadgets", "widgets"] {
         for (who, verb) in [(&owner, "create"), (&deployer, "create"), (&auditor, "list")] {
-            until_may(who, verb, resource, "kinds--web").await;
+            who.until_may(verb, GROUP, resource, "kinds--web").await;
         }
-        until_may(&owner, "update", &format!("{resource}/approve"), "kinds--web").await;
+        owner.until_may("update", GROUP, &format!("{resource}/approve"), "kinds--web").await;
         for (who, verb, resource) in
             [(&auditor, "create", resource), (&neighbour, "list", resource), (&deployer, "update", &format!("{resource}/approve"))]
         {
-            assert!(!may(who, verb, resource, "kinds--web").await, "{verb} {resource}");
+            assert!(!who.may(verb, GROUP, resource, "kinds--web").await, "{verb} {resource}");
         }
     }
     for (who, what) in [(&owner, "an Owner"), (&deployer, "a Deployer"), (&auditor, "an Auditor")] {
-        assert!(!may(who, "get", "vaults", "kinds--web").await, "{what} has what the platform keeps from agencies");
+        assert!(!who.may("get", GROUP, "vaults", "kinds--web").await, "{what} has what the platform keeps from agencies");
     }
 
     deployer.apply(&gadget("Gadget", "one", "app: web")).await;
@@ -143,7 +112,7 @@ subjects: [{{kind: ServiceAccount, name: default, namespace: kinds--web}}]
     owner.apply(&grant("gadgets")).await;
     owner.apply(&grant("widgets")).await;
     let account = person("system:serviceaccount:kinds--web:default", "system:serviceaccounts").await;
-    until_may(&account, "create", "widgets", "kinds--web").await;
+    account.until_may("create", GROUP, "widgets", "kinds--web").await;
     let refused = owner.try_apply(&grant("vaults")).await.unwrap_err();
     assert!(refused.contains("attempting to grant RBAC permissions not currently held"), "{refused}");
 
