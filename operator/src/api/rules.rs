@@ -84,18 +84,6 @@ pub(super) fn subject_bytes() -> Rule {
         .field_path(".name")
 }
 
-/// No subject stands twice among the members: its role would be either.
-pub(super) fn each_subject_once() -> Rule {
-    let same = "o.kind == m.kind && o.name == m.name && (has(o.__namespace__) ? o.__namespace__ : '') == (has(m.__namespace__) ? m.__namespace__ : '')";
-    rule(
-        format!("self.all(m, self.exists_one(o, {same}))"),
-        format!(
-            "self.filter(m, !self.exists_one(o, {same})).map(m, m.kind + ' ' + m.name + ' is named more than once; name each member once, \
-             with one role')[0]"
-        ),
-    )
-}
-
 /// The defaults of the counts of objects, as a CEL map.
 fn object_defaults() -> String {
     let entries: Vec<String> = OBJECT_CAPS.iter().map(|cap| format!("'{}': {}", cap.name, cap.default)).collect();

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use crate::{
@@ -104,12 +106,16 @@ fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Resul
 
 /// The schema refuses these too; an object may have been stored before the schema did.
 fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) {
+    let mut named = BTreeSet::new();
     for member in members {
         let mut complain = |complaint: &str| {
             problems.push(Problem { field: format!("spec.members[{}]", member.name), complaint: complaint.into() });
         };
         if member.name.is_empty() || member.name.starts_with("system:") || member.name.contains(char::is_control) {
             complain("a member is a user, group or ServiceAccount of the agency, none of Kubernetes' own; name one");
+        }
+        if !named.insert((member.kind, &member.namespace, &member.name)) {
+            complain("is named more than once; name each member once, with one role");
         }
         let own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;
         if member.kind == SubjectKind::ServiceAccount && !own {

@@ -1,7 +1,7 @@
 //! What to do about a refusal, in terms of the two kinds: the words of whoever refused → the field to change.
 
 use crate::{
-    api::Stage,
+    api::{Stage, objects::OBJECT_CAPS},
     names::{LIMIT_RANGE, NamespaceName, QUOTA},
     plan::{quota::STANDARD_KEYS, refusals::Refusal},
 };
@@ -82,7 +82,8 @@ fn over_quota(refusal: &Refusal, place: Place) -> String {
         cures.push(format!("raise {} of hostedsystem/{system} in namespace {tenant}", fields("spec.resources.guaranteed", &share)));
     }
     if !caps.is_empty() {
-        cures.push(format!("have {} of agencytenant/{tenant} raised, or delete what is not needed", fields("spec.objects", &caps)));
+        let names: Vec<&str> = caps.iter().map(|key| OBJECT_CAPS.iter().find(|cap| cap.key == *key).map_or(*key, |cap| cap.name)).collect();
+        cures.push(format!("have {} of agencytenant/{tenant} raised, or delete what is not needed", fields("spec.objects", &names)));
     }
     if !share.is_empty() && refusal.workload.kind == "ReplicaSet" {
         cures.push("for a rolling update without room set strategy.rollingUpdate.maxSurge: 0 in the Deployment".to_owned());
@@ -133,7 +134,7 @@ mod tests {
             (
                 "CronJob",
                 "Error creating job: jobs.batch \"web-29734001\" is forbidden: exceeded quota: govcloud-quota, requested: count/jobs.batch=1, used: count/jobs.batch=300, limited: count/jobs.batch=300",
-                "have spec.objects[count/jobs.batch] of agencytenant/health raised, or delete what is not needed",
+                "have spec.objects[jobs] of agencytenant/health raised, or delete what is not needed",
             ),
             (
                 "ReplicaSet",

@@ -131,11 +131,12 @@ fn where_a_namespace_is_left_alone_nothing_is_told_to_happen_in_it() {
 fn what_was_in_a_namespace_before_the_operator_came_stays() {
     let mut now = with_home(HEALTH, vec![system(APPOINTMENTS)]);
     settle(&mut now);
+    now.tenant.as_mut().unwrap().status.former_members = vec!["Group/old-team".to_owned()];
     now.observed.values_mut().for_each(|entry| entry.created = 100);
     let binding = |namespace: &str, created: i64| {
         let kind = govcloud::children::TABLE.iter().position(|kind| kind.kind == "RoleBinding").unwrap();
         let key = ChildKey { namespace: NamespaceName::new(namespace), kind, name: format!("by-others-{created}").into() };
-        let object = json!({"metadata": {"name": "x", "uid": "x"}, "subjects": [{"kind": "Group", "name": "old-team"}], "roleRef": {"kind": "ClusterRole", "name": "edit"}});
+        let object = json!({"metadata": {"name": "x", "uid": "x"}, "subjects": [{"kind": "Group", "name": "old-team"}], "roleRef": {"kind": "Role", "name": "reader"}});
         (key, Entry { created, ..govcloud::children::TABLE[kind].entry(&object) })
     };
     now.observed.extend(
