@@ -80,7 +80,8 @@ pub(super) fn subject_name() -> Rule {
 
 /// A subject's name is short enough for the lists in which guard rails read it: they count bytes, and the schema characters.
 pub(super) fn subject_bytes() -> Rule {
-    rule("bytes(self.name).size() <= 253", "'has ' + string(bytes(self.name).size()) + ' bytes; a name has at most 253 bytes'")
+    Rule::new("bytes(self.name).size() <= 253")
+        .message("has more than 253 bytes; a name has at most 253 bytes in UTF-8")
         .field_path(".name")
 }
 
@@ -107,8 +108,8 @@ pub(super) fn raised_objects() -> Rule {
     rule(
         format!("!self.exists(k, {wrong})"),
         format!(
-            "self.filter(k, {wrong}).map(k, k + ': ' + string(self[k]) + ' is not between the default of ' + string({defaults}[k]) + \
-             ' and {MAX_OBJECTS}; write a number between the two, or leave it out for the default')[0]"
+            "self.filter(k, {wrong})[0] + ' is not between its default and {MAX_OBJECTS}; write a number between the two (kubectl explain \
+             agencytenant.spec.objects names the defaults), or leave it out'"
         ),
     )
 }
