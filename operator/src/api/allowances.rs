@@ -35,6 +35,16 @@ pub enum RequireDigest {
 }
 
 impl RequireDigest {
+    /// Whether the images of a system must name a digest.
+    #[must_use]
+    pub fn applies(self, testing: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Running => !testing,
+            Self::Always => true,
+        }
+    }
+
     /// The name as written in a contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {

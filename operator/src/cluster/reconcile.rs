@@ -10,7 +10,7 @@ use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomR
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
-use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, watch::resource};
+use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, tags::Found, watch::resource};
 use crate::{
     api::approval::Contract,
     children::{Rank, TABLE, namespace_index},
@@ -57,6 +57,8 @@ pub struct Context {
     pub claiming: Arc<tokio::sync::Mutex<()>>,
     /// Tenants whose quotas are not in force as written, and since when.
     pub unenforced: Arc<Mutex<BTreeMap<TenantName, Instant>>>,
+    /// Pods by tag that were found.
+    pub tags: Arc<Found>,
 }
 
 /// When to look at the tenant again, if nothing happens before.
@@ -99,6 +101,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
             continue;
         }
         drop(turn);
+        context.tags.look(&context.connection, &mut snapshot, &intent).await;
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         context.report.removals(&snapshot, &outcome);
         written |= outcome.written() > 0;

@@ -70,6 +70,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         settings,
         claiming: Arc::default(),
         unenforced: Arc::default(),
+        tags: Arc::default(),
     };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;

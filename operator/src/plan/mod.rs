@@ -22,6 +22,7 @@ pub mod rivals;
 pub mod settings;
 mod site;
 pub mod snapshot;
+pub mod tags;
 pub mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
