@@ -167,7 +167,7 @@ pub fn children(space: &Space) -> Vec<Desired> {
     TABLE.iter().enumerate().flat_map(build).collect()
 }
 
-/// What lets a tenant's members at their own `AgencyTenant`.
+/// What grants a tenant's members access to their own `AgencyTenant`.
 #[must_use]
 pub fn entrance(entrance: &Entrance) -> Vec<Desired> {
     let marks = marks(entrance.tenant, entrance.identity, None);

@@ -160,8 +160,11 @@ impl Context {
         let uid = snapshot.tenant.as_ref().and_then(uid);
         let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).map(String::as_str) == uid);
         let text = own.and_then(|home| home.annotations().get(ANNOTATION_CONTRACT).cloned());
-        Ok(text
-            .and_then(|text| serde_json::from_str(&text).inspect_err(|error| warn!(%error, "the copy of a contract is unreadable")).ok()))
+        Ok(text.and_then(|text| {
+            serde_json::from_str(&text)
+                .inspect_err(|error| warn!(%error, "the copy of the contract in annotation govcloud.io/contract cannot be parsed"))
+                .ok()
+        }))
     }
 
     /// Nothing destructive may follow from a definition that is being removed, or was only just put back.
