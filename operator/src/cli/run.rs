@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Port on which the DNS servers' pods answer, TCP and UDP.
     #[arg(long, env = "GOVCLOUD_DNS_PORT", default_value_t = 53, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
-    /// Address of a DNS cache on every node, such as NodeLocal DNSCache, that pods ask on the same port in place of the servers;
+    /// Address of a DNS cache on every node, such as `NodeLocal DNSCache`, that pods ask on the same port in place of the servers;
     /// several separated by commas. Example: 169.254.20.10.
     #[arg(long = "dns-cache", env = "GOVCLOUD_DNS_CACHES", value_name = "ADDRESS", value_delimiter = ',')]
     dns_caches: Vec<IpAddr>,
