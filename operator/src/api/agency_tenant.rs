@@ -159,10 +159,10 @@ pub struct Member {
     /// `system:` names. Example: health-owners.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. A User or Group has none.
+    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. A User or Group leaves it out.
     /// Example: health--appointments.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
     /// What the subject may do: an Owner creates systems and runs their workloads, a Deployer deploys workloads into existing systems,
     /// an Auditor reads everything but Secrets.

@@ -99,8 +99,9 @@ fn dns_servers(space: &Space) -> Pods {
 
 fn dns(space: &Space) -> Value {
     let port = space.settings.dns_port;
+    let caches = space.settings.dns_caches.iter().map(|address| json!({ "ipBlock": { "cidr": IpNet::from(*address).to_string() } }));
     json!({
-        "to": [pods(&dns_servers(space))],
+        "to": std::iter::once(pods(&dns_servers(space))).chain(caches).collect::<Vec<_>>(),
         "ports": [{ "protocol": "UDP", "port": port }, { "protocol": "TCP", "port": port }],
     })
 }

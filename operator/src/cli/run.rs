@@ -1,6 +1,6 @@
 //! `govcloud run`: the operator.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -29,6 +29,10 @@ pub(super) struct Arguments {
     /// Port of the DNS servers' pods, TCP and UDP.
     #[arg(long, env = "GOVCLOUD_DNS_PORT", default_value_t = 53, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
+    /// Address of a DNS cache that runs on every node, such as `NodeLocal DNSCache`, and that pods ask instead of the DNS servers, on
+    /// the same port; several separated by commas. Example: 169.254.20.10.
+    #[arg(long = "dns-cache", env = "GOVCLOUD_DNS_CACHES", value_name = "ADDRESS", value_delimiter = ',')]
+    dns_caches: Vec<IpAddr>,
     /// The cluster's own address ranges (pods, services, nodes), which the egress of an agency may not contain; separated by commas.
     #[arg(long, env = "GOVCLOUD_CLUSTER_RANGES", value_delimiter = ',', default_values = ["10.0.0.0/8", "172.16.0.0/12"])]
     cluster_ranges: Vec<IpNet>,
@@ -65,6 +69,7 @@ impl Arguments {
             dns_namespace: self.dns_namespace.clone(),
             dns_selector: self.dns_selector.iter().cloned().collect(),
             dns_port: i32::from(self.dns_port),
+            dns_caches: self.dns_caches.clone(),
             cluster_ranges: self.cluster_ranges.clone(),
             ingress_controllers: self.ingress_controllers.clone(),
             platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).cloned().collect(),
