@@ -10,7 +10,7 @@ use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{api::ListParams, core::ApiResource};
 use tracing::debug;
 
-use super::connection::Connection;
+use super::{connection::Connection, object::Object};
 use crate::{
     names::{NamespaceName, TenantName},
     plan::{
@@ -50,7 +50,7 @@ async fn list(connection: &Connection, seen: &Snapshot, namespace: &NamespaceNam
     let enforced = namespace_entry(&seen.observed, namespace).is_some_and(|entry| entry.requires_digests);
     let pods = connection.api(&ApiResource::erase::<Pod>(&()), namespace.as_str());
     let workloads = match connection.request("list", "pods", pods.list(&ListParams::default())).await {
-        Ok(pods) => Some(by_tag(namespace, pods.items.iter().map(|pod| pod.json()))),
+        Ok(pods) => Some(by_tag(namespace, pods.items.iter().map(Object::json))),
         Err(error) => {
             debug!(%namespace, %error, "pods cannot be listed");
             None
