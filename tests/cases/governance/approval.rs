@@ -95,7 +95,7 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     admin.until_condition("AgencyTenant", "", "edited", "Ready", "True", "Ready").await;
     assert_eq!(own_versions(&admin, &["edited", "edited--web"]).await, before);
     let told = run_plugin(APPROVER, &["reject", "edited", "--yes", "--reason", "no budget"]).await.unwrap();
-    assert!(told.contains("generation 1 is served") && told.contains("podSecurity: restricted becomes baseline"), "{told}");
+    assert!(told.contains("generation 1 is in force") && told.contains("podSecurity: restricted becomes baseline"), "{told}");
     let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "Rejected").await;
     assert!(told.contains("no budget") && told.contains(APPROVER.user), "{told}");
     assert_eq!(own_versions(&admin, &["edited", "edited--web"]).await, before);
