@@ -69,6 +69,7 @@ pub struct AgencyTenantSpec {
     /// Default: nobody. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
     #[serde(default)]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = rules::each_subject_once())]
     pub members: Vec<Member>,
 
     /// The agency's total, over all of its namespaces. A map of quota key to amount. It must name requests.cpu,
