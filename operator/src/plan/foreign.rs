@@ -55,15 +55,17 @@ fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
     let tolerance = &space.tolerance;
     match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
         OPENS_NETWORK if tolerance.network => None,
-        OPENS_NETWORK => {
-            Some("the system is suspended, so its network is closed both ways; apply the policy again when the system serves".into())
-        }
-        _ if !tolerance.access => Some("the namespace is closed to members; apply the binding again when the system serves".into()),
+        OPENS_NETWORK => Some(
+            "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
+        ),
+        _ if !tolerance.access => Some(
+            "members have no access to the namespace of a retired or deleted system; apply the binding again when the system runs".into(),
+        ),
         _ if plan.former.contains(opened) => {
             let (kind, name) = opened.split_once('/')?;
             Some(format!(
-                "{kind} {name} is no longer a member of the agency; apply the binding without that subject, or have it named in \
-                 spec.members of agencytenant/{} and approved",
+                "{kind} {name} is no longer a member of the agency; apply the binding without that subject, or add it to \
+                 spec.members of agencytenant/{} and have that approved",
                 space.namespace.tenant()
             ))
         }

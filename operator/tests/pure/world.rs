@@ -72,6 +72,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         blind: Vec::new(),
         definitions: Definitions::default(),
         refused: Default::default(),
+        tags: Default::default(),
     }
 }
 

@@ -67,7 +67,7 @@ async fn a_decision_is_refused_that_is_stale_not_ones_own_or_in_ones_own_affair(
     assert!(forged.unwrap_err().to_string().contains("rule approval-status"));
 
     let absent = run_plugin(APPROVER, &["approve", "nowhere", "--yes"]).await.unwrap_err();
-    assert!(absent.contains("there is no agencytenant/nowhere"), "{absent}");
+    assert!(absent.contains("agencytenant/nowhere not found"), "{absent}");
     let stale = run_plugin(APPROVER, &["approve", "decided", "--yes", "--generation", "1"]).await.unwrap_err();
     assert!(stale.contains("is at generation 2"), "{stale}");
     let nobody_to_ask = run_plugin(APPROVER, &["approve", "decided"]).await.unwrap_err();

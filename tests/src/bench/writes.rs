@@ -175,6 +175,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         blind: Vec::new(),
         definitions: Definitions::default(),
         refused: BTreeMap::new(),
+        tags: BTreeMap::new(),
     })
 }
 
