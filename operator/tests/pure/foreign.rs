@@ -143,7 +143,12 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
             put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
             let deleted = deleted(&seen);
             assert_eq!(deleted.len(), usize::from(goes), "{stage} {spec}");
-            assert!(deleted.iter().all(|(_, cause)| cause.contains("the network of a suspended system is closed both ways") && cause.contains("apply")), "{deleted:?}");
+            assert!(
+                deleted
+                    .iter()
+                    .all(|(_, cause)| cause.contains("the network of a suspended system is closed both ways") && cause.contains("apply")),
+                "{deleted:?}"
+            );
         }
     }
 }
