@@ -69,12 +69,14 @@ pub struct AgencyTenantSpec {
     /// most 64; each subject once. Default: none. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
     #[serde(default)]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = rules::each_subject_once())]
     pub members: Vec<Member>,
 
     /// The agency's total, over all of its namespaces. A map of quota key to amount. It must name requests.cpu,
     /// requests.memory, limits.cpu, limits.memory (cores, bytes) and pods (a count); it may name requests.storage,
     /// requests.ephemeral-storage, limits.ephemeral-storage (bytes), persistentvolumeclaims (a count) and devices as
-    /// `requests.<domain>/<resource>`. What is not named is 0; a device that is not named is refused. The sum of all systems' shares never exceeds it.
+    /// `requests.<domain>/<resource>`. Storage that is not named is 0, ephemeral storage that is not named is not counted, and a
+    /// device that is not named is refused. The sum of all systems' shares never exceeds it.
     /// Example: `{requests.cpu: "40", requests.memory: 160Gi, limits.cpu: "80", limits.memory: 320Gi, pods: "400"}`.
     #[schemars(extend("maxProperties" = 24))]
     #[x_kube(validation = rules::known_keys())]

@@ -85,6 +85,14 @@ pub(super) fn subject_bytes() -> Rule {
         .field_path(".name")
 }
 
+/// No subject stands twice among the members: its role would be either.
+pub(super) fn each_subject_once() -> Rule {
+    let place = |member: &str| format!("(has({member}.__namespace__) ? {member}.__namespace__ : '')");
+    let same = format!("o.kind == m.kind && o.name == m.name && {} == {}", place("o"), place("m"));
+    Rule::new(format!("self.all(m, self.exists_one(o, {same}))"))
+        .message("a member is named more than once; name each member once, with one role")
+}
+
 /// The defaults of the counts of objects, as a CEL map.
 fn object_defaults() -> String {
     let entries: Vec<String> = OBJECT_CAPS.iter().map(|cap| format!("'{}': {}", cap.name, cap.default)).collect();

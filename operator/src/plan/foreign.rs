@@ -3,7 +3,7 @@
 //! The operator does not see who wrote an object, so it is judged by what members could have written at all. What they could not is
 //! an administrator's or a platform program's, and stays, whatever becomes of the namespace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     api::{
@@ -25,8 +25,8 @@ pub struct Tolerance {
     pub access: bool,
     /// Whether they may open the network.
     pub network: bool,
-    /// What members may repeat of the operator's own network policy, in the words of its kind.
-    pub repeatable: BTreeSet<String>,
+    /// What members may repeat of the operator's own network policy, in the words of its kind, and whether a suspended system closes it.
+    pub repeatable: BTreeMap<String, bool>,
 }
 
 /// Why an object that others wrote must go; none where it stays.
@@ -42,7 +42,7 @@ pub fn cause(plan: &Plan, space: &SpacePlan, opens: &[String]) -> Option<String>
 fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
     match opened.split_once('/') {
         None => false,
-        Some((OPENS_NETWORK, _)) => !space.tolerance.repeatable.contains(opened),
+        Some((OPENS_NETWORK, _)) => !space.tolerance.repeatable.contains_key(opened),
         Some(("ServiceAccount", account)) => {
             let namespace = account.split('/').next().unwrap_or_default();
             NamespaceName::new(namespace).tenant() != space.namespace.tenant()
@@ -54,7 +54,7 @@ fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
 fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
     let tolerance = &space.tolerance;
     match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
-        OPENS_NETWORK if tolerance.network => None,
+        OPENS_NETWORK if tolerance.network || tolerance.repeatable.get(opened) == Some(&false) => None,
         OPENS_NETWORK => Some(
             "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
         ),

@@ -229,6 +229,6 @@ fn space(
 /// Where nobody enters any more, what members wrote lets nobody in. A suspended system's network is closed whatever its Owners opened.
 fn tolerance(space: &Space, observed: &Observed) -> Tolerance {
     let foreign = inside(observed, &space.namespace).any(|(_, entry)| !entry.opens.is_empty());
-    let repeatable = if foreign { repeatable(space.settings) } else { BTreeSet::new() };
+    let repeatable = if foreign { repeatable(space.settings) } else { BTreeMap::new() };
     Tolerance { access: space.access != Access::Closed, network: space.access != Access::Suspended, repeatable }
 }
