@@ -19,6 +19,7 @@ mod contract;
 mod drift;
 mod faults;
 mod foresight;
+mod gitops;
 mod governance;
 mod lifecycle;
 mod matrix;
