@@ -46,9 +46,14 @@ impl RequireDigest {
     }
 }
 
-/// Shared classes of the cluster that the agency may name. What is not listed is refused.
+/// Characters of all names in `allow` together. They are stored twice on the agency's home namespace, whose annotations are bounded.
+pub const MOST_CHARACTERS: usize = 32_768;
+
+/// Shared classes of the cluster that the agency may name. What is not listed is refused. All names together have at most 32768
+/// characters.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::names_together())]
 pub struct Allow {
     /// `StorageClasses` for volumes. Default: none, and no volume is admitted. Example: `[standard]`.
     #[serde(default)]

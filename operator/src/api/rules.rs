@@ -5,7 +5,10 @@
 
 use kube::core::{Message, Rule};
 
-use super::objects::{MAX_OBJECTS, OBJECT_CAPS};
+use super::{
+    allowances::MOST_CHARACTERS,
+    objects::{MAX_OBJECTS, OBJECT_CAPS},
+};
 
 /// A rule whose message is an expression.
 fn rule(holds: impl Into<String>, message: impl Into<String>) -> Rule {
@@ -168,6 +171,19 @@ pub(super) fn class_names() -> Rule {
         format!(
             "\"'\" + self.filter(c, {NO_CLASS})[0] + \"' is not a class that an agency may have; write the name of one that the cluster \
              offers, none of Kubernetes' own (system-*)\""
+        ),
+    )
+}
+
+/// Names of classes and pools are short enough together for the annotations of the namespaces.
+pub(super) fn names_together() -> Rule {
+    let lists = ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses", "nodePools"];
+    let characters = lists.map(|list| format!("(has(self.{list}) ? self.{list}.join('').size() : 0)")).join(" + ");
+    rule(
+        format!("{characters} <= {MOST_CHARACTERS}"),
+        format!(
+            "'all names together have ' + string({characters}) + ' characters, and may have {MOST_CHARACTERS}; list fewer classes and pools, or \
+             ones with shorter names'"
         ),
     )
 }
