@@ -76,7 +76,6 @@ async fn differences(cluster: &Cluster, folder: &str) -> Vec<String> {
     };
     unchanged("client-side");
     kubectl(cluster, &["apply", "--server-side"], &path); // takes the annotation off in which client-side apply remembers
-
     let before = all_authored(cluster, &objects).await;
     let (applied, lines) = kubectl(cluster, &["apply", "--server-side"], &path);
     assert!(applied, "{folder}: {lines:#?}");

@@ -86,10 +86,12 @@ pub struct AgencyTenantSpec {
     pub quota: Resources,
 
     /// Counts of objects that each namespace of the agency may hold, by kind, where the default is too low. Keys: configmaps
-    /// (default 500), secrets (1500), services (200), loadbalancers and nodeports (60 each, where `allow.serviceTypes` lists the type),
+    /// (default 500), secrets (1500), services (200), loadbalancers (60, where `allow.serviceTypes` lists the type), nodeports (60, where it
+    /// lists `NodePort` or `LoadBalancer`: each port of a load balancer takes one; never below loadbalancers),
     /// replicationcontrollers (20), serviceaccounts, deployments, ingresses, leases, horizontalpodautoscalers and poddisruptionbudgets
     /// (200 each), replicasets (2200), statefulsets, cronjobs, networkpolicies, roles and rolebindings (100 each), daemonsets (40),
-    /// jobs (500). A value is between the default and 10000. Volumes are counted by `quota`. Default: none.
+    /// jobs (500). A value is between the default and 10000. A namespace holds 100 volumes, or as many as
+    /// persistentvolumeclaims in `quota` and in the system's share say. Default: none.
     /// Example: `{services: 400}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 20))]

@@ -5,7 +5,10 @@
 
 use kube::core::{Message, Rule};
 
-use super::objects::{MAX_OBJECTS, OBJECT_CAPS};
+use super::{
+    allowances::MOST_CHARACTERS,
+    objects::{MAX_OBJECTS, OBJECT_CAPS},
+};
 
 /// A rule whose message is an expression.
 fn rule(holds: impl Into<String>, message: impl Into<String>) -> Rule {
@@ -178,6 +181,16 @@ pub(super) fn class_names() -> Rule {
              offers, none of Kubernetes' own (system-*)\""
         ),
     )
+}
+
+/// Names of classes and pools are short enough together for the annotations of the namespaces.
+pub(super) fn names_together() -> Rule {
+    let lists = ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses", "nodePools"];
+    let characters = lists.map(|list| format!("(has(self.{list}) ? self.{list}.join('').size() : 0)")).join(" + ");
+    // No number in the message: a sum costs as much as the budget of all rules together.
+    Rule::new(format!("{characters} <= {MOST_CHARACTERS}")).message(format!(
+        "all names together have more than {MOST_CHARACTERS} characters; list fewer classes and pools, or ones with shorter names"
+    ))
 }
 
 /// What is no label `p` of a pool that an agency may be given.

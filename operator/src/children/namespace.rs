@@ -12,7 +12,11 @@ use crate::{
         hosted_system::WithinSystem,
     },
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
-    plan::{desired::Space, intent::Exit, snapshot::Remaining},
+    plan::{
+        desired::{Access, Space},
+        intent::Exit,
+        snapshot::Remaining,
+    },
 };
 
 /// Where images need no digest. Anything else, and nothing at all, requires one.
@@ -89,8 +93,8 @@ fn build(space: &Space) -> Vec<Value> {
 
 fn annotations(space: &Space) -> Map<String, Value> {
     let tenant = space.tenant;
-    // A tenant that goes opens nothing any more, and its end must not depend on how much its contract says.
-    let mut annotations = if tenant.deleting { Map::new() } else { guard_rails(space) };
+    // What is closed opens nothing any more, and its end must not depend on how much the contract says.
+    let mut annotations = if space.access == Access::Closed { Map::new() } else { guard_rails(space) };
     annotations.insert(ANNOTATION_DISPLAY_NAME.into(), json!(space.display_name));
     if space.system.is_none() && !tenant.copy.is_empty() {
         annotations.insert(ANNOTATION_CONTRACT.into(), json!(tenant.copy));

@@ -70,13 +70,15 @@ fn hard(space: &Space) -> Amounts {
 /// Service may be of type `NodePort` says a policy.
 fn count(space: &Space, cap: &ObjectCap) -> Amount {
     let allows = |kinds: &[ServiceType]| kinds.iter().any(|kind| space.tenant.allow.service_types.contains(kind));
-    let closed = match cap.name {
-        "nodeports" => !allows(&[ServiceType::NodePort, ServiceType::LoadBalancer]),
-        "loadbalancers" => !allows(&[ServiceType::LoadBalancer]),
-        _ => false,
+    let wanted = |name: &str, default: i32| space.tenant.objects.get(name).copied().unwrap_or_default().max(default);
+    let most = match cap.name {
+        "nodeports" if !allows(&[ServiceType::NodePort, ServiceType::LoadBalancer]) => 0,
+        "loadbalancers" if !allows(&[ServiceType::LoadBalancer]) => 0,
+        // Each load balancer takes one at least.
+        "nodeports" => wanted(cap.name, cap.default).max(wanted("loadbalancers", 0)),
+        _ => wanted(cap.name, cap.default),
     };
-    let wanted = space.tenant.objects.get(cap.name).copied().unwrap_or_default().max(cap.default);
-    if closed { Amount::ZERO } else { Amount::whole(u32::try_from(wanted).unwrap_or_default()) }
+    Amount::whole(u32::try_from(most).unwrap_or_default())
 }
 
 /// Amounts, not texts: the API server writes some quantities another way. Scopes would narrow what the quota judges.

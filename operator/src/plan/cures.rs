@@ -23,10 +23,21 @@ pub fn cure(refusal: &Refusal, place: Place) -> Option<String> {
     let cause = refusal.cause.as_str();
     let tenant = place.namespace.tenant();
     let between = |before: &str, after: &str| Some(cause.split_once(before)?.1.split_once(after)?.0.trim());
-    if let Some(resource) = between("must be less than or equal to ", " limit") {
+    if cause.contains("aggregate container requests of ") || cause.contains("must be less than or equal to pod limits of ") {
         return Some(format!(
-            "a container that states no limit gets spec.limits.default of agencytenant/{tenant} (LimitRange {LIMIT_RANGE}): set \
-             resources.limits.{resource} of the container to at least its request, or raise spec.limits.default.{resource}"
+            "a container that states nothing gets spec.limits of agencytenant/{tenant} (LimitRange {LIMIT_RANGE}), also where the pod \
+             states resources: set resources of each container so that they fit into those of the pod"
+        ));
+    }
+    if let Some(resource) = between("must be less than or equal to ", " limit") {
+        let (source, raise) = if ["cpu", "memory"].contains(&resource) {
+            let field = "spec.limits.default";
+            (format!("{field} of agencytenant/{tenant} (LimitRange {LIMIT_RANGE})"), format!(", or raise {field}.{resource}"))
+        } else {
+            (format!("one by LimitRange {LIMIT_RANGE}"), String::new())
+        };
+        return Some(format!(
+            "a container that states no limit gets {source}: set resources.limits.{resource} of the container to at least its request{raise}"
         ));
     }
     if let Some(name) = between("exceeded quota: ", ",") {
@@ -75,6 +86,7 @@ fn over_quota(refusal: &Refusal, place: Place) -> String {
     }
     let is_share = |key: &&str| STANDARD_KEYS.contains(key) || place.keys.iter().any(|other| other == key);
     let (share, caps): (Vec<&str>, Vec<&str>) = keys.into_iter().partition(is_share);
+    let (caps, others): (Vec<&str>, Vec<&str>) = caps.into_iter().partition(|key| OBJECT_CAPS.iter().any(|cap| cap.key == *key));
     let fields = |path: &str, keys: &[&str]| keys.iter().map(|key| format!("{path}[{key}]")).collect::<Vec<_>>().join(", ");
     let system = system.map_or_else(String::new, |system| system.to_string());
     let mut cures = Vec::new();
@@ -84,6 +96,13 @@ fn over_quota(refusal: &Refusal, place: Place) -> String {
     if !caps.is_empty() {
         let names: Vec<&str> = caps.iter().map(|key| OBJECT_CAPS.iter().find(|cap| cap.key == *key).map_or(*key, |cap| cap.name)).collect();
         cures.push(format!("have {} of agencytenant/{tenant} raised, or delete what is not needed", fields("spec.objects", &names)));
+    }
+    if !others.is_empty() {
+        cures.push(format!(
+            "have {} of agencytenant/{tenant} named, and then set {} of hostedsystem/{system} in namespace {tenant}",
+            fields("spec.quota", &others),
+            fields("spec.resources.guaranteed", &others)
+        ));
     }
     if !share.is_empty() && refusal.workload.kind == "ReplicaSet" {
         cures.push("for a rolling update without room set strategy.rollingUpdate.maxSurge: 0 in the Deployment".to_owned());
@@ -120,6 +139,21 @@ mod tests {
                 "ReplicaSet",
                 "Error creating: Pod \"web-x8k2p\" is invalid: spec.containers[0].resources.requests: Invalid value: \"512Mi\": must be less than or equal to memory limit of 256Mi",
                 "a container that states no limit gets spec.limits.default of agencytenant/health (LimitRange govcloud-defaults): set resources.limits.memory of the container to at least its request, or raise spec.limits.default.memory",
+            ),
+            (
+                "ReplicaSet",
+                "Error creating: Pod \"web-x8k2p\" is invalid: spec.containers[0].resources.requests: Invalid value: \"1Gi\": must be less than or equal to ephemeral-storage limit of 512Mi",
+                "a container that states no limit gets one by LimitRange govcloud-defaults: set resources.limits.ephemeral-storage of the container to at least its request",
+            ),
+            (
+                "ReplicaSet",
+                "Error creating: Pod \"web-x8k2p\" is invalid: [spec.resources.requests[cpu]: Invalid value: \"50m\": must be greater than or equal to aggregate container requests of 100m, spec.resources.containers[0][memory].limits: Invalid value: \"512Mi\": must be less than or equal to pod limits of 128Mi]",
+                "a container that states nothing gets spec.limits of agencytenant/health (LimitRange govcloud-defaults), also where the pod states resources: set resources of each container so that they fit into those of the pod",
+            ),
+            (
+                "StatefulSet",
+                "create Claim data-web-0 for Pod web-0 in StatefulSet web failed error: persistentvolumeclaims \"data-web-0\" is forbidden: exceeded quota: govcloud-quota, requested: persistentvolumeclaims=1, used: persistentvolumeclaims=100, limited: persistentvolumeclaims=100",
+                "have spec.quota[persistentvolumeclaims] of agencytenant/health named, and then set spec.resources.guaranteed[persistentvolumeclaims] of hostedsystem/web in namespace health",
             ),
             (
                 "ReplicaSet",
@@ -170,7 +204,7 @@ mod tests {
         for (kind, message, expected) in cases {
             assert_eq!(told(kind, message, Stage::Running).as_deref(), Some(expected), "{message}");
         }
-        let full = cases[1].1;
+        let full = cases[4].1;
         assert_eq!(told("ReplicaSet", full, Stage::Suspended).as_deref(), Some("the system is suspended or retired, so no pod is created"));
         let by_rule = "Error creating: pods \"web-x8k2p\" is forbidden: rule images: write the digest";
         assert_eq!(told("ReplicaSet", by_rule, Stage::Running), None);

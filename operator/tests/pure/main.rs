@@ -12,6 +12,7 @@ mod pod_classes;
 mod properties;
 mod purity;
 mod schema;
+mod sizes;
 mod telling;
 mod views;
 mod world;
