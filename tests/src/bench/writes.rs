@@ -245,8 +245,8 @@ mod tests {
         let setup = setup(&agency).unwrap();
         let kinds =
             |writes: &[Write]| writes.iter().map(|write| write.collection.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>();
-        assert_eq!(kinds(&setup.home.guards), ["networkpolicies", "resourcequotas", "limitranges", "clusterroles"]);
-        assert_eq!(setup.home.access.len(), 5, "three roles, the pipelines, and the way to the tenant itself");
+        assert_eq!(kinds(&setup.home.guards), ["networkpolicies", "resourcequotas", "limitranges", "clusterroles", "clusterroles"]);
+        assert_eq!(setup.home.access.len(), 6, "three roles, the pipelines, and two ways to the tenant itself");
         let (system, space) = &setup.systems[1];
         assert_eq!(system.collection, "/apis/govcloud.io/v1alpha1/namespaces/agency-0001/hostedsystems");
         assert_eq!(space.namespace.name, "agency-0001--system-002");
