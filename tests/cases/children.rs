@@ -92,15 +92,16 @@ async fn a_workload_namespace_has_each_child_with_its_exact_content() {
         ("limits.memory", "64Gi"),
         ("pods", "60"),
         ("requests.storage", "100Gi"),
-        ("requests.ephemeral-storage", "0"),
-        ("limits.ephemeral-storage", "0"),
         ("services.nodeports", "0"),
         ("services.loadbalancers", "0"),
-        ("secrets", "200"),
-        ("configmaps", "200"),
+        ("secrets", "1500"),
+        ("configmaps", "500"),
     ];
     for (key, amount) in claimed {
         assert_eq!(hard[key], amount, "{key} in {hard:#}");
+    }
+    for key in ["requests.ephemeral-storage", "limits.ephemeral-storage"] {
+        assert_eq!(hard[key], Value::Null, "{key}, which the total does not name");
     }
     assert_eq!(quota["status"]["hard"], *hard, "the quota is not in force");
 

@@ -179,13 +179,8 @@ pub(super) fn class_names() -> Rule {
 pub(super) fn names_together() -> Rule {
     let lists = ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses", "nodePools"];
     let characters = lists.map(|list| format!("(has(self.{list}) ? self.{list}.join('').size() : 0)")).join(" + ");
-    rule(
-        format!("{characters} <= {MOST_CHARACTERS}"),
-        format!(
-            "'all names together have ' + string({characters}) + ' characters, and may have {MOST_CHARACTERS}; list fewer classes and pools, or \
-             ones with shorter names'"
-        ),
-    )
+    Rule::new(format!("{characters} <= {MOST_CHARACTERS}"))
+        .message("has more than 32768 characters in all names together; list fewer classes and pools, or ones with shorter names")
 }
 
 /// What is no label `p` of a pool that an agency may be given.
