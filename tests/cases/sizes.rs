@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Person, admin, pod_yaml, shared, system_yaml, tenant_yaml};
+use crate::cluster::{Person, admin, find_condition, pod_yaml, shared};
 
 /// What the API server admits of one object, keys and values together.
 const ANNOTATIONS: usize = 256 << 10;
@@ -81,7 +81,7 @@ async fn whoever_fills_a_namespace_holds_up_no_deletion() {
     admin.patch("AgencyTenant", "", "stuffed", json!({ "spec": wider })).await;
     let failed = |tenant: Option<&Value>| {
         tenant.is_some_and(|tenant| {
-            let provisioned = crate::cluster::find_condition(tenant, "Provisioned");
+            let provisioned = find_condition(tenant, "Provisioned");
             provisioned["status"] == "False" && provisioned["message"].as_str().unwrap().contains("262144")
         })
     };
