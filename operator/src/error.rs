@@ -50,10 +50,10 @@ pub enum Error {
     #[error("the reconcile panicked: {0}; this is a bug of the operator")]
     Abnormal(String),
     /// A guard rail is not in force, so nobody is let in.
-    #[error("nobody is let in before the guard rails are in force: {0}")]
+    #[error("members get no access before the policies of the chart are in force: {0}")]
     PolicyNotActive(String),
     /// The quota is not in force, so nobody is let in.
-    #[error("the quota is not enforced yet, so nobody is let in; if this lasts, check that kube-controller-manager runs")]
+    #[error("the quota is not enforced yet, so members get no access; if this lasts, check that kube-controller-manager runs")]
     QuotaNotLive,
 }
 

@@ -89,7 +89,7 @@ pub const LIMIT_RANGE: &str = "govcloud-defaults";
 pub const NETWORK_POLICY: &str = "govcloud-isolation";
 /// `ServiceAccount` of a system's delivery pipeline.
 pub const DEPLOYER: &str = "deployer";
-/// Begins the name of each `ClusterRole`, and of its binding, that lets a tenant's members at their own `AgencyTenant`.
+/// Begins the name of each `ClusterRole`, and of its binding, that grants a tenant's members access to their own `AgencyTenant`.
 pub const ENTRANCE_PREFIX: &str = "govcloud:tenant:";
 /// Ends that of the Deployers and Auditors, who read it only. No tenant's name holds a colon.
 pub const ENTRANCE_VIEW: &str = ":view";
@@ -204,7 +204,7 @@ impl TenantName {
         NamespaceName::new(self.as_str())
     }
 
-    /// The `ClusterRole`, and its binding, that lets the tenant's Owners at their own `AgencyTenant`.
+    /// The `ClusterRole`, and its binding, that grants the tenant's Owners access to their own `AgencyTenant`.
     #[must_use]
     pub fn entrance(&self) -> String {
         format!("{ENTRANCE_PREFIX}{self}")

@@ -37,6 +37,9 @@ pub fn wrong(rows: &[Row], outcomes: &[Outcome]) -> Vec<String> {
     rows.iter().zip(outcomes).filter_map(|(row, outcome)| outcome.complaint(row)).collect()
 }
 
+/// Namespaces that the operator is told of by its flags, as the harness starts it.
+const PLATFORM_NAMESPACES: [&str; 4] = ["kube-system", "ingress-nginx", "ingress-internal", "monitoring"];
+
 /// Or they could keep it for ever, as if an administrator had written it.
 #[tokio::test]
 async fn what_members_may_write_is_not_taken_for_the_platforms() {
@@ -51,10 +54,9 @@ async fn what_members_may_write_is_not_taken_for_the_platforms() {
     for row in written.filter(|row| row.base["kind"] == "NetworkPolicy" && row.action == table::Action::Create) {
         let mut object = change::changed(&row.base, &row.with);
         object["metadata"]["namespace"] = json!(row.namespace);
-        let mut own = world.admin.get("NetworkPolicy", "clinic--web", "govcloud-isolation").await;
-        own["metadata"]["labels"] = Value::Null;
-        let own = opened(&own);
-        let strange: Vec<String> = opened(&object).into_iter().filter(|word| word.contains('/') && !own.contains(word)).collect();
+        // Namespaces that the operator's settings name, whichever the contract opens.
+        let known = |word: &String| PLATFORM_NAMESPACES.iter().any(|name| *word == format!("Network/namespace/{name}"));
+        let strange: Vec<String> = opened(&object).into_iter().filter(|word| word.contains('/') && !known(word)).collect();
         assert!(strange.is_empty(), "{}: {strange:?}", row.name);
         judged += 1;
     }

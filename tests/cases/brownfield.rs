@@ -143,10 +143,10 @@ async fn the_plugin_shows_a_takeover_before_it_hands_over() {
 
     for (arguments, words) in [
         (["shown", "--into", "other", "--dry-run"].as_slice(), "a namespace cannot be renamed"),
-        (&["shown", "--into", "shown/app", "--dry-run"], "it would have to be called shown--app"),
+        (&["shown", "--into", "shown/app", "--dry-run"], "its name must be shown--app"),
         (&["shown", "--into", "kube-system", "--dry-run"], "is reserved"),
-        (&["nowhere", "--into", "nowhere", "--dry-run"], "there is no namespace nowhere"),
-        (&["shown", "--into", "shown", "--dry-run"], "there is no agencytenant/shown"),
+        (&["nowhere", "--into", "nowhere", "--dry-run"], "namespace nowhere not found"),
+        (&["shown", "--into", "shown", "--dry-run"], "agencytenant/shown not found"),
     ] {
         let (code, text) = adopt(root, masters, arguments).await;
         assert!(code == 2 && text.contains(words), "{arguments:?}: {code} {text}");
@@ -167,7 +167,7 @@ async fn the_plugin_shows_a_takeover_before_it_hands_over() {
     let (code, text) = adopt("shown-owner", "shown-owners", &["shown", "--into", "shown", "--yes"]).await;
     assert!(code == 2 && text.contains("namespaces \"shown\" is forbidden"), "{code} {text}");
     let (code, text) = adopt(root, masters, &["shown", "--into", "shown"]).await;
-    assert!(code == 2 && text.contains("there is nobody to ask; add --yes"), "{code} {text}");
+    assert!(code == 2 && text.contains("nobody can confirm this; review it, then add --yes"), "{code} {text}");
     assert_eq!(admin.get("Namespace", "", "shown").await["metadata"]["resourceVersion"], version, "nothing was written so far");
 
     let (code, text) = adopt(root, masters, &["shown", "--into", "shown", "--yes"]).await;

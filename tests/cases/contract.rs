@@ -63,6 +63,9 @@ const MEMBERS: &str = r"
 {kind: User, name: wang, namespace: refusals, role: Owner} => spec.members[0] | 'refusals' | 'wang' | a User or Group has none
 {kind: User, name: wang, role: Admin} => spec.members[0].role | 'Admin' | 'Owner', 'Deployer', 'Auditor'
 {kind: Team, name: wang, role: Owner} => spec.members[0].kind | 'Team' | 'User', 'Group', 'ServiceAccount'
+{kind: User, name: wang, role: Owner}, {kind: User, name: wang, role: Owner} => spec.members | named more than once | one role
+{kind: User, name: wang, role: Owner}, {kind: User, name: wang, role: Auditor} => spec.members | named more than once | one role
+{kind: User, name: 政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政, role: Owner} => spec.members[0].name | at most 253 bytes
 ";
 
 const OBJECTS: &str = r"

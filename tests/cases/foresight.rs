@@ -105,7 +105,7 @@ async fn a_plan_of_a_new_agency_and_of_a_wrong_one() {
         &[
             "agencytenant/foreseen is created",
             "hostedsystem/web in namespace foreseen is created",
-            "by reading it alone, as the API server did not judge it: namespaces \"foreseen\" not found",
+            "the result is computed from the file alone, because the API server did not check it: namespaces \"foreseen\" not found",
             "needed, by somebody who holds the verb approve on agencytenants",
             "namespace/foreseen is created",
             "rolebinding/govcloud-owner in namespace foreseen--web is created",
@@ -131,11 +131,11 @@ async fn an_owner_sees_what_an_owner_may_and_is_told_what_is_not_known() {
             "hostedsystem/web in namespace seen changes",
             "spec.resources.guaranteed.requests.cpu: 8 becomes 50",
             "hostedsystem/web waits: ",
-            "not known, as it may not be read:",
+            "unknown, because you may not read it:",
             "validatingadmissionpolicies, so whether running objects would be admitted",
         ],
     );
     let (code, text) = plan("stranger", "strangers", &changed).await;
     assert_eq!(code, 1, "{text}");
-    says(&text, &["hostedsystem/web in namespace seen may not be read", "not known, as it may not be read:"]);
+    says(&text, &["hostedsystem/web in namespace seen may not be read by you", "unknown, because you may not read it:"]);
 }

@@ -9,6 +9,7 @@ mod guard_rails;
 mod leaving;
 mod refused_pods;
 mod request;
+mod tags;
 mod warnings;
 
 use std::{collections::BTreeMap, path::PathBuf};

@@ -99,7 +99,7 @@ async fn what_the_platform_wrote_stays_through_suspension_retirement_and_return(
     admin.gone("RoleBinding", "watched--web", "own-account").await;
     stage("Running", "Ready").await;
     told(&admin, "watched", "web", &["NetworkPolicy own-pods in watched--web was deleted", "suspended", "apply the policy again"]).await;
-    told(&admin, "watched", "web", &["RoleBinding own-account in watched--web was deleted", "closed to members"]).await;
+    told(&admin, "watched", "web", &["RoleBinding own-account in watched--web was deleted", "members have no access"]).await;
     // The cure that the events name works.
     owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
     admin.system_ready("watched", "web").await;

@@ -14,7 +14,7 @@ use super::{
     tenant_status::AgencyTenantStatus,
 };
 
-/// One agency on the cloud: who may enter, how much it gets, what its systems may reach.
+/// One agency on the cloud: its members, its quota, and what its systems may reach.
 ///
 /// The operator creates the home namespace, named as the tenant, in which the agency declares its hosted systems.
 #[derive(CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ use super::{
     category = "govcloud",
     status = "AgencyTenantStatus",
     derive = "PartialEq",
-    doc = "One agency on the cloud: who may enter, how much it gets, what its systems may reach. The operator creates \
+    doc = "One agency on the cloud: its members, its quota, and what its systems may reach. The operator creates \
         the home namespace, named as the tenant, in which the agency declares its hosted systems.",
     validation = rules::name("tenant", 30),
     validation = rules::unreserved_name(),
@@ -54,27 +54,29 @@ pub struct AgencyTenantSpec {
     #[x_kube(validation = rules::plain_text())]
     pub responsible_unit: String,
 
-    /// Whether the platform itself wrote this spec, so that each generation is served without a further approval. Setting it,
-    /// and any change of a spec that has it, needs the verb `approve` on agencytenants; an Owner who sets it to false asks for
-    /// approval instead. Default: false.
+    /// Whether the platform itself writes this spec, so that each change takes effect without approval. To set it, or to change a
+    /// spec in which it is set, one needs the verb `approve` on agencytenants. An Owner may set it to false; changes then need
+    /// approval. Default: false.
     #[serde(default)]
     pub preapproved: bool,
 
     /// Suspends the agency: the network of all its systems is closed both ways, and no new pod is admitted. An Owner may set
-    /// it without approval; lifting it needs approval. Default: false.
+    /// it to true without approval; setting it back to false needs approval. Default: false.
     #[serde(default)]
     pub suspended: bool,
 
-    /// Who may enter the agency's namespaces, and as what: the only way in. At most 64; the same subject once.
-    /// Default: nobody. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
+    /// Users, groups and `ServiceAccounts` with access to the agency's namespaces, each with a role. Nobody else gets access. At
+    /// most 64; each subject once. Default: none. Example: `[{kind: Group, name: health-owners, role: Owner}]`.
     #[serde(default)]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = rules::each_subject_once())]
     pub members: Vec<Member>,
 
     /// The agency's total, over all of its namespaces. A map of quota key to amount. It must name requests.cpu,
     /// requests.memory, limits.cpu, limits.memory (cores, bytes) and pods (a count); it may name requests.storage,
     /// requests.ephemeral-storage, limits.ephemeral-storage (bytes), persistentvolumeclaims (a count) and devices as
-    /// `requests.<domain>/<resource>`. What is not named is 0; a device that is not named is refused. The sum of all systems' shares never exceeds it.
+    /// `requests.<domain>/<resource>`. Storage that is not named is 0, ephemeral storage that is not named is not counted, and a
+    /// device that is not named is refused. The sum of all systems' shares never exceeds it.
     /// Example: `{requests.cpu: "40", requests.memory: 160Gi, limits.cpu: "80", limits.memory: 320Gi, pods: "400"}`.
     #[schemars(extend("maxProperties" = 24))]
     #[x_kube(validation = rules::known_keys())]
@@ -97,26 +99,28 @@ pub struct AgencyTenantSpec {
     #[x_kube(validation = rules::raised_objects())]
     pub objects: Objects,
 
-    /// What a container gets that does not say what it needs. Default: requests 100m and 128Mi, limits 500m and 512Mi.
+    /// Requests and limits of containers that state none. Default: requests 100m and 128Mi, limits 500m and 512Mi.
     #[serde(default)]
     pub limits: ContainerDefaults,
 
-    /// What the agency's systems may reach. Default: nothing outside their own namespace but DNS.
+    /// What the agency's systems may reach. Default: only their own namespace and DNS.
     #[serde(default)]
     pub network: Network,
 
-    /// Domains under which the agency's hostnames must be: each one itself, and all below it. At most 32; no two agencies hold
-    /// the same one or one below the other's. Default: none, and no Ingress is admitted. Example: `[health.example.gov.cn]`.
+    /// Domains of the agency: its hostnames must be one of them or a subdomain. At most 32; a domain that belongs to another
+    /// agency, or is a subdomain or parent of one that does, is not accepted. Default: none, and no Ingress is admitted. Example: `[health.example.gov.cn]`.
     #[serde(default)]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = rules::domains())]
     pub domains: Vec<String>,
 
-    /// Where the agency's container images may come from. Default: from nowhere, and no pod is admitted.
+    /// Registries of the agency's container images, and whether images must name a digest. Default: no registry, and no pod is
+    /// admitted.
     #[serde(default)]
     pub images: Images,
 
-    /// Shared classes of the cluster that the agency may name. Default: none, and of Services only `ClusterIP`.
+    /// Classes of the cluster and types of Services that the agency may use. Default: no class, and only Services of type
+    /// `ClusterIP`.
     #[serde(default)]
     pub allow: Allow,
 
@@ -124,17 +128,17 @@ pub struct AgencyTenantSpec {
     #[serde(default)]
     pub pod_security: PodSecurity,
 
-    /// UID of a deleted tenant of this name, whose namespaces this one takes over with all that is in them: condition Ready
-    /// names it (`OrphanOf`). A workload namespace is taken over when its system is declared again. Default: none, and
-    /// namespaces of another tenant are left alone. Example: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa.
+    /// UID of a deleted tenant of this name, whose namespaces this one takes over with everything in them; the message of condition
+    /// Ready has it (reason `OrphanOf`). A workload namespace is taken over when its system is created again. Default: none, and
+    /// namespaces of another tenant stay unchanged. Example: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rules::uid())]
     pub adopt: Option<String>,
 
-    /// Whether the tenant takes over a namespace of its name that was there before it, with everything in it. An administrator
-    /// of the cluster must say so too, on the namespace itself: `kubectl govcloud adopt NAMESPACE --into TENANT` shows what
-    /// would change in it and writes the annotation `govcloud.io/adopt-into`. Default: false, and such a namespace is left alone.
+    /// Whether the tenant takes over an existing namespace of its name, with everything in it. An administrator of the cluster
+    /// must agree too, on the namespace itself: `kubectl govcloud adopt NAMESPACE --into TENANT` shows what
+    /// would change in it and sets the annotation `govcloud.io/adopt-into`. Default: false, and such a namespace stays unchanged.
     /// Example: true.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopt_namespace: bool,
@@ -159,12 +163,13 @@ pub struct Member {
     /// `system:` names. Example: health-owners.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. A User or Group has none.
+    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. A User or Group leaves it out.
     /// Example: health--appointments.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 63))]
+    #[schemars(length(min = 1, max = 63))]
     pub namespace: String,
-    /// What the subject may do: an Owner declares and runs systems, a Deployer deploys into them, an Auditor reads.
+    /// What the subject may do: an Owner creates systems and runs their workloads, a Deployer deploys workloads into existing systems,
+    /// an Auditor reads everything but Secrets.
     /// Example: Owner.
     pub role: Role,
 }
@@ -174,7 +179,7 @@ pub struct Member {
 pub enum SubjectKind {
     /// A person or program, by user name.
     User,
-    /// Everyone in a group.
+    /// All users of a group.
     Group,
     /// A `ServiceAccount` of the agency's own namespaces.
     ServiceAccount,
@@ -183,11 +188,11 @@ pub enum SubjectKind {
 /// Role of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Role {
-    /// Declares hosted systems and runs their workloads.
+    /// Creates hosted systems and runs their workloads.
     Owner,
     /// Deploys workloads into existing systems.
     Deployer,
-    /// Reads, without secrets.
+    /// Reads everything but Secrets.
     Auditor,
 }
 
@@ -196,16 +201,16 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::Owner, Self::Deployer, Self::Auditor];
 }
 
-/// Defaults for containers that do not state their needs.
+/// Requests and limits of containers that state none.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::default_covers_request("cpu"))]
 #[x_kube(validation = rules::default_covers_request("memory"))]
 pub struct ContainerDefaults {
-    /// Requests of a container that names none. Default: 100m and 128Mi.
+    /// Requests of a container that states none. Default: 100m and 128Mi.
     #[serde(default = "ContainerResources::small")]
     pub default_request: ContainerResources,
-    /// Limits of a container that names none. Default: 500m and 512Mi.
+    /// Limits of a container that states none. Default: 500m and 512Mi.
     #[serde(default = "ContainerResources::medium")]
     pub default: ContainerResources,
 }
@@ -219,9 +224,9 @@ impl Default for ContainerDefaults {
 /// Amounts for one container.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContainerResources {
-    /// Cores. Example: 100m.
+    /// CPU in cores. Example: 100m.
     pub cpu: Quantity,
-    /// Bytes. Example: 128Mi.
+    /// Memory in bytes. Example: 128Mi.
     pub memory: Quantity,
 }
 
@@ -239,7 +244,7 @@ impl ContainerResources {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
-    /// Whether the agency's own systems reach each other. Default: Deny.
+    /// Whether pods of the agency's systems reach those of its other systems. Default: Deny.
     #[serde(default)]
     pub between_systems: BetweenSystems,
     /// Whether pods of the agency's systems reach the API server of the cluster, by the address of its Service and by those of
@@ -247,7 +252,7 @@ pub struct Network {
     /// bound to its `ServiceAccount`. Default: Deny.
     #[serde(default, rename = "kubernetesAPI")]
     pub kubernetes_api: KubernetesApi,
-    /// Address ranges outside the cluster that every system of the agency may call. At most 64; a range that is called by two
+    /// Address ranges outside the cluster that every system of the agency may connect to. At most 64; a range that is reached by two
     /// protocols has two entries. Default: none. Example: `[{cidr: 203.0.113.0/24, ports: [443], protocol: TCP, reason: 省级平台}]`.
     #[serde(default)]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
@@ -258,7 +263,7 @@ pub struct Network {
 /// Traffic among the systems of one agency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BetweenSystems {
-    /// Each system on its own.
+    /// A system does not reach other systems.
     #[default]
     Deny,
     /// Every system of the agency reaches every other that is not suspended or retired.
@@ -275,12 +280,12 @@ pub enum KubernetesApi {
     Allow,
 }
 
-/// One permitted way out.
+/// A range of addresses outside the cluster that pods may connect to.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Egress {
-    /// Range of destination addresses, IPv4 or IPv6, with no bit set behind the prefix; never the cluster's own
-    /// ranges. Example: 203.0.113.0/24.
+    /// Range of destination addresses, IPv4 or IPv6, with no bits set after the prefix. It must not overlap the cluster's
+    /// own ranges. Example: 203.0.113.0/24.
     #[schemars(length(min = 1, max = 43))]
     #[x_kube(validation = rules::range())]
     #[x_kube(validation = rules::first_address())]
@@ -288,13 +293,13 @@ pub struct Egress {
     /// Ports of the destination, 1 to 65535; 1 to 16 of them. Example: `[443]`.
     #[schemars(length(min = 1, max = 16), inner(range(min = 1, max = 65535)), extend("x-kubernetes-list-type" = "set"))]
     pub ports: Vec<i32>,
-    /// Protocol of the ports, TCP or UDP; an absent one means TCP.
+    /// Protocol of the ports: TCP or UDP. Default: TCP.
     /// Example: UDP.
     // No default in the schema: tools that compare what was applied with what is stored would see a difference for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Protocol")]
     pub protocol: Option<Protocol>,
-    /// Why the agency needs it, for those who review it; 1 to 128 characters. Example: 省级平台.
+    /// Why the agency needs it, for the approver; 1 to 128 characters. Example: 省级平台.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rules::plain_text())]
     pub reason: String,
@@ -335,9 +340,9 @@ impl Protocol {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PodSecurity {
-    /// The level for programs that need nothing of their node.
+    /// No privileges: pods run as non-root, without added capabilities and without access to the node.
     #[default]
     Restricted,
-    /// Allows root in the container; no access to the node.
+    /// Pods may run as root in their containers, without access to the node.
     Baseline,
 }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 
-/// Where container images may come from.
+/// Registries of container images, and whether images must name a digest.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Images {
-    /// Registries, each with its host and if wanted the first segments of a path; at most 32. Default: none, and no pod is
-    /// admitted. Example: `[registry.example.gov.cn/health]`.
+    /// Registries from which images may be pulled, each as a host, optionally with the first segments of a path; at most 32.
+    /// Default: none, and no pod is admitted. Example: `[registry.example.gov.cn/health]`.
     #[serde(default)]
     #[schemars(length(max = 32), inner(length(min = 1, max = 200)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = rules::registries())]
@@ -25,16 +25,26 @@ pub struct Images {
 /// Which systems must name their images by digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RequireDigest {
-    /// None.
+    /// No system.
     Never,
-    /// Those in service; a system in test may name tags.
+    /// Systems in stage Running; images of a system in stage Testing may name a tag.
     #[default]
     Running,
-    /// Every one.
+    /// Every system.
     Always,
 }
 
 impl RequireDigest {
+    /// Whether the images of a system must name a digest.
+    #[must_use]
+    pub fn applies(self, testing: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Running => !testing,
+            Self::Always => true,
+        }
+    }
+
     /// The name as written in a contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -49,8 +59,8 @@ impl RequireDigest {
 /// Characters of all names in `allow` together. They are stored twice on the agency's home namespace, whose annotations are bounded.
 pub const MOST_CHARACTERS: usize = 32_768;
 
-/// Shared classes of the cluster that the agency may name. What is not listed is refused. All names together have at most 32768
-/// characters.
+/// Classes of the cluster and types of Services that the agency may use. What is not listed is refused. All names together have at
+/// most 32768 characters.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = rules::names_together())]
@@ -78,7 +88,7 @@ pub struct Allow {
     /// Pools of nodes for pods, each as the label `key=value` of its nodes; at most 32. Pods may select nodes by this label (`nodeSelector`,
     /// or node affinity with operator `In`) and tolerate the taint of the same key and value (operator `Equal`, any effect). Where a
     /// pool's taint differs from its label, list both. An empty value, `key=`, stands for a label or taint that has none; operator
-    /// `Exists` is then allowed too. Default: none, and pods run on the nodes that are open to all. Example: `[pool=gpu]`.
+    /// `Exists` is then allowed too. Default: none, and pods run on the nodes without such a taint. Example: `[pool=gpu]`.
     #[serde(default)]
     #[schemars(length(max = 32), inner(length(min = 2, max = 381)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = rules::node_pools())]
@@ -107,14 +117,14 @@ fn cluster_ip() -> Vec<ServiceType> {
     vec![ServiceType::ClusterIP]
 }
 
-/// Type of a Service. `ExternalName` is open to nobody.
+/// Type of a Service. `ExternalName` is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceType {
-    /// Reached inside the cluster.
+    /// Reachable inside the cluster.
     ClusterIP,
-    /// Reached at a port of every node.
+    /// Reachable at a port of every node.
     NodePort,
-    /// Reached at an address of its own.
+    /// Reachable at an address of its own.
     LoadBalancer,
 }
 

@@ -76,8 +76,8 @@ pub struct HostedSystemSpec {
 #[serde(rename_all = "camelCase")]
 pub struct Share {
     /// Reserved for this system out of the agency's `spec.quota`. The same keys as there; what is not named is 0, but for
-    /// `limits.*`: where only the request is named, the limit follows it in the proportion of the agency's total. A share
-    /// that does not fit waits, as condition `QuotaGranted` says. Default: nothing.
+    /// `limits.*`: where only the request is named, the limit follows it in the proportion of the agency's total; and for
+    /// ephemeral storage, which follows requests.memory so where the total names it. A share that does not fit waits, as condition `QuotaGranted` says. Default: nothing.
     /// Example: `{requests.cpu: "8", requests.memory: 32Gi, pods: "60"}`.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 24))]

@@ -88,6 +88,14 @@ pub(super) fn subject_bytes() -> Rule {
         .field_path(".name")
 }
 
+/// No subject stands twice among the members: its role would be either.
+pub(super) fn each_subject_once() -> Rule {
+    let place = |member: &str| format!("(has({member}.__namespace__) ? {member}.__namespace__ : '')");
+    let same = format!("o.kind == m.kind && o.name == m.name && {} == {}", place("o"), place("m"));
+    Rule::new(format!("self.all(m, self.exists_one(o, {same}))"))
+        .message("a member is named more than once; name each member once, with one role")
+}
+
 /// The defaults of the counts of objects, as a CEL map.
 fn object_defaults() -> String {
     let entries: Vec<String> = OBJECT_CAPS.iter().map(|cap| format!("'{}': {}", cap.name, cap.default)).collect();
@@ -179,8 +187,9 @@ pub(super) fn class_names() -> Rule {
 pub(super) fn names_together() -> Rule {
     let lists = ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses", "nodePools"];
     let characters = lists.map(|list| format!("(has(self.{list}) ? self.{list}.join('').size() : 0)")).join(" + ");
-    Rule::new(format!("{characters} <= {MOST_CHARACTERS}"))
-        .message("has more than 32768 characters in all names together; list fewer classes and pools, or ones with shorter names")
+    // No number in the message: a sum costs as much as the budget of all rules together.
+    let message = format!("all names together have more than {MOST_CHARACTERS} characters; list fewer classes and pools, or shorter names");
+    Rule::new(format!("{characters} <= {MOST_CHARACTERS}")).message(message.as_str())
 }
 
 /// What is no label `p` of a pool that an agency may be given.

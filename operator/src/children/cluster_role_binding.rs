@@ -1,4 +1,4 @@
-//! Lets the members of a tenant at their own `AgencyTenant`. The Owners' is the one binding that exists before anything is approved.
+//! Grants the members of a tenant access to their own `AgencyTenant`. The Owners' is the one binding that exists before anything is approved.
 //! That of Deployers and Auditors exists only where there are any: each request of the cluster is judged by every such binding.
 
 use serde_json::{Value, json};

@@ -142,6 +142,7 @@ impl Kind {
                 "Deny" => WithinSystem::Deny,
                 _ => WithinSystem::Allow,
             },
+            requires_digests: text(&metadata["annotations"][rails::IMAGE_DIGESTS]) != namespace::OPTIONAL,
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
             held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
@@ -166,7 +167,7 @@ pub fn children(space: &Space) -> Vec<Desired> {
     TABLE.iter().enumerate().flat_map(build).collect()
 }
 
-/// What lets a tenant's members at their own `AgencyTenant`.
+/// What grants a tenant's members access to their own `AgencyTenant`.
 #[must_use]
 pub fn entrance(entrance: &Entrance) -> Vec<Desired> {
     let marks = marks(entrance.tenant, entrance.identity, None);

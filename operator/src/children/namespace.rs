@@ -8,7 +8,7 @@ use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_bindi
 use crate::{
     api::{
         agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
-        allowances::{RequireDigest, ServiceType},
+        allowances::ServiceType,
         hosted_system::WithinSystem,
     },
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
@@ -18,6 +18,9 @@ use crate::{
         snapshot::Remaining,
     },
 };
+
+/// Where images need no digest. Anything else, and nothing at all, requires one.
+pub(super) const OPTIONAL: &str = "Optional";
 
 pub(super) static KIND: Kind = Kind {
     group: "",
@@ -102,18 +105,14 @@ fn annotations(space: &Space) -> Map<String, Value> {
 /// The contract in the form that the guard rails read. What is missing allows nothing.
 fn guard_rails(space: &Space) -> Map<String, Value> {
     let (tenant, allow) = (space.tenant, &space.tenant.allow);
-    let optional = match tenant.images.require_digest {
-        RequireDigest::Never => true,
-        RequireDigest::Running => space.testing,
-        RequireDigest::Always => false,
-    };
+    let digests = if tenant.images.require_digest.applies(space.testing) { "Required" } else { OPTIONAL };
     let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
     let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
     let mut members: Vec<String> = tenant.members.iter().map(member_words).collect();
     members.sort();
     let lines = [
         (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
-        (rails::IMAGE_DIGESTS, if optional { "Optional" } else { "Required" }.to_owned()),
+        (rails::IMAGE_DIGESTS, digests.to_owned()),
         (rails::REQUIRE_DIGEST, if space.system.is_none() { tenant.images.require_digest.as_str() } else { "" }.to_owned()),
         (rails::DOMAINS, tenant.domains.join(",")),
         (rails::SERVICE_TYPES, types.join(",")),

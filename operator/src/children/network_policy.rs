@@ -99,8 +99,9 @@ fn dns_servers(space: &Space) -> Pods {
 
 fn dns(space: &Space) -> Value {
     let port = space.settings.dns_port;
+    let caches = space.settings.dns_caches.iter().map(|address| json!({ "ipBlock": { "cidr": IpNet::from(*address).to_string() } }));
     json!({
-        "to": [pods(&dns_servers(space))],
+        "to": std::iter::once(pods(&dns_servers(space))).chain(caches).collect::<Vec<_>>(),
         "ports": [{ "protocol": "UDP", "port": port }, { "protocol": "TCP", "port": port }],
     })
 }
@@ -134,52 +135,55 @@ fn line(direction: &str, pods: &Pods, ports: &str) -> String {
     format!("{direction} {} {labels} {ports}", pods.namespace)
 }
 
-/// What members may repeat of the operator's own policies, whatever the contract opens now: a word for each namespace of the platform.
+/// What members may repeat of the operator's own policies, whatever the contract opens now: a word for each namespace of the platform,
+/// and whether a suspended system closes it. Metrics collectors and other programs of the platform bring no callers from outside.
 #[must_use]
-pub fn repeatable(settings: &Settings) -> BTreeSet<String> {
-    let controllers = settings.ingress_controllers.iter().map(|controller| &controller.pods);
-    let callers = controllers.chain(&settings.platform_programs).map(|pods| pods.namespace.as_str());
-    callers.chain([settings.dns_namespace.as_str()]).map(word).collect()
+pub fn repeatable(settings: &Settings) -> BTreeMap<String, bool> {
+    let programs = settings.platform_programs.iter().map(|pods| (word(&pods.namespace), false));
+    let controllers = settings.ingress_controllers.iter().map(|controller| (word(&controller.pods.namespace), true));
+    programs.chain(controllers).chain([(word(&settings.dns_namespace), true)]).collect()
 }
 
-/// A policy of others adds to ours whatever it lets through: a word for that, and one for each opening that members may write at most
-/// where ours has it too.
+/// A policy of others adds to ours whatever it lets through: a word for each of its peers, one with a slash for what members may write
+/// at most where ours has it too.
 fn opens(object: &Value) -> Vec<String> {
     let tenant = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default()).tenant();
     let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
     let inbound = rules("ingress").flat_map(|rule| beyond(&tenant, &rule["from"], true));
     let outbound = rules("egress").flat_map(|rule| beyond(&tenant, &rule["to"], false));
-    let any = rules("ingress").chain(rules("egress")).next().map(|_| OPENS_NETWORK.to_owned());
-    any.into_iter().chain(inbound).chain(outbound).collect()
+    let words: BTreeSet<String> = inbound.chain(outbound).collect();
+    words.into_iter().collect()
 }
 
-/// Peers other than pods of the agency's own namespaces, DNS servers in whichever namespace, and ranges on the way out.
+/// A plain word for what members write by themselves: pods of the agency's own namespaces, DNS servers in whichever namespace, and
+/// ranges on the way out.
 fn beyond(tenant: &TenantName, peers: &Value, inbound: bool) -> Vec<String> {
     let peers = peers.as_array().filter(|peers| !peers.is_empty());
     let Some(peers) = peers else { return vec![format!("{OPENS_NETWORK}/everybody")] };
     let words = |peer: &Value| match (&peer["namespaceSelector"], &peer["ipBlock"]["cidr"]) {
         (selector @ Value::Object(_), _) => namespaces(tenant, selector, !inbound && peer["podSelector"].is_object()),
         (_, Value::String(range)) if inbound => vec![format!("{OPENS_NETWORK}/from/{range}")],
-        _ => Vec::new(),
+        _ => vec![OPENS_NETWORK.to_owned()],
     };
     peers.iter().flat_map(words).collect()
 }
 
-/// Namespaces that are selected and not the agency's, by their names where the selector limits them to some.
+/// Namespaces that are selected, by their names where the selector limits them to some.
 fn namespaces(tenant: &TenantName, selector: &Value, outward_to_some_pods: bool) -> Vec<String> {
     let labels = &selector["matchLabels"];
     let expressions = || selector["matchExpressions"].as_array().into_iter().flatten();
+    let own = || OPENS_NETWORK.to_owned();
     if labels.get(LABEL_TENANT_UID).is_some() {
-        return Vec::new();
+        return vec![own()];
     }
     let by_expression = expressions().filter(|one| one["key"] == LABEL_NAMESPACE_NAME && one["operator"] == "In");
     let names = by_expression.filter_map(|one| one["values"].as_array()).flatten().chain(labels.get(LABEL_NAMESPACE_NAME));
     let names: Vec<&str> = names.filter_map(Value::as_str).collect();
     let is_any = labels.as_object().is_none_or(Map::is_empty) && expressions().next().is_none();
     match names.as_slice() {
-        [] if is_any && outward_to_some_pods => Vec::new(),
+        [] if is_any && outward_to_some_pods => vec![own()],
         [] => vec![format!("{OPENS_NETWORK}/namespaces/{selector}")],
-        names => names.iter().filter(|name| NamespaceName::new(**name).tenant() != *tenant).map(|name| word(name)).collect(),
+        names => names.iter().map(|name| if NamespaceName::new(*name).tenant() == *tenant { own() } else { word(name) }).collect(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! `govcloud adopt`: hands a namespace that was there before to the tenant or system of its name. Shows first what the takeover changes
-//! in it, what stays and what would not be admitted again; then writes one annotation, and nothing else.
+//! `govcloud adopt`: hands an existing namespace over to the tenant or system of the same name. First shows what would change in
+//! it, what stays, and which running objects would no longer be admitted; then writes one annotation, and nothing else.
 
 use std::process::ExitCode;
 
@@ -25,20 +25,21 @@ use crate::{
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Both sides must agree: this writes the annotation govcloud.io/adopt-into on the namespace, which takes the right to \
-    change all namespaces; the contract or the system says so by spec.adoptNamespace: true. Nothing in the namespace is deleted.\n\
-    Exit codes: 0 handed over, or with --dry-run nothing in it would be refused; 1 with --dry-run: something would be; 2 an error."
+    after_help = "Both sides must agree: this command sets the annotation govcloud.io/adopt-into on the namespace, for which you need the \
+    right to update all namespaces; and the tenant or system must set spec.adoptNamespace: true. Nothing in the namespace is deleted.\n\
+    Exit codes: 0 handed over, or with --dry-run: all its objects would still be admitted; 1 with --dry-run: some would be refused; \
+    2 an error."
 )]
 pub(super) struct Arguments {
-    /// The namespace. A namespace cannot be renamed, so it must be called TENANT or TENANT--SYSTEM.
+    /// Name of the namespace: TENANT for a tenant, TENANT--SYSTEM for a system. A namespace cannot be renamed.
     namespace: String,
-    /// The tenant whose home namespace it becomes, or the system whose workload namespace.
+    /// The tenant whose home namespace it becomes, or the system whose workload namespace it becomes.
     #[arg(long, value_name = "TENANT[/SYSTEM]")]
     into: String,
-    /// Only show what would change.
+    /// Only show what would change; write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     yes: bool,
 }
@@ -53,14 +54,14 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let client = client().await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let found = namespaces.get_opt(name.as_str()).await.with_context(|| format!("reading namespace {name}"))?;
-    let Some(namespace) = found else { bail!("there is no namespace {name}, so there is nothing to take over; the operator creates it") };
+    let Some(namespace) = found else { bail!("namespace {name} not found, so there is nothing to hand over; the operator creates it") };
     check_owner(&namespace, &name)?;
     let refused = show(&client, &name, &namespace).await?;
     if arguments.dry_run {
         return Ok(ExitCode::from(u8::from(refused)));
     }
     if namespace.annotations().get(ANNOTATION_ADOPT_INTO) == Some(&arguments.into) {
-        println!("namespace {name} is handed over to {} already", arguments.into);
+        println!("namespace {name} is already handed over to {}", arguments.into);
         return Ok(ExitCode::SUCCESS);
     }
     if !arguments.yes && !confirmed(&format!("Hand namespace {name} over to {}?", arguments.into), "--yes")? {
@@ -91,7 +92,7 @@ fn check_names(namespace: &NamespaceName, into: &str) -> anyhow::Result<()> {
     }
     let wanted = into.replacen('/', "--", 1);
     bail!(
-        "namespace {namespace} cannot become that of {into}: it would have to be called {wanted}, and a namespace cannot be renamed. \
+        "namespace {namespace} cannot be handed over to {into}: its name must be {wanted}, and a namespace cannot be renamed. \
          Let the operator create {wanted}, and deploy there what is in {namespace}"
     )
 }
@@ -100,8 +101,8 @@ fn check_names(namespace: &NamespaceName, into: &str) -> anyhow::Result<()> {
 fn check_owner(namespace: &Namespace, name: &NamespaceName) -> anyhow::Result<()> {
     let Some(uid) = namespace.labels().get(LABEL_TENANT_UID) else { return Ok(()) };
     bail!(
-        "namespace {name} belongs to the tenant with UID {uid}. Where that is a former agencytenant/{0}, set spec.adopt of the present one \
-         to that UID; otherwise it is taken over already",
+        "namespace {name} belongs to the tenant with UID {uid}. If that is a deleted agencytenant/{0}, set spec.adopt of the present one \
+         to that UID; otherwise the namespace is already taken over",
         name.tenant()
     )
 }
@@ -124,16 +125,13 @@ async fn show(client: &Client, name: &NamespaceName, namespace: &Namespace) -> a
     let pods = live.pod_security(name, &pod_security(&planned)).await?;
     let refused: Vec<String> = found.lines.into_iter().chain(pods).collect();
     let serves = foreseen.intent.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
-    section("Changes in it", &changes(space, &metadata, &there));
-    section("Stays, and is not deleted", &serves.map(|tenant| stays(space, tenant, &there)).unwrap_or_default());
+    section("Changes in the namespace", &changes(space, &metadata, &there));
+    section("Stays as it is", &serves.map(|tenant| stays(space, tenant, &there)).unwrap_or_default());
     section("Quota", &usage(space, &there));
-    section("Runs on, but would not be admitted again", &refused);
-    let unknown: Vec<String> = found
-        .unknown
-        .into_iter()
-        .map(|policy| format!("policy {policy} on some objects, which it could not be evaluated on here"))
-        .collect();
-    section("Not known", &live.unread().cloned().chain(unknown).collect::<Vec<_>>());
+    section("Keeps running, but would not be admitted again", &refused);
+    let unknown: Vec<String> =
+        found.unknown.into_iter().map(|policy| format!("policy {policy} could not be evaluated here for some objects")).collect();
+    section("Unknown", &live.unread().cloned().chain(unknown).collect::<Vec<_>>());
     if !declared {
         section("Also needed", &[declaration(name)]);
     }
@@ -157,11 +155,13 @@ fn declaration(name: &NamespaceName) -> String {
 fn declares(now: &Snapshot, name: &NamespaceName) -> anyhow::Result<bool> {
     let tenant = name.tenant();
     let Some(root) = &now.tenant else {
-        bail!("there is no agencytenant/{tenant}; create it with spec.adoptNamespace: true, and look again")
+        bail!("agencytenant/{tenant} not found; create it with spec.adoptNamespace: true, then run this command again")
     };
     let Some(system) = name.system() else { return Ok(root.spec.as_ref().is_ok_and(|spec| spec.adopt_namespace)) };
     let Some(root) = now.systems.iter().find(|root| root.name == system.as_str()) else {
-        bail!("there is no hostedsystem/{system} in namespace {tenant}; declare it with spec.adoptNamespace: true, and look again")
+        bail!(
+            "hostedsystem/{system} not found in namespace {tenant}; create it with spec.adoptNamespace: true, then run this command again"
+        )
     };
     Ok(root.spec.as_ref().is_ok_and(|spec| spec.adopt_namespace))
 }
@@ -177,7 +177,7 @@ fn agreed(mut now: Snapshot) -> anyhow::Result<Foreseen> {
 fn planned<'a>(foreseen: &'a Foreseen, name: &NamespaceName) -> anyhow::Result<(&'a SpacePlan, Value)> {
     let space = foreseen.plan.space(name).with_context(|| {
         let tenant: TenantName = name.tenant();
-        format!("nothing is planned for namespace {name}: see conditions Accepted of agencytenant/{tenant} and of its hosted systems")
+        format!("the operator would not manage namespace {name}: see condition Accepted of agencytenant/{tenant} and of its hosted systems")
     })?;
     let object = space.desired.iter().find(|desired| desired.kind.is_namespace()).map(|desired| desired.object.clone());
     Ok((space, object.unwrap_or_default()))

@@ -19,20 +19,20 @@ use crate::{
 pub(super) struct Arguments {
     /// Name of the `AgencyTenant`.
     name: String,
-    /// Why, for those who asked. A rejection or an emergency stop needs one.
+    /// Reason, shown to those who made the request. Required to reject and to suspend.
     #[arg(long)]
     reason: Option<String>,
-    /// Generation that you have seen; the command ends when it is another by now.
+    /// Generation that you have reviewed; the command fails if the object is at another generation.
     #[arg(long)]
     generation: Option<i64>,
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     yes: bool,
 }
 
 pub(super) fn decide(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
     if decision != Decision::Approved && arguments.reason.is_none() {
-        bail!("--reason is missing; say why, for those who asked");
+        bail!("--reason is required; it is shown to those who made the request");
     }
     tokio::runtime::Runtime::new()?.block_on(run(arguments, decision))
 }
@@ -42,14 +42,14 @@ async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
     let tenants: Api<AgencyTenant> = Api::all(client.clone());
     let name = &arguments.name;
     let found = tenants.get_opt(name).await.with_context(|| format!("reading agencytenant/{name}"))?;
-    let Some(tenant) = found else { bail!("there is no agencytenant/{name}; `kubectl get agencytenants` lists them") };
+    let Some(tenant) = found else { bail!("agencytenant/{name} not found; `kubectl get agencytenants` lists all tenants") };
     let generation = tenant.metadata.generation.unwrap_or_default();
     if let Some(seen) = arguments.generation.filter(|seen| *seen != generation) {
-        bail!("agencytenant/{name} is at generation {generation}, and --generation says {seen}; look at it again");
+        bail!("agencytenant/{name} is at generation {generation}, not at {seen} as --generation says; review it again");
     }
     let served = tenant.status.as_ref().and_then(|status| status.contract_generation);
     if decision == Decision::Rejected && served == Some(generation) {
-        bail!("generation {generation} of agencytenant/{name} is served already; to stop it, use `suspend`");
+        bail!("generation {generation} of agencytenant/{name} is already in force; to stop the tenant, use `suspend`");
     }
     println!("{}", shown(&tenant, generation));
     if !arguments.yes
@@ -77,11 +77,11 @@ async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Val
     loop {
         let now = tenants.get(&name).await.with_context(|| format!("reading agencytenant/{name} again"))?;
         if now.metadata.generation != generation || now.uid() != shown.uid() {
-            bail!("agencytenant/{name} was changed meanwhile; look at it again");
+            bail!("agencytenant/{name} was changed in the meantime; review it again");
         }
         if decided(&now) != decided(shown) {
             let other = decided(&now).map(|other| format!(": {} by {}", other.decision.as_str(), other.by)).unwrap_or_default();
-            bail!("agencytenant/{name} was decided on meanwhile{other}; look at it again");
+            bail!("somebody else decided on agencytenant/{name} in the meantime{other}; review it again");
         }
         let patch = json!({ "metadata": { "resourceVersion": now.metadata.resource_version }, "status": { "approval": approval } });
         match tenants.patch_status(&name, &parameters, &Patch::Merge(patch)).await {
@@ -96,20 +96,20 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
     let status = tenant.status.clone().unwrap_or_default();
     let (name, spec) = (tenant.name_any(), &tenant.spec);
     let served = match status.contract_generation {
-        Some(served) => format!("generation {served} is served"),
-        None => "nothing is served yet".to_owned(),
+        Some(served) => format!("generation {served} is in force"),
+        None => "nothing is approved yet".to_owned(),
     };
     let stop = status.approval.as_ref().filter(|approval| approval.decision == Decision::Suspended);
     let stop = stop
-        .map(|approval| format!("\n  It is stopped by {} ({}); an approval ends that", approval.by, approval.reason))
+        .map(|approval| format!("\n  Suspended by {} ({}); an approval ends the suspension", approval.by, approval.reason))
         .unwrap_or_default();
     let changes = differences(status.contract.as_ref(), spec);
-    let changes = if changes.is_empty() { vec!["nothing".to_owned()] } else { changes };
+    let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);
     let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
     format!(
-        "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Asked for:\n    {}",
+        "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Requested changes:\n    {}",
         spec.display_name,
         spec.responsible_unit,
         changes.join("\n    ")
@@ -120,5 +120,5 @@ async fn who_am_i(client: &Client) -> anyhow::Result<String> {
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
     let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await.context("asking who you are")?;
     let user = review.status.and_then(|status| status.user_info?.username);
-    user.filter(|name| !name.is_empty()).context("the API server does not say who you are")
+    user.filter(|name| !name.is_empty()).context("the API server returned no user name for you")
 }

@@ -29,7 +29,7 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Value>> {
         }
     }
     if objects.is_empty() {
-        bail!("there is no object in what -f names");
+        bail!("no objects found in the files that -f names");
     }
     Ok(objects)
 }

@@ -29,23 +29,23 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Approve what a tenant asks for, and end an emergency stop; shows the request first.
+    /// Approve the request of a tenant, or end an emergency stop. Shows the request first.
     Approve(approve::Arguments),
-    /// Reject what a tenant asks for; what is served stays.
+    /// Reject the request of a tenant. The contract in force stays.
     Reject(approve::Arguments),
-    /// Stop a tenant in an emergency: its network is closed and no new pod admitted, until somebody approves it.
+    /// Stop a tenant in an emergency: its network is closed and no new pod is admitted until somebody approves the tenant again.
     Suspend(approve::Arguments),
-    /// List the tenants whose Owner you are.
+    /// List the tenants of which you are an Owner.
     My,
-    /// Show what applying files of tenants and systems would change, before anybody applies them; writes nothing.
+    /// Show what applying files with tenants and systems would change. Writes nothing.
     Plan(plan::Arguments),
-    /// Hand a namespace that was there before to the tenant or system of its name; shows first what that changes in it.
+    /// Hand an existing namespace over to the tenant or system of the same name. Shows first what that changes.
     Adopt(adopt::Arguments),
     /// Write the custom resource definitions, one YAML file each.
     Crds(crds::Arguments),
     /// Print the operator's own `ClusterRole`s.
     Role,
-    /// Run the operator against the cluster of KUBECONFIG, or of the pod that it is in.
+    /// Run the operator, for the cluster that KUBECONFIG names or, in a pod, for the cluster of that pod.
     Run(run::Arguments),
 }
 
@@ -85,9 +85,9 @@ fn settings() -> anyhow::Result<Settings> {
 /// Asks whoever is at the terminal; where nobody is, `instead` says how to go on without.
 fn confirmed(question: &str, instead: &str) -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
-        bail!("there is nobody to ask; add {instead} when you have seen this");
+        bail!("the standard input is not a terminal, so nobody can confirm this; review it, then add {instead}");
     }
-    print!("{question} Write yes: ");
+    print!("{question} Type yes to confirm: ");
     stdout().flush()?;
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;
@@ -96,5 +96,5 @@ fn confirmed(question: &str, instead: &str) -> anyhow::Result<bool> {
 
 /// The API server of the current context.
 async fn client() -> anyhow::Result<Client> {
-    Client::try_default().await.context("no cluster: set KUBECONFIG, or run inside of a pod")
+    Client::try_default().await.context("no cluster is configured: set KUBECONFIG, or run in a pod")
 }

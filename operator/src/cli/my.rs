@@ -1,5 +1,5 @@
-//! `govcloud my`: the tenants whose Owner one is. Their names are in one's own rights, since listing all is nobody's but the
-//! platform's.
+//! `govcloud my`: the tenants of which the caller is an Owner. Their names are read from the rules that apply to the caller, since only
+//! the platform may list all tenants.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ async fn run() -> anyhow::Result<()> {
     let client = client().await?;
     let names = names(&client).await?;
     if names.is_empty() {
-        println!("You are Owner of no tenant. Ask for one with `kubectl create -f`; a new one is listed some moments later.");
+        println!("You are an Owner of no tenant. Request one with `kubectl create -f`; it is listed here a few moments later.");
         return Ok(());
     }
     let tenants: Api<AgencyTenant> = Api::all(client);

@@ -28,16 +28,16 @@ use crate::{
 };
 
 #[derive(clap::Args)]
-#[command(after_help = "Exit codes: 0 nothing would change, 1 something would, 2 a file is refused or cannot be judged.\n\
-    The operator's settings are taken from the same GOVCLOUD_* variables as `govcloud run` takes them.")]
+#[command(after_help = "Exit codes: 0 nothing would change, 1 something would change, 2 an object is refused, or an error.\n\
+    Settings of the operator are read from the same GOVCLOUD_* environment variables as by `govcloud run`.")]
 pub(super) struct Arguments {
-    /// Files or folders with `AgencyTenants` and `HostedSystems`; - is the standard input. Other kinds are not looked at.
+    /// Files or folders with `AgencyTenants` and `HostedSystems`; - is the standard input. Other kinds are ignored.
     #[arg(long = "filename", short, required = true, num_args = 1, value_name = "FILE")]
     filename: Vec<PathBuf>,
-    /// Judge as `kubectl apply --server-side --force-conflicts` would apply the files, and not as `kubectl apply`.
+    /// Apply as `kubectl apply --server-side --force-conflicts` does, instead of as `kubectl apply` does.
     #[arg(long)]
     server_side: bool,
-    /// In whose name the files would be applied; with --server-side, whose fields go that the files no longer name.
+    /// Field manager that would apply the files. With --server-side, fields of this manager that the files no longer set are removed.
     #[arg(long, default_value = "kubectl")]
     field_manager: String,
 }
@@ -84,7 +84,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let unread: Vec<String> = live.unread().cloned().collect();
     if !unread.is_empty() {
-        page.lines.push("not known, as it may not be read:".to_owned());
+        page.lines.push("unknown, because you may not read it:".to_owned());
         page.lines.extend(unread.into_iter().map(|line| format!("  {line}")));
     }
     println!("{}", page.lines.join("\n"));
@@ -156,7 +156,7 @@ impl Page {
             Some(before) => between(&part(before), &part(&applied.after)),
         };
         let what = match &applied.before {
-            None if applied.hidden => "may not be read, so whether it is there is not known",
+            None if applied.hidden => "may not be read by you, so whether it exists is unknown",
             None => "is created",
             Some(_) if lines.is_empty() => "stays as it is",
             Some(_) => "changes",
@@ -166,8 +166,11 @@ impl Page {
         // Of a tenant's spec the contract says what changes.
         let told = |line: &String| kind != "AgencyTenant" || line.starts_with("metadata.");
         self.section("Fields", lines.into_iter().filter(told).collect());
-        let words = applied.unjudged.iter().map(|why| format!("by reading it alone, as the API server did not judge it: {why}"));
-        self.section("Judged", words.collect());
+        let words = applied
+            .unjudged
+            .iter()
+            .map(|why| format!("the result is computed from the file alone, because the API server did not check it: {why}"));
+        self.section("Note", words.collect());
     }
 }
 
@@ -182,7 +185,7 @@ async fn tell(tenant: &TenantName, live: &mut Live, rails: &GuardRails, settings
     page.section("Approval", approval(tenant, standing.as_ref(), preapproved).into_iter().collect());
     approve(&mut then, settings);
     let (before, after) = (foresee(now, settings), foresee(then, settings));
-    page.section("Cannot be served", problems(&after));
+    page.section("Errors in the spec", problems(&after));
     let rows = rows(&before, &after, live.strangers());
     page.differs |= !rows.is_empty();
     page.section("Changes", rows.iter().flat_map(sentences).collect());
@@ -192,13 +195,13 @@ async fn tell(tenant: &TenantName, live: &mut Live, rails: &GuardRails, settings
     );
     page.section("Quota", quota::lines(&before, &after));
     let lines = no_longer_admitted(live, rails, &before, &after).await?;
-    page.section("Runs on, but would not be admitted again", lines);
+    page.section("Keeps running, but would not be admitted again", lines);
     Ok(())
 }
 
 /// How the spec differs from what is served.
 fn contract(then: &Snapshot) -> Vec<String> {
-    let Some(root) = &then.tenant else { return vec!["there is no such agencytenant, so nothing is served".to_owned()] };
+    let Some(root) = &then.tenant else { return vec!["the agencytenant does not exist, so no contract is in force".to_owned()] };
     let served = root.status.contract.as_ref().or(then.kept.as_ref().map(|kept| &kept.spec));
     let spec: Option<&AgencyTenantSpec> = root.spec.as_ref().ok();
     spec.map(|spec| differences(served, spec)).unwrap_or_default()
@@ -234,6 +237,6 @@ async fn no_longer_admitted(live: &mut Live, rails: &GuardRails, before: &Forese
         };
         lines.extend(found.lines.into_iter().chain(warnings).map(|line| format!("namespace {}: {line}", space.namespace)));
     }
-    lines.extend(unknown.into_iter().map(|policy| format!("policy {policy} could not be evaluated here on some objects")));
+    lines.extend(unknown.into_iter().map(|policy| format!("policy {policy} could not be evaluated here for some objects")));
     Ok(lines)
 }

@@ -1,6 +1,6 @@
 //! `govcloud run`: the operator.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -14,10 +14,10 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Address of /livez, /readyz and /metrics.
+    /// Address on which /livez, /readyz and /metrics are served.
     #[arg(long, env = "GOVCLOUD_LISTEN", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// Tenants that are reconciled at the same time.
+    /// Number of tenants that are reconciled at the same time.
     #[arg(long, env = "GOVCLOUD_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
     /// Namespace of the cluster's DNS servers.
@@ -26,15 +26,19 @@ pub(super) struct Arguments {
     /// Labels of the DNS servers' pods, as key=value; several separated by commas.
     #[arg(long, env = "GOVCLOUD_DNS_SELECTOR", default_value = "k8s-app=kube-dns", value_delimiter = ',', value_parser = label)]
     dns_selector: Vec<(String, String)>,
-    /// Port on which the DNS servers' pods answer, TCP and UDP.
+    /// Port of the DNS servers' pods, TCP and UDP.
     #[arg(long, env = "GOVCLOUD_DNS_PORT", default_value_t = 53, value_parser = clap::value_parser!(u16).range(1..))]
     dns_port: u16,
-    /// The cluster's own address ranges (pods, services, nodes), which no agency's egress may name; separated by commas.
+    /// Address of a DNS cache that runs on every node, such as `NodeLocal DNSCache`, and that pods ask instead of the DNS servers, on
+    /// the same port; several separated by commas. Example: 169.254.20.10.
+    #[arg(long = "dns-cache", env = "GOVCLOUD_DNS_CACHES", value_name = "ADDRESS", value_delimiter = ',')]
+    dns_caches: Vec<IpAddr>,
+    /// The cluster's own address ranges (pods, services, nodes), which the egress of an agency may not contain; separated by commas.
     #[arg(long, env = "GOVCLOUD_CLUSTER_RANGES", value_delimiter = ',', default_values = ["10.0.0.0/8", "172.16.0.0/12"])]
     cluster_ranges: Vec<IpNet>,
     /// Pods of the controller that serves an ingress class, as CLASS=NAMESPACE or CLASS=NAMESPACE/KEY=VALUE,KEY=VALUE: they reach
     /// the pods of every agency whose contract has the class. May be given several times; in the environment separated by
-    /// semicolons. Without it nothing arrives through the class. Example: public=ingress-nginx/app.kubernetes.io/name=ingress-nginx.
+    /// semicolons. Without it, no traffic arrives through the class. Example: public=ingress-nginx/app.kubernetes.io/name=ingress-nginx.
     #[arg(
         long = "ingress-controller",
         env = "GOVCLOUD_INGRESS_CONTROLLERS",
@@ -46,11 +50,11 @@ pub(super) struct Arguments {
     /// several times; in the environment separated by semicolons. Example: monitoring/app.kubernetes.io/name=prometheus.
     #[arg(long = "metrics-collector", env = "GOVCLOUD_METRICS_COLLECTORS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
     metrics_collectors: Vec<Pods>,
-    /// Pods of other programs of the platform that must reach the pods of every agency, such as operators of databases; in the
+    /// Pods of other programs of the platform that must reach the pods of every agency, such as database operators, in the
     /// same form as --metrics-collector.
     #[arg(long = "platform-program", env = "GOVCLOUD_PLATFORM_PROGRAMS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
     platform_programs: Vec<Pods>,
-    /// Form of the log.
+    /// Format of the log.
     #[arg(long, env = "GOVCLOUD_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
     /// What is logged: error, warn, info, debug, or a filter such as govcloud=debug.
@@ -65,6 +69,7 @@ impl Arguments {
             dns_namespace: self.dns_namespace.clone(),
             dns_selector: self.dns_selector.iter().cloned().collect(),
             dns_port: i32::from(self.dns_port),
+            dns_caches: self.dns_caches.clone(),
             cluster_ranges: self.cluster_ranges.clone(),
             ingress_controllers: self.ingress_controllers.clone(),
             platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).cloned().collect(),
@@ -79,8 +84,8 @@ enum LogFormat {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log)
-        .with_context(|| format!("--log: '{}' is not a filter; write for example info", arguments.log))?;
+    let filter =
+        EnvFilter::try_new(&arguments.log).with_context(|| format!("--log: '{}' is not a valid filter; example: info", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => log.with_ansi(false).init(),
@@ -88,7 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let settings = arguments.settings();
     let options = cluster::Options { listen: arguments.listen, workers: usize::from(arguments.workers), settings };
-    let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the threads of the runtime")?;
     let result = runtime.block_on(cluster::run(options));
     runtime.shutdown_background(); // whoever has lost the lease ends at once, whatever still waits for an answer
     result

@@ -293,6 +293,7 @@ impl Cache {
             definitions: Definitions::default(),
             refusals,
             refused: BTreeMap::new(),
+            tags: BTreeMap::new(),
         }
     }
 

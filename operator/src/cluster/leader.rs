@@ -91,7 +91,7 @@ impl Election {
     pub fn new(connection: Connection, standing: watch::Sender<Standing>) -> Self {
         let leases = Api::default_namespaced(connection.client.clone());
         let me = identity();
-        info!(lease = LEASE, namespace = connection.client.default_namespace(), identity = me, "may lead");
+        info!(lease = LEASE, namespace = connection.client.default_namespace(), identity = me, "waiting for the lease");
         connection.metrics.leads(LEASE, false);
         let candidate = Candidate::new(me);
         Self { connection, leases, candidate, began: Instant::now(), metadata: ObjectMeta::default(), known: false, standing }
@@ -123,10 +123,10 @@ impl Election {
     pub async fn release(&mut self) {
         self.shut();
         match timeout(ANSWERS_WITHIN, self.say_farewell()).await {
-            Ok(Ok(true)) => info!("the lease is released"),
+            Ok(Ok(true)) => info!("released the lease"),
             Ok(Ok(false)) => {}
-            Ok(Err(error)) => warn!(%error, "the lease is not released; another replica waits for its end"),
-            Err(_) => warn!("the lease is not released in time; another replica waits for its end"),
+            Ok(Err(error)) => warn!(%error, "could not release the lease; another replica waits until it expires"),
+            Err(_) => warn!("could not release the lease in time; another replica waits until it expires"),
         }
     }
 
@@ -146,7 +146,7 @@ impl Election {
         let until = self.candidate.until().map(|until| self.began + until);
         self.standing.send_modify(|standing| standing.until = until);
         if !led {
-            info!(identity = self.candidate.me(), "leads");
+            info!(identity = self.candidate.me(), "acquired the lease, leading");
             self.connection.metrics.leads(LEASE, true);
         }
         Ok(())
@@ -160,7 +160,7 @@ impl Election {
         self.known = true;
         let holder = self.candidate.holder();
         if holder != before && holder != self.candidate.me() && !holder.is_empty() {
-            info!(leader = holder, "stands by");
+            info!(leader = holder, "another replica leads, standing by");
         }
         Ok(())
     }

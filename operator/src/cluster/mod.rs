@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod shared_names;
 mod streams;
+mod tags;
 mod watch;
 mod workloads;
 

@@ -25,7 +25,7 @@ pub fn cluster_role() -> ClusterRole {
     }));
     rules.extend([
         rule("", &["resourcequotas/status"], &["update"], &[]),
-        rule("", &["pods"], &["deletecollection"], &[]),
+        rule("", &["pods"], &["list", "deletecollection"], &[]),
         rule(GROUP, &["agencytenants", "hostedsystems"], &["get", "list", "watch", "patch"], &[]),
         // What it lets a tenant's Owners do with their own, it must be able to do; and the verb by which policies know it.
         rule(GROUP, &["agencytenants"], &["update", "provision"], &[]),

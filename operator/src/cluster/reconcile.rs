@@ -10,7 +10,7 @@ use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomR
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
-use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, watch::resource};
+use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, tags::Found, watch::resource};
 use crate::{
     api::approval::Contract,
     children::{Rank, TABLE, namespace_index},
@@ -57,6 +57,8 @@ pub struct Context {
     pub claiming: Arc<tokio::sync::Mutex<()>>,
     /// Tenants whose quotas are not in force as written, and since when.
     pub unenforced: Arc<Mutex<BTreeMap<TenantName, Instant>>>,
+    /// Pods by tag that were found.
+    pub tags: Arc<Found>,
 }
 
 /// When to look at the tenant again, if nothing happens before.
@@ -99,6 +101,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
             continue;
         }
         drop(turn);
+        context.tags.look(&context.connection, &mut snapshot, &intent).await;
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         context.report.removals(&snapshot, &outcome);
         written |= outcome.written() > 0;
@@ -157,8 +160,11 @@ impl Context {
         let uid = snapshot.tenant.as_ref().and_then(uid);
         let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).map(String::as_str) == uid);
         let text = own.and_then(|home| home.annotations().get(ANNOTATION_CONTRACT).cloned());
-        Ok(text
-            .and_then(|text| serde_json::from_str(&text).inspect_err(|error| warn!(%error, "the copy of a contract is unreadable")).ok()))
+        Ok(text.and_then(|text| {
+            serde_json::from_str(&text)
+                .inspect_err(|error| warn!(%error, "the copy of the contract in annotation govcloud.io/contract cannot be parsed"))
+                .ok()
+        }))
     }
 
     /// Nothing destructive may follow from a definition that is being removed, or was only just put back.

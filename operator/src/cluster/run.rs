@@ -70,6 +70,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         settings,
         claiming: Arc::default(),
         unenforced: Arc::default(),
+        tags: Arc::default(),
     };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
@@ -78,7 +79,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut background = JoinSet::new();
     background.spawn(async move {
         if let Err(cause) = axum::serve(listener, pages(health)).await {
-            error!(error = %cause, "the health pages ended");
+            error!(error = %cause, "the HTTP server of /livez, /readyz and /metrics stopped");
         }
     });
     background.spawn(probe(connection.clone(), cache.clone()));
@@ -97,13 +98,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         // Without one of its watches it would decide wrongly: it ends, and its Deployment starts it again.
         _ = background.join_next() => {
             election.release().await; // from here on nothing is written
-            bail!("a watch or the health pages ended abnormally");
+            bail!("a watch or the HTTP server stopped unexpectedly");
         }
     }
-    info!("stopping: finishing what is at work");
+    info!("stopping; waiting for running reconciles");
     tokio::select! {
         finished = tokio::time::timeout(GRACE, queue.finish_all()) => if finished.is_err() {
-            warn!("some reconciles did not end in time; the next leader finishes them");
+            warn!("some reconciles did not finish in time; the next leader finishes them");
         },
         lost = election.campaign() => return Err(told(lost)),
     }
@@ -113,17 +114,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
 /// The last line of the log says why, in the form of the log.
 fn told(lost: anyhow::Error) -> anyhow::Error {
-    error!(error = %lost, "the lease is lost");
+    error!(error = %lost, "lost the lease");
     lost
 }
 
 async fn client() -> anyhow::Result<Client> {
-    let mut config = Config::infer().await.context("no cluster: set KUBECONFIG, or run inside of a pod")?;
+    let mut config = Config::infer().await.context("no cluster is configured: set KUBECONFIG, or run in a pod")?;
     config.default_retry = false; // the queue backs off by itself, for each tenant
     config.read_timeout = Some(SILENCE); // a watch whose connection died without a word
     let agent = format!("govcloud/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((axum::http::header::USER_AGENT, agent.parse()?));
-    Client::try_from(config).context("the cluster's configuration cannot be used")
+    Client::try_from(config).context("the configuration of the cluster is invalid")
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -54,7 +54,7 @@ impl Space<'_> {
     }
 }
 
-/// What lets a tenant's members at their own `AgencyTenant`: all that its builders may know.
+/// What grants a tenant's members access to their own `AgencyTenant`: all that its builders may know.
 #[derive(Clone, Copy, Debug)]
 pub struct Entrance<'a> {
     /// The tenant.

@@ -3,7 +3,7 @@
 //! The operator does not see who wrote an object, so it is judged by what members could have written at all. What they could not is
 //! an administrator's or a platform program's, and stays, whatever becomes of the namespace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     api::{
@@ -25,8 +25,8 @@ pub struct Tolerance {
     pub access: bool,
     /// Whether they may open the network.
     pub network: bool,
-    /// What members may repeat of the operator's own network policy, in the words of its kind.
-    pub repeatable: BTreeSet<String>,
+    /// What members may repeat of the operator's own network policy, in the words of its kind, and whether a suspended system closes it.
+    pub repeatable: BTreeMap<String, bool>,
 }
 
 /// Why an object that others wrote must go; none where it stays.
@@ -42,7 +42,7 @@ pub fn cause(plan: &Plan, space: &SpacePlan, opens: &[String]) -> Option<String>
 fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
     match opened.split_once('/') {
         None => false,
-        Some((OPENS_NETWORK, _)) => !space.tolerance.repeatable.contains(opened),
+        Some((OPENS_NETWORK, _)) => !space.tolerance.repeatable.contains_key(opened),
         Some(("ServiceAccount", account)) => {
             let namespace = account.split('/').next().unwrap_or_default();
             NamespaceName::new(namespace).tenant() != space.namespace.tenant()
@@ -54,16 +54,18 @@ fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
 fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
     let tolerance = &space.tolerance;
     match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
-        OPENS_NETWORK if tolerance.network => None,
-        OPENS_NETWORK => {
-            Some("the system is suspended, so its network is closed both ways; apply the policy again when the system serves".into())
-        }
-        _ if !tolerance.access => Some("the namespace is closed to members; apply the binding again when the system serves".into()),
+        OPENS_NETWORK if tolerance.network || tolerance.repeatable.get(opened) == Some(&false) => None,
+        OPENS_NETWORK => Some(
+            "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
+        ),
+        _ if !tolerance.access => Some(
+            "members have no access to the namespace of a retired or deleted system; apply the binding again when the system runs".into(),
+        ),
         _ if plan.former.contains(opened) => {
             let (kind, name) = opened.split_once('/')?;
             Some(format!(
-                "{kind} {name} is no longer a member of the agency; apply the binding without that subject, or have it named in \
-                 spec.members of agencytenant/{} and approved",
+                "{kind} {name} is no longer a member of the agency; apply the binding without that subject, or add it to \
+                 spec.members of agencytenant/{} and have that approved",
                 space.namespace.tenant()
             ))
         }

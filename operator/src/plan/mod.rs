@@ -22,6 +22,7 @@ pub mod rivals;
 pub mod settings;
 mod site;
 pub mod snapshot;
+pub mod tags;
 pub mod workloads;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +49,7 @@ use crate::{
 pub struct Plan {
     /// The namespaces, home first. None where nothing may be touched.
     pub spaces: Vec<SpacePlan>,
-    /// What lets the members at their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
+    /// What grants the members access to their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
     pub entrance: Option<SpacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
@@ -104,7 +105,7 @@ impl Plan {
 }
 
 /// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
-/// Owners are let at their own `AgencyTenant` from the first request on.
+/// Owners have access to their own `AgencyTenant` from the first request on.
 #[must_use]
 pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
     let Some(root) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty()) else {
@@ -228,6 +229,6 @@ fn space(
 /// Where nobody enters any more, what members wrote lets nobody in. A suspended system's network is closed whatever its Owners opened.
 fn tolerance(space: &Space, observed: &Observed) -> Tolerance {
     let foreign = inside(observed, &space.namespace).any(|(_, entry)| !entry.opens.is_empty());
-    let repeatable = if foreign { repeatable(space.settings) } else { BTreeSet::new() };
+    let repeatable = if foreign { repeatable(space.settings) } else { BTreeMap::new() };
     Tolerance { access: space.access != Access::Closed, network: space.access != Access::Suspended, repeatable }
 }

@@ -209,7 +209,9 @@ mod tests {
     }
 
     /// Kind and name of the workload, the message with `{}` for what differs at each try, two such parts, what is refused and why.
-    const TRIES: [(&str, &str, &str, [&str; 2], &str, &str); 15] = [
+    type Try = (&'static str, &'static str, &'static str, [&'static str; 2], &'static str, &'static str);
+
+    const TRIES: [Try; 15] = [
         (
             "ReplicaSet",
             "web-7d4f",

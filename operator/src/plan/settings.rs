@@ -1,6 +1,6 @@
 //! What the operator must know of its cluster.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
@@ -13,6 +13,8 @@ pub struct Settings {
     pub dns_selector: BTreeMap<String, String>,
     /// Port on which the pods answer, TCP and UDP.
     pub dns_port: i32,
+    /// Addresses of DNS caches on the nodes, which answer on the same port.
+    pub dns_caches: Vec<IpAddr>,
     /// The cluster's own address ranges (pods, services, nodes), which no tenant's egress may name.
     pub cluster_ranges: Vec<IpNet>,
     /// Ingress controllers: each reaches the pods of the agencies whose contracts have its class.
@@ -146,6 +148,7 @@ mod tests {
             dns_namespace: String::new(),
             dns_selector: BTreeMap::new(),
             dns_port: 53,
+            dns_caches: Vec::new(),
             cluster_ranges: Vec::new(),
             ingress_controllers: ["public=edge", "internal=inner", "vpn=edge"].map(|text| text.parse().unwrap()).into(),
             platform_programs: vec![pods("monitoring/app=prometheus"), pods("monitoring/app=prometheus")],

@@ -11,6 +11,7 @@ use crate::{
         pod_classes::PodClasses,
         refusals::Refusal,
         rivals::Rival,
+        tags::Tags,
     },
 };
 
@@ -88,6 +89,8 @@ pub struct Entry {
     pub display_name: Box<str>,
     /// Of a namespace, whether the pods in it reach each other.
     pub within_system: WithinSystem,
+    /// Of a namespace, whether images must name a digest, as the guard rails read it.
+    pub requires_digests: bool,
     /// Time of creation, in seconds since 1970.
     pub created: i64,
     /// Whether it is marked deleted.
@@ -214,6 +217,8 @@ pub struct Snapshot {
     pub pod_classes: Arc<PodClasses>,
     /// Workloads whose pods were refused lately and that still lack some, by namespace.
     pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
+    /// Pods by tag in namespaces where images must name a digest, as far as they were looked for.
+    pub tags: BTreeMap<NamespaceName, Tags>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,

@@ -64,6 +64,8 @@ pub mod reason {
     pub const DRAINING: &str = "Draining";
     /// No workload has pods that are refused.
     pub const NONE_REFUSED: &str = "NoneRefused";
+    /// Pods whose images name a tag run where the contract requires digests: they run on, but are not created again.
+    pub const TAGS_IN_USE: &str = "TagsInUse";
     /// The API server refuses pods, claims or jobs of a workload; the message says why and what to do.
     pub const FAILED_CREATE: &str = "FailedCreate";
     /// Isolation holds.

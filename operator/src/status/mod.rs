@@ -15,6 +15,7 @@ use crate::{
         owner::namespace_entry,
         refusals::LASTS,
         snapshot::{Remaining, Snapshot},
+        tags::Tags,
     },
     status::conditions::{Judgement, find, kind, reason},
 };
@@ -45,7 +46,8 @@ impl Facts<'_> {
         seconds(self.now)
     }
 
-    /// How long until something else is to be told, if nothing else happens: a refusal is too old, or a deletion takes long.
+    /// How long until something else is to be told, if nothing else happens: a refusal is too old, a deletion takes long,
+    /// or pods by tag may have gone.
     #[must_use]
     pub fn expires_in(&self) -> Option<u64> {
         let now = self.seconds();
@@ -56,7 +58,8 @@ impl Facts<'_> {
         let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
         let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
         let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
-        let next = refused.chain(slow).chain(late).filter(|time| *time > now).min();
+        let by_tag = self.snapshot.tags.values().filter_map(Tags::again);
+        let next = refused.chain(slow).chain(late).chain(by_tag).filter(|time| *time > now).min();
         next.and_then(|time| u64::try_from(time - now).ok())
     }
 

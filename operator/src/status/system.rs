@@ -1,5 +1,7 @@
 //! Status of a `HostedSystem`.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::{HostedSystemStatus, Stage},
     names::{NETWORK_POLICY, NamespaceName, SystemName},
@@ -12,6 +14,7 @@ use crate::{
         quota::Grant,
         refusals::{Refusal, Seen, is_same_cause, standing},
         snapshot::{SystemRoot, inside},
+        tags::is_required,
     },
     status::{
         Facts, STALLED_AFTER,
@@ -166,13 +169,47 @@ impl View<'_> {
         match (lacking.as_slice(), told) {
             // Until all of them were looked at, nothing new is told: it may be cured.
             (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told),
-            ([], _) => Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no workload of the system has pods that are refused"),
+            ([], _) => self.tags_in_use(),
             ([first, others @ ..], told) => {
                 let message = self.refused(first, others);
                 let told = told.filter(|told| is_same_cause(told, &message));
                 Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told.unwrap_or(message))
             }
         }
+    }
+
+    /// That no pods are refused; and which run by tag although the contract requires digests, so that they will be.
+    fn tags_in_use(&self) -> Judgement {
+        let none = Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
+        let (Some(Ok(tenant)), Some(Ok(system))) = (&self.facts.intent.tenant, self.system) else { return none };
+        if !is_required(tenant, system) {
+            return none;
+        }
+        let found = self.facts.snapshot.tags.get(&self.namespace).and_then(|tags| tags.workloads.as_ref());
+        let told = find(&self.root.status.conditions, kind::AVAILABLE).filter(|condition| condition.reason == reason::TAGS_IN_USE);
+        match (found, told) {
+            (Some(workloads), _) if workloads.is_empty() => none,
+            (Some(workloads), _) => Judgement::yes(kind::AVAILABLE, reason::TAGS_IN_USE, self.by_tag(workloads)),
+            // Nobody has looked yet, so what was told stays.
+            (None, Some(told)) => Judgement::yes(kind::AVAILABLE, reason::TAGS_IN_USE, told.message.clone()),
+            (None, None) => none,
+        }
+    }
+
+    fn by_tag(&self, workloads: &BTreeSet<String>) -> String {
+        let names: Vec<&str> = workloads.iter().take(NAMED).map(String::as_str).collect();
+        let more = match workloads.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "pods of {} workload{} have an image that names no digest: {}{more}; they run on, but are not created again, since \
+             spec.images.requireDigest of agencytenant/{} requires digests: deploy them by digest, name@sha256:<64 hexadecimal digits>",
+            workloads.len(),
+            if workloads.len() == 1 { "" } else { "s" },
+            names.join(", "),
+            self.facts.snapshot.name
+        )
     }
 
     /// Which workload is refused what, why, and what to do about it.

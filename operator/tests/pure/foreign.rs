@@ -111,6 +111,9 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
         (json!({"ingress": [{}]}), false),
         (json!({"ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
         (json!({"ingress": [{"from": [named("backup")]}]}), false),
+        (json!({"ingress": [{"from": [named("monitoring")]}]}), false),
+        (json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}), true),
+        (json!({"ingress": [{"from": [named("monitoring"), named("ingress-nginx")]}]}), true),
         (json!({"ingress": [{"from": [named("backup"), {"podSelector": {}}]}]}), false),
         (json!({"ingress": [{"from": [named(WORKLOAD)]}]}), true),
         (json!({"ingress": [{"from": [named("health--other")]}]}), true),
@@ -140,7 +143,12 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
             put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
             let deleted = deleted(&seen);
             assert_eq!(deleted.len(), usize::from(goes), "{stage} {spec}");
-            assert!(deleted.iter().all(|(_, cause)| cause.contains("the system is suspended") && cause.contains("apply")), "{deleted:?}");
+            assert!(
+                deleted
+                    .iter()
+                    .all(|(_, cause)| cause.contains("the network of a suspended system is closed both ways") && cause.contains("apply")),
+                "{deleted:?}"
+            );
         }
     }
 }

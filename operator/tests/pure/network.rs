@@ -1,6 +1,6 @@
 //! What the network policy of a namespace opens.
 
-use govcloud::plan::{diff::Change, snapshot::Snapshot};
+use govcloud::plan::{diff::Change, intent::intent, plan, settings::Settings, snapshot::Snapshot};
 use serde_json::{Value, json};
 
 use super::{
@@ -161,4 +161,16 @@ fn who_asks_for_the_api_servers_address_is_told_of_the_field() {
     let problems = govcloud::plan::intent::intent(&seen, &settings()).request.unwrap();
     assert_eq!(problems.len(), 1);
     assert!(problems[0].complaint.contains("spec.network.kubernetesAPI: Allow"), "{}", problems[0]);
+}
+
+#[test]
+fn a_dns_cache_on_the_nodes_answers_on_the_port_of_the_servers() {
+    let settings = Settings { dns_caches: vec!["169.254.20.10".parse().unwrap(), "fd00::a".parse().unwrap()], ..settings() };
+    let seen = world("betweenSystems: Deny", "", APPOINTMENTS);
+    let plan = plan(&seen, &intent(&seen, &settings), &settings);
+    let policy = object(&plan, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap();
+    let dns = policy["spec"]["egress"].as_array().unwrap().iter().find(|rule| rule["ports"][0]["port"] == 53).unwrap();
+    assert_eq!(dns["to"][1], json!({"ipBlock": {"cidr": "169.254.20.10/32"}}));
+    assert_eq!(dns["to"][2], json!({"ipBlock": {"cidr": "fd00::a/128"}}));
+    assert_eq!((dns["to"].as_array().unwrap().len(), dns["ports"].as_array().unwrap().len()), (3, 2));
 }

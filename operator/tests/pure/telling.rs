@@ -1,13 +1,14 @@
 //! What statuses tell of refused pods and of deletions that take long, and when they change.
 
 use govcloud::{
-    api::HostedSystemStatus,
+    api::{HostedSystemStatus, Stage},
     names::NamespaceName,
     plan::{
         intent::intent,
         outcome::{Outcome, SpaceOutcome},
         refusals::{Refusal, Seen, Workload},
         snapshot::{Remaining, Snapshot},
+        tags::{INTERVAL, Tags, required},
     },
     status::{Facts, system as system_status, tenant as tenant_status},
 };
@@ -108,4 +109,62 @@ fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
             assert_eq!(conditions["Stalled"]["status"], stalled, "{whose} {since} {of_kubernetes}");
         }
     }
+}
+
+/// Looks for pods by tag, if that is due, and finds those of these workloads.
+fn look(seen: &mut Snapshot, now: i64, workloads: Option<&[&str]>) -> bool {
+    let enforced = seen.observed.iter().any(|(key, entry)| *key.name == *namespace().as_str() && entry.requires_digests);
+    let required = required(seen, &intent(seen, &settings()), now);
+    seen.tags.retain(|known, _| required.iter().any(|(namespace, _)| namespace == known));
+    let due = required.iter().any(|(_, due)| *due);
+    if due {
+        let workloads = workloads.map(|names| names.iter().map(ToString::to_string).collect());
+        seen.tags.insert(namespace(), Tags { looked: now, enforced, workloads });
+    }
+    due
+}
+
+/// Status, reason and message of `Available`.
+fn by_tag(seen: &mut Snapshot) -> [String; 3] {
+    let (system, _) = told(seen);
+    ["status", "reason", "message"].map(|field| system["Available"][field].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn pods_by_tag_are_told_from_the_change_on_until_none_is_left() {
+    let stage = |seen: &mut Snapshot, stage| seen.systems[0].spec.as_mut().unwrap().stage = stage;
+    let mut seen = world();
+    assert!(!look(&mut seen, NOW, None), "a new system has no pods yet");
+    assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
+
+    stage(&mut seen, Stage::Testing);
+    settle(&mut seen);
+    assert!(!look(&mut seen, NOW, None), "a system in test may name tags");
+    assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
+
+    stage(&mut seen, Stage::Running);
+    assert!(look(&mut seen, NOW, Some(&["ReplicaSet web"])), "beforehand");
+    assert!(!look(&mut seen, NOW, None), "not twice");
+    settle(&mut seen);
+    let found = ["Pod e", "Pod d", "Pod c", "Pod b", "Pod a"];
+    assert!(look(&mut seen, NOW, Some(&found)), "one may have been created meanwhile");
+    let [status, reason, message] = by_tag(&mut seen);
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "TagsInUse"));
+    assert_eq!(
+        message,
+        "pods of 5 workloads have an image that names no digest: Pod a, Pod b, Pod c and 2 more; they run on, but are not created again, \
+         since spec.images.requireDigest of agencytenant/health requires digests: deploy them by digest, name@sha256:<64 hexadecimal digits>"
+    );
+
+    // A start: what was told stays until somebody has looked.
+    seen.tags.clear();
+    assert_eq!(by_tag(&mut seen)[2], message);
+    assert!(look(&mut seen, NOW, None));
+    assert_eq!(by_tag(&mut seen)[2], message, "the pods could not be listed");
+    assert!(!look(&mut seen, NOW + INTERVAL - 1, None));
+    assert!(look(&mut seen, NOW + INTERVAL, Some(&[])));
+    assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
+    assert!(!look(&mut seen, NOW + 100 * INTERVAL, None), "no more when none is left");
+    seen.tags.clear();
+    assert!(!look(&mut seen, NOW, None), "nor after a start");
 }

@@ -24,6 +24,7 @@ pub fn settings() -> Settings {
         dns_namespace: "kube-system".into(),
         dns_selector: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
         dns_port: 53,
+        dns_caches: Vec::new(),
         cluster_ranges: ["10.96.0.0/12".parse().unwrap(), "10.244.0.0/16".parse().unwrap()].into(),
         ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
         platform_programs: vec!["monitoring".parse().unwrap()],
@@ -71,6 +72,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         blind: Vec::new(),
         definitions: Definitions::default(),
         refused: Default::default(),
+        tags: Default::default(),
     }
 }
 

@@ -128,23 +128,3 @@ async fn a_tenant_that_was_never_acceptable_gets_nothing_until_it_is() {
     admin.apply(&yaml).await;
     admin.tenant_ready("never-yet").await;
 }
-
-#[tokio::test]
-async fn a_member_that_is_named_twice_is_told_and_the_contract_stays() {
-    let admin = admin().await;
-    admin.tenant_with_systems("doubled", &["web"]).await;
-    let namespaces = ["doubled", "doubled--web"];
-    let before = children(&admin, &namespaces).await;
-    let member = |kind: &str, role: &str| json!({"kind": kind, "name": "wang", "role": role});
-    for again in
-        [member("User", "Owner"), member("User", "Auditor"), json!({"kind": "User", "name": "wang", "namespace": "", "role": "Owner"})]
-    {
-        admin.patch("AgencyTenant", "", "doubled", json!({"spec": {"members": [member("User", "Owner"), again]}})).await;
-        let message = admin.until_condition("AgencyTenant", "", "doubled", "Accepted", "False", "Invalid").await;
-        assert!(message.contains("spec.members[wang]") && message.contains("name each member once, with one role"), "{message}");
-    }
-    assert_eq!(before, children(&admin, &namespaces).await);
-    // A user and a group of the same name are two.
-    admin.patch("AgencyTenant", "", "doubled", json!({"spec": {"members": [member("User", "Owner"), member("Group", "Auditor")]}})).await;
-    admin.tenant_ready("doubled").await;
-}

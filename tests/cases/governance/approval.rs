@@ -67,7 +67,7 @@ async fn a_decision_is_refused_that_is_stale_not_ones_own_or_in_ones_own_affair(
     assert!(forged.unwrap_err().to_string().contains("rule approval-status"));
 
     let absent = run_plugin(APPROVER, &["approve", "nowhere", "--yes"]).await.unwrap_err();
-    assert!(absent.contains("there is no agencytenant/nowhere"), "{absent}");
+    assert!(absent.contains("agencytenant/nowhere not found"), "{absent}");
     let stale = run_plugin(APPROVER, &["approve", "decided", "--yes", "--generation", "1"]).await.unwrap_err();
     assert!(stale.contains("is at generation 2"), "{stale}");
     let nobody_to_ask = run_plugin(APPROVER, &["approve", "decided"]).await.unwrap_err();
@@ -95,7 +95,7 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     admin.until_condition("AgencyTenant", "", "edited", "Ready", "True", "Ready").await;
     assert_eq!(own_versions(&admin, &["edited", "edited--web"]).await, before);
     let told = run_plugin(APPROVER, &["reject", "edited", "--yes", "--reason", "no budget"]).await.unwrap();
-    assert!(told.contains("generation 1 is served") && told.contains("podSecurity: restricted becomes baseline"), "{told}");
+    assert!(told.contains("generation 1 is in force") && told.contains("podSecurity: restricted becomes baseline"), "{told}");
     let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "Rejected").await;
     assert!(told.contains("no budget") && told.contains(APPROVER.user), "{told}");
     assert_eq!(own_versions(&admin, &["edited", "edited--web"]).await, before);

@@ -50,7 +50,7 @@ async fn nobody_is_let_in_before_every_policy_is_in_force() {
 
     admin.apply(&tenant_yaml("unrailed")).await;
     let told = admin.until_condition("AgencyTenant", "", "unrailed", "Provisioned", "False", "PolicyNotActive").await;
-    assert!(told.contains("nobody is let in") && told.contains("govcloud-images"), "{told}");
+    assert!(told.contains("members get no access") && told.contains("govcloud-images"), "{told}");
     assert!(admin.names("NetworkPolicy", "unrailed").await.contains(&"govcloud-isolation".to_owned()), "it is isolated all the same");
     assert!(admin.names("RoleBinding", "unrailed").await.is_empty());
     assert!(admin.look("ClusterRoleBinding", "", "govcloud:tenant:unrailed").await.is_none());

@@ -37,7 +37,7 @@ async fn an_agency_asks_an_approver_approves_and_its_owners_run_their_systems() 
 
     wang.patch("AgencyTenant", "", "asking", json!({"spec": {"quota": {"pods": "200"}}})).await;
     let told = run_plugin(APPROVER, &["approve", "asking", "--yes", "--reason", "planned"]).await.unwrap();
-    for words in ["generation 2; nothing is served yet", "quota[pods]: 200", "generation 2 is approved by approver-li"] {
+    for words in ["generation 2; nothing is approved yet", "quota[pods]: 200", "generation 2 is approved by approver-li"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     admin.tenant_ready("asking").await;

@@ -174,9 +174,9 @@ const LAWS: &[Law] = &[
         let workloads = ["pods", "configmaps", "deployments", "statefulsets", "daemonsets", "jobs", "services", "persistentvolumeclaims"];
         c.is_of(&["system-admin", "security-admin", "audit-admin", "platform"]) && workloads.contains(&c.resource())
     }),
-    law("the operator of workloads only ends pods, all of a namespace at once", ["operator", "cluster", "pods", "create"], |c| {
+    law("the operator writes no workload but ends pods, all of a namespace at once", ["operator", "cluster", "pods", "create"], |c| {
         let workloads = ["pods", "deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs", "replicationcontrollers"];
-        c.is_of(&["operator"]) && workloads.contains(&c.resource()) && !(c.what == "pods" && c.word == "deletecollection")
+        c.is_of(&["operator"]) && workloads.contains(&c.resource()) && c.writes() && !(c.what == "pods" && c.word == "deletecollection")
     }),
     law(
         "nobody writes what rules the cluster: admission, definitions, nodes, volumes, classes, certificates, priorities",

@@ -1,4 +1,4 @@
-//! What a LimitRange makes of pods: which are valid, what they become, and who refuses the others. What Kubernetes leaves no way
+//! What a `LimitRange` makes of pods: which are valid, what they become, and who refuses the others. What Kubernetes leaves no way
 //! around stands here as such.
 
 use kube::api::{Patch, PatchParams, PostParams};
@@ -46,7 +46,7 @@ const VALID: &str = r"
 {requests: {cpu: '1', memory: 1Gi}, limits: {cpu: '2', memory: 2Gi}} => 1 1Gi 2 2Gi
 ";
 
-/// Resources of the one container => words of the refusal. The quota counts limits, so each container must have one; a LimitRange knows
+/// Resources of the one container => words of the refusal. The quota counts limits, so each container must have one; a `LimitRange` knows
 /// only fixed limits, and none that follows the request.
 const INVALID: &str = r"
 {requests: {memory: 1Gi}} => must be less than or equal to memory limit of 512Mi

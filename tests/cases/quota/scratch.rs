@@ -35,7 +35,7 @@ async fn where_the_total_names_it_each_container_counts_and_shares_follow_the_me
         admin.system_ready("scratched", system).await;
     }
     let hard = |quota: &Value| [&quota["requests.ephemeral-storage"], &quota["limits.ephemeral-storage"]].map(Value::clone);
-    let [web, own] = ["scratched--web", "scratched--own"].map(|namespace| admin_quota(namespace));
+    let [web, own] = ["scratched--web", "scratched--own"].map(hard_of);
     assert_eq!(hard(&web.await), [json!("2Gi"), json!("4Gi")]);
     assert_eq!(hard(&own.await), [json!("7Gi"), json!("14Gi")], "a share that names it is as it says");
 
@@ -58,6 +58,6 @@ async fn where_the_total_names_it_each_container_counts_and_shares_follow_the_me
     assert!(refused.contains("limits.ephemeral-storage=4608Mi"), "what states nothing is counted: {refused}");
 }
 
-async fn admin_quota(namespace: &str) -> Value {
+async fn hard_of(namespace: &str) -> Value {
     admin().await.get("ResourceQuota", namespace, "govcloud-quota").await["spec"]["hard"].clone()
 }

@@ -150,6 +150,7 @@ fn settings() -> Settings {
         dns_namespace: "kube-system".into(),
         dns_selector: [("k8s-app".to_owned(), "kube-dns".to_owned())].into(),
         dns_port: 53,
+        dns_caches: Vec::new(),
         cluster_ranges: ["10.0.0.0/8", "172.16.0.0/12"].into_iter().filter_map(|range| range.parse().ok()).collect(),
         ingress_controllers: ["public=ingress-nginx", "internal=ingress-internal/app.kubernetes.io/name=traefik"]
             .iter()
@@ -174,6 +175,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         blind: Vec::new(),
         definitions: Definitions::default(),
         refused: BTreeMap::new(),
+        tags: BTreeMap::new(),
     })
 }
 
