@@ -83,6 +83,7 @@ static KINDS: LazyLock<Vec<ApiResource>> = LazyLock::new(|| {
         ("", "v1", "Namespace", "namespaces"),
         ("", "v1", "Pod", "pods"),
         ("", "v1", "Secret", "secrets"),
+        ("", "v1", "Service", "services"),
         ("", "v1", "ConfigMap", "configmaps"),
         ("", "v1", "PersistentVolume", "persistentvolumes"),
         ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),

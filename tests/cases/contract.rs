@@ -68,6 +68,16 @@ const MEMBERS: &str = r"
 {kind: User, name: 政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政政, role: Owner} => spec.members[0].name | at most 253 bytes
 ";
 
+const OBJECTS: &str = r"
+{pods: 300} => spec.objects | unknown kind pods; use configmaps, secrets, services
+{services: 300, count/widgets.example.com: 1} => spec.objects | unknown kind count/widgets.example.com; use
+{persistentvolumeclaims: 200} => spec.objects | unknown kind persistentvolumeclaims
+{services: 199} => spec.objects | services is not between its default and 10000 | kubectl explain | leave it out
+{services: 0} => spec.objects | services is not between its default and 10000
+{configmaps: 501, jobs: 10001} => spec.objects | jobs is not between its default and 10000
+{services: many} => spec.objects.services | must be of type integer
+";
+
 const EGRESS: &str = r"
 {cidr: 10.0.0.0/33, ports: [443], reason: r} => spec.network.egress[0].cidr | '10.0.0.0/33' is not an address range | 203.0.113.0/24
 {cidr: example.org, ports: [443], reason: r} => spec.network.egress[0].cidr | 'example.org' is not an address range
@@ -125,6 +135,8 @@ metadata: {name: systems}
 spec: {quota: {pods: 400, requests.cpu: 40, limits.cpu: 80}}
 spec: {quota: {requests.storage: 1E, requests.nvidia.com/gpu: 2, persistentvolumeclaims: '0'}}
 spec: {allow: {nodePools: [pool=gpu, example.com/pool=gpu, node-role.kubernetes.io/edge=, kubernetes.io/hostname=node-a]}}
+spec: {objects: {}}
+spec: {objects: {services: 200, secrets: 10000, leases: 201, nodeports: 60}}
 spec: {members: []}
 spec: {members: [{kind: ServiceAccount, name: ci, namespace: refusals, role: Deployer}]}
 spec: {members: [{kind: ServiceAccount, name: ci, namespace: refusals--web, role: Deployer}]}
@@ -218,6 +230,7 @@ async fn a_tenant_that_cannot_be_served_is_refused_with_field_value_and_cure() {
     refuses(&ordinary, "{}", TENANTS).await;
     refuses(&ordinary, "{}", QUOTAS).await;
     refuses(&ordinary, "spec: {members: [{}]}", MEMBERS).await;
+    refuses(&ordinary, "spec: {objects: {}}", OBJECTS).await;
     refuses(&ordinary, "spec: {network: {egress: [{}]}}", EGRESS).await;
     admits(&ordinary, ADMITTED_TENANTS).await;
 }
@@ -247,4 +260,30 @@ async fn a_tenant_has_at_most_64_members() {
     create(&admin, &members(64), true).await.expect("64 are admitted");
     let (_, message) = create(&admin, &members(65), true).await.unwrap_err();
     assert!(message.contains("spec.members: Too many: 65: must have at most 64 items"), "{message}");
+}
+
+#[tokio::test]
+async fn names_are_bounded_by_their_bytes_and_those_of_classes_by_the_sum() {
+    let admin = admin().await;
+    let with = |spec: Value| changed(&tenant_yaml("lengthy"), &json!({ "spec": spec }).to_string());
+    let member = |name: String| with(json!({"members": [{"kind": "User", "name": name, "role": "Owner"}]}));
+    for name in ["a".repeat(253), "政".repeat(84), "𠮷".repeat(63)] {
+        create(&admin, &member(name), true).await.expect("at most 253 bytes");
+    }
+    for name in ["政".repeat(85), "𠮷".repeat(64)] {
+        let (code, message) = create(&admin, &member(name), true).await.unwrap_err();
+        assert!(code == 422 && message.contains("spec.members[0].name") && message.contains("at most 253 bytes in UTF-8"), "{message}");
+    }
+
+    let names = |count: usize| (0..count).map(|number| format!("{number:02}{}", "a".repeat(251))).collect::<Vec<_>>();
+    let pool = |letter: &str| format!("{}/k=v", letter.repeat(200));
+    let allow = |pools: &[String]| {
+        with(json!({"allow": {
+            "storageClasses": names(32), "ingressClasses": names(32), "priorityClasses": names(32), "runtimeClasses": names(32),
+            "nodePools": pools,
+        }}))
+    };
+    create(&admin, &allow(&[pool("p")]), true).await.expect("four full lists leave 384 characters");
+    let (code, message) = create(&admin, &allow(&[pool("p"), pool("q")]), true).await.unwrap_err();
+    assert!(code == 422 && message.contains("spec.allow") && message.contains("32768 characters in all names together"), "{message}");
 }

@@ -25,5 +25,6 @@ mod lifecycle;
 mod matrix;
 mod platform;
 mod quota;
+mod sizes;
 mod strangers;
 mod uninstall;

@@ -1,5 +1,9 @@
 //! The tenant's total: handed out in order, waited for with numbers, never exceeded.
 
+mod containers;
+mod counts;
+mod scratch;
+
 use std::{
     collections::BTreeMap,
     path::Path,

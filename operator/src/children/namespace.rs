@@ -92,14 +92,14 @@ fn build(space: &Space) -> Vec<Value> {
 }
 
 fn annotations(space: &Space) -> Map<String, Value> {
-    let tenant = space.tenant;
-    // What is closed opens nothing any more, and its end must not depend on how much the contract says.
-    let mut annotations = if space.access == Access::Closed { Map::new() } else { guard_rails(space) };
-    annotations.insert(ANNOTATION_DISPLAY_NAME.into(), json!(space.display_name));
-    if space.system.is_none() && !tenant.copy.is_empty() {
-        annotations.insert(ANNOTATION_CONTRACT.into(), json!(tenant.copy));
+    let display_name = (ANNOTATION_DISPLAY_NAME.to_owned(), json!(space.display_name));
+    // What is closed opens nothing any more, and its end must not depend on how much the contract says: it only ever gets less.
+    if space.access == Access::Closed {
+        return Map::from_iter([display_name]);
     }
-    annotations
+    let copy = Some(&space.tenant.copy).filter(|copy| space.system.is_none() && !copy.is_empty());
+    let copy = copy.map(|copy| (ANNOTATION_CONTRACT.to_owned(), json!(copy)));
+    guard_rails(space).into_iter().chain([display_name]).chain(copy).collect()
 }
 
 /// The contract in the form that the guard rails read. What is missing allows nothing.

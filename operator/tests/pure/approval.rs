@@ -8,7 +8,7 @@ use govcloud::{
     },
     plan::{
         Plan,
-        contract::{Kept, narrows},
+        contract::{Kept, Request, narrows},
         difference::difference,
         intent::intent,
         rivals::{MOST_REQUESTS, Rival, concerned, rival},
@@ -339,4 +339,19 @@ fn the_same_asker_has_a_bounded_number_of_open_requests() {
     let (later, earlier) = (first(claimant("b", "2", "b.cn", "wish")), first(claimant("a", "1", "a.cn", "wish")));
     assert!(rival(&later, &earlier).is_some_and(|rival| rival.open), "the same one stands first");
     assert_eq!(rival(&first(later.clone()), &earlier), None, "who is named beside is not counted");
+}
+
+#[test]
+fn a_contract_that_was_stored_with_empty_namespaces_is_the_same_without() {
+    let mut seen = served();
+    let mut stored = serde_json::to_value(&seen.tenant.as_ref().unwrap().status.contract).unwrap();
+    for member in stored["members"].as_array_mut().unwrap() {
+        member["namespace"] = serde_json::json!("");
+    }
+    let before = seen.observed.clone();
+    seen.tenant.as_mut().unwrap().status.contract = serde_json::from_value(stored).unwrap();
+    settle(&mut seen);
+    assert_eq!(seen.observed, before);
+    seen.tenant.as_mut().unwrap().generation += 1;
+    assert_eq!(intent(&seen, &settings()).standing.unwrap().request, Request::Granted, "no approval is asked for");
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
 mod approval;
+mod counts;
 mod decisions;
 mod foreign;
 mod network;

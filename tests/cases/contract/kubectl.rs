@@ -138,3 +138,21 @@ async fn an_edit_by_patch_is_judged_as_an_apply_is() {
     );
     says(&["patch", "agency", "patched", "--type=merge", "-p", &patch("401")], &["agencytenant.govcloud.io/patched patched"]);
 }
+
+#[tokio::test]
+async fn a_tenant_that_is_applied_again_is_unchanged_also_where_an_empty_namespace_is_written_out() {
+    let admin = admin().await;
+    let written_out = tenant_yaml("again").replace("\"role\":", "\"namespace\":\"\",\"role\":");
+    assert_ne!(written_out, tenant_yaml("again"));
+    let generation = async || admin.get("AgencyTenant", "", "again").await["metadata"]["generation"].clone();
+    for yaml in [tenant_yaml("again"), written_out] {
+        with_file(&["apply"], &yaml);
+        admin.tenant_ready("again").await;
+        let before = generation().await;
+        for _ in 0..2 {
+            assert_eq!(with_file(&["apply"], &yaml).trim(), "agencytenant.govcloud.io/again unchanged");
+        }
+        assert_eq!(with_file(&["diff"], &yaml), "");
+        assert_eq!(generation().await, before);
+    }
+}

@@ -20,6 +20,7 @@ amount => spec: {quota: {pods: four}} => spec.quota[pods]: 'four' is not a quant
 range => spec: {network: {egress: [{cidr: nonsense, ports: [443], reason: r}]}} => spec.network.egress[nonsense].cidr: 'nonsense'
 everybody => spec: {members: [{kind: Group, name: 'system:authenticated', role: Owner}]} => spec.members[system:authenticated]
 stranger => spec: {members: [{kind: ServiceAccount, name: ci, namespace: other, role: Owner}]} => spec.members[ci]
+twice => spec: {members: [{kind: User, name: wang, role: Owner}, {kind: User, name: wang, namespace: '', role: Auditor}]} => spec.members[wang] | named more than once
 kube-reserved => {} => metadata.name | kube-reserved
 ";
 
