@@ -91,7 +91,7 @@ async fn both_kinds_are_found_by_category_stage_and_condition() {
 
 /// Field => words of its explanation.
 const EXPLAINED: &str = r#"
-agencytenant.spec.quota => The agency's total | (cores, bytes) | What is not named is 0 | Example: `{requests.cpu: "40", | Unit: cores for cpu
+agencytenant.spec.quota => The agency's total | (cores, bytes) | Storage that is not named is 0 | Example: `{requests.cpu: "40", | Unit: cores for cpu
 hostedsystem.spec.resources.guaranteed => `spec.quota` | Default: nothing | condition `QuotaGranted` | Example: `{requests.cpu: "8", | bytes for memory
 agencytenant.spec.members.role => ENUM: Owner Deployer Auditor | an Owner declares and runs systems | an Auditor reads | Example: Owner
 agency.spec.network.egress => cidr <string> -required- | Example: 203.0.113.0/24 | 1 to 65535 | Example: 省级平台
