@@ -93,9 +93,9 @@ async fn both_kinds_are_found_by_category_stage_and_condition() {
 const EXPLAINED: &str = r#"
 agencytenant.spec.quota => The agency's total | (cores, bytes) | Storage that is not named is 0 | Example: `{requests.cpu: "40", | Unit: cores for cpu
 hostedsystem.spec.resources.guaranteed => `spec.quota` | Default: nothing | condition `QuotaGranted` | Example: `{requests.cpu: "8", | bytes for memory
-agencytenant.spec.members.role => ENUM: Owner Deployer Auditor | an Owner declares and runs systems | an Auditor reads | Example: Owner
+agencytenant.spec.members.role => ENUM: Owner Deployer Auditor | an Owner creates systems and runs their workloads | an Auditor reads | Example: Owner
 agency.spec.network.egress => cidr <string> -required- | Example: 203.0.113.0/24 | 1 to 65535 | Example: 省级平台
-agency.spec.network.egress.protocol => ENUM: TCP UDP | an absent one means TCP
+agency.spec.network.egress.protocol => ENUM: TCP UDP | Default: TCP
 agency.spec.network.kubernetesAPI => ENUM: Deny Allow | leader election | Default: Deny
 hs.spec.network.withinSystem => ENUM: Allow Deny | `NetworkPolicies` of the Owners | Default: Allow
 hs.spec.stage => ENUM: Testing Running Suspended Retired | Retired also ends the pods | Default: Testing
