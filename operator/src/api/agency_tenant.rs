@@ -284,8 +284,8 @@ pub enum KubernetesApi {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Egress {
-    /// Range of destination addresses, IPv4 or IPv6, with no bits set after the prefix. It must not overlap the cluster's
-    /// own ranges. Example: 203.0.113.0/24.
+    /// Range of destination addresses, IPv4 or IPv6, with no bits set after the prefix. It must not lie inside the
+    /// cluster's own ranges; a wider range is opened without them. Example: 203.0.113.0/24.
     #[schemars(length(min = 1, max = 43))]
     #[x_kube(validation = rules::range())]
     #[x_kube(validation = rules::first_address())]

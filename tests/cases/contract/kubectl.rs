@@ -93,9 +93,9 @@ async fn both_kinds_are_found_by_category_stage_and_condition() {
 const EXPLAINED: &str = r#"
 agencytenant.spec.quota => The agency's total | (cores, bytes) | Storage that is not named is 0 | Example: `{requests.cpu: "40", | Unit: cores for cpu
 hostedsystem.spec.resources.guaranteed => `spec.quota` | Default: nothing | condition `QuotaGranted` | Example: `{requests.cpu: "8", | bytes for memory
-agencytenant.spec.members.role => ENUM: Owner Deployer Auditor | an Owner declares and runs systems | an Auditor reads | Example: Owner
+agencytenant.spec.members.role => ENUM: Owner Deployer Auditor | an Owner creates systems and runs their workloads | an Auditor reads | Example: Owner
 agency.spec.network.egress => cidr <string> -required- | Example: 203.0.113.0/24 | 1 to 65535 | Example: 省级平台
-agency.spec.network.egress.protocol => ENUM: TCP UDP | an absent one means TCP
+agency.spec.network.egress.protocol => ENUM: TCP UDP | Default: TCP
 agency.spec.network.kubernetesAPI => ENUM: Deny Allow | leader election | Default: Deny
 hs.spec.network.withinSystem => ENUM: Allow Deny | `NetworkPolicies` of the Owners | Default: Allow
 hs.spec.stage => ENUM: Testing Running Suspended Retired | Retired also ends the pods | Default: Testing
@@ -140,19 +140,21 @@ async fn an_edit_by_patch_is_judged_as_an_apply_is() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_is_applied_again_is_unchanged_also_where_an_empty_namespace_is_written_out() {
+async fn a_tenant_that_is_applied_again_is_unchanged_and_an_empty_namespace_of_a_member_is_refused() {
     let admin = admin().await;
-    let written_out = tenant_yaml("again").replace("\"role\":", "\"namespace\":\"\",\"role\":");
-    assert_ne!(written_out, tenant_yaml("again"));
+    let yaml = tenant_yaml("again");
     let generation = async || admin.get("AgencyTenant", "", "again").await["metadata"]["generation"].clone();
-    for yaml in [tenant_yaml("again"), written_out] {
-        with_file(&["apply"], &yaml);
-        admin.tenant_ready("again").await;
-        let before = generation().await;
-        for _ in 0..2 {
-            assert_eq!(with_file(&["apply"], &yaml).trim(), "agencytenant.govcloud.io/again unchanged");
-        }
-        assert_eq!(with_file(&["diff"], &yaml), "");
-        assert_eq!(generation().await, before);
+    with_file(&["apply"], &yaml);
+    admin.tenant_ready("again").await;
+    let before = generation().await;
+    for _ in 0..2 {
+        assert_eq!(with_file(&["apply"], &yaml).trim(), "agencytenant.govcloud.io/again unchanged");
     }
+    assert_eq!(with_file(&["diff"], &yaml), "");
+    // Beside one that leaves it out this would be another spec, and so another generation.
+    let written_out = yaml.replace("\"role\":", "\"namespace\":\"\",\"role\":");
+    assert_ne!(written_out, yaml);
+    let answer = with_file(&["apply"], &written_out);
+    assert!(answer.contains("spec.members[0].namespace in body should be at least 1 chars long"), "{answer}");
+    assert_eq!(generation().await, before);
 }
