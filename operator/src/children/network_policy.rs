@@ -176,14 +176,20 @@ fn namespaces(tenant: &TenantName, selector: &Value, outward_to_some_pods: bool)
     if labels.get(LABEL_TENANT_UID).is_some() {
         return vec![own()];
     }
+    // Each list narrows the others, so whatever else one of them names is not selected.
     let by_expression = expressions().filter(|one| one["key"] == LABEL_NAMESPACE_NAME && one["operator"] == "In");
-    let names = by_expression.filter_map(|one| one["values"].as_array()).flatten().chain(labels.get(LABEL_NAMESPACE_NAME));
-    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+    let lists = by_expression.filter_map(|one| one["values"].as_array().map(Vec::as_slice));
+    let lists = lists.chain(labels.get(LABEL_NAMESPACE_NAME).map(std::slice::from_ref));
+    let names = |list: &[Value]| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>();
+    let selected = lists.map(names).reduce(|all, list| &all & &list);
     let is_any = labels.as_object().is_none_or(Map::is_empty) && expressions().next().is_none();
-    match names.as_slice() {
-        [] if is_any && outward_to_some_pods => vec![own()],
-        [] => vec![format!("{OPENS_NETWORK}/namespaces/{selector}")],
-        names => names.iter().map(|name| if NamespaceName::new(*name).tenant() == *tenant { own() } else { word(name) }).collect(),
+    match selected {
+        None if is_any && outward_to_some_pods => vec![own()],
+        None => vec![format!("{OPENS_NETWORK}/namespaces/{selector}")],
+        Some(none) if none.is_empty() => vec![own()],
+        Some(names) => {
+            names.iter().map(|name| if NamespaceName::new(name.as_str()).tenant() == *tenant { own() } else { word(name) }).collect()
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::names::NamespaceName;
 pub const LASTS: i64 = 20 * 60;
 /// The API server cuts a `generateName` to this length before it adds five random characters.
 const LONGEST_STEM: usize = 58;
+/// Bytes of a message and of a name that are read. The API server bounds neither, and members may write events too.
+const LONGEST: (usize, usize) = (4096, 253);
 /// The letters and digits of which the API server makes random names.
 const RANDOM: &str = "bcdfghjklmnpqrstvwxz2456789";
 
@@ -67,13 +69,14 @@ pub struct Refusal {
 }
 
 /// Reads an event of reason `FailedCreate`; `seconds` reads a time. None for a refusal that means nothing: of two writers that
-/// met, or in a namespace that is being deleted.
+/// met, in a namespace that is being deleted, or of a workload whose name is none.
 #[must_use]
 pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<Refusal> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let times =
         [&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
-    let message = text(&event["message"]);
+    let message = event["message"].as_str().unwrap_or_default();
+    let message = &message[..message.floor_char_boundary(LONGEST.0)];
     if message.contains("please apply your changes to the latest version") || message.contains("because it is being terminated") {
         return None;
     }
@@ -83,7 +86,10 @@ pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<Refu
         kind: text(&about["kind"]),
         name: text(&about["name"]),
     };
-    let (objects, cause) = what_and_why(&message);
+    if workload.kind.len() > LONGEST.1 || workload.name.len() > LONGEST.1 {
+        return None;
+    }
+    let (objects, cause) = what_and_why(message);
     Some(Refusal {
         cause: without_random_names(cause, &workload),
         objects,
@@ -206,6 +212,16 @@ mod tests {
         assert_eq!(told(50 + LASTS), [("ReplicaSet web".to_owned(), 200)]);
         assert_eq!(told(200 + LASTS), []);
         assert_eq!(refusals[0].cause, "rule images: no");
+    }
+
+    #[test]
+    fn of_a_message_without_end_only_the_beginning_is_kept_and_a_name_without_end_is_none() {
+        let message = format!("Error creating: pods \"web-x8k2p\" is forbidden: {}", "规".repeat(500_000));
+        assert!((4000..=LONGEST.0).contains(&refusal("ReplicaSet", "web", &message).cause.len()));
+        let long = "x".repeat(LONGEST.1 + 1);
+        for (kind, name) in [("ReplicaSet", long.as_str()), (&long, "web")] {
+            assert_eq!(read(&event(kind, name, "no", "100"), |text| text.parse().ok()), None);
+        }
     }
 
     /// Kind and name of the workload, the message with `{}` for what differs at each try, two such parts, what is refused and why.

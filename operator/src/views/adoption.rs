@@ -26,15 +26,16 @@ const COUNTED: [(&str, &str, &str); 4] = [
 pub fn changes(space: &SpacePlan, live: &Value, there: &[Subject]) -> Vec<String> {
     let (namespace, children): (Vec<_>, Vec<_>) = space.desired.iter().partition(|desired| desired.kind.is_namespace());
     let marks = namespace.iter().flat_map(|desired| ["labels", "annotations"].map(|field| marks(field, &desired.object, live))).flatten();
-    let lent = ["ownerReferences", "finalizers"]
-        .into_iter()
-        .filter(|field| live["metadata"][field].as_array().is_some_and(|list| !list.is_empty()));
-    let lent = lent.map(|field| format!("metadata.{field} of the namespace are removed: {}", live["metadata"][field]));
+    let owners = &live["metadata"]["ownerReferences"];
+    let owners = owners
+        .as_array()
+        .is_some_and(|list| !list.is_empty())
+        .then(|| format!("metadata.ownerReferences of the namespace are removed: {owners}"));
     let objects = children.into_iter().map(|desired| {
         let what = if is_there(desired, there) { "is there, and is replaced" } else { "is created" };
         format!("{} {what}", name(desired.kind.kind, &desired.name))
     });
-    marks.chain(lent).chain(objects).collect()
+    marks.chain(owners).chain(objects).collect()
 }
 
 /// Our labels or annotations as they will be; those of others stay.

@@ -102,6 +102,11 @@ fn what_members_wrote_goes_with_the_member_and_where_nobody_enters() {
 #[test]
 fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_have_written() {
     let named = |namespace: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}});
+    let twice = |values: &[&str]| {
+        let mut peer = named(WORKLOAD);
+        peer["namespaceSelector"]["matchExpressions"] = json!([{"key": "kubernetes.io/metadata.name", "operator": "In", "values": values}]);
+        json!({"ingress": [{"from": [peer, {"podSelector": {}}]}]})
+    };
     let mut policies = vec![
         (json!({"ingress": [{"from": [{"podSelector": {}}]}]}), true),
         (json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
@@ -131,6 +136,9 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
             false,
         ),
         (json!({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"namespaceSelector": {}}]}]}), false),
+        // A second list of names narrows the first and names nobody else, so members could have written this too.
+        (twice(&["backup", WORKLOAD]), true),
+        (twice(&["backup"]), true),
     ];
     // What repeats the operator's own policy, members could have written.
     let own = world("Running");

@@ -10,6 +10,7 @@ use govcloud::{
         snapshot::{ChildKey, Entry, Snapshot},
     },
     views::{
+        adoption,
         changes::{Row, conflicts, problems, rows},
         foresight::{Foreseen, approve, foresee},
         guard_rails::{GuardRails, Subject},
@@ -153,6 +154,16 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
     for space in diff(&plan, &now.observed).iter().filter(|space| !space.namespace.is_cluster()) {
         assert_eq!(deleted(space), ["by-others-100", "by-others-101"], "{}", space.namespace);
     }
+}
+
+#[test]
+fn a_takeover_removes_the_owners_of_a_namespace_and_leaves_the_finalizers_of_programs() {
+    let foreseen = foresee(with_home(HEALTH, vec![system(APPOINTMENTS)]), &settings());
+    let space = foreseen.plan.space(&NamespaceName::new("health--appointments")).unwrap();
+    let live = json!({"metadata": {"ownerReferences": [{"name": "project"}], "finalizers": ["controller.cattle.io/namespace-auth"]}});
+    let told = adoption::changes(space, &live, &[]);
+    assert!(told.iter().any(|line| line.starts_with("metadata.ownerReferences of the namespace are removed: ")), "{told:#?}");
+    assert!(!told.iter().any(|line| line.contains("finalizers")), "{told:#?}");
 }
 
 /// The guard rails as they are shipped.

@@ -68,6 +68,11 @@ async fn kinds_of_the_platforms_operators_reach_members_by_labels() {
     let mut roles: String = ROLES.map(|(name, label, resource, verbs)| role(name, &format!("{label}: 'true'"), resource, verbs)).concat();
     // What the platform keeps from agencies, though it is labelled for whoever edits a namespace.
     roles += &role("kept", "rbac.authorization.k8s.io/aggregate-to-edit: 'true', rbac.govcloud.io/aggregate: 'false'", "vaults", WRITE);
+    // What Flux and Antrea label so, as they are installed.
+    for (name, labels) in [("flux", "app.kubernetes.io/part-of: flux"), ("antrea", "app: antrea")] {
+        let both = "rbac.authorization.k8s.io/aggregate-to-edit: 'true', rbac.authorization.k8s.io/aggregate-to-admin: 'true'";
+        roles += &role(name, &format!("{both}, {labels}"), "vaults", WRITE);
+    }
     admin.apply(&roles).await;
     tokio::join!(admin.tenant_with_systems("kinds", &["web"]), admin.tenant_with_systems("others", &["web"]));
 
@@ -117,7 +122,7 @@ subjects: [{{kind: ServiceAccount, name: default, namespace: kinds--web}}]
     assert!(refused.contains("attempting to grant RBAC permissions not currently held"), "{refused}");
 
     operator.stop().await.unwrap();
-    for role in ROLES.map(|(name, ..)| name).iter().chain(&["kept"]) {
+    for role in ROLES.map(|(name, ..)| name).iter().chain(&["kept", "flux", "antrea"]) {
         admin.api("ClusterRole", "").delete(&format!("kinds:{role}"), &DeleteParams::default()).await.unwrap();
     }
     for plural in ["gadgets", "widgets", "vaults"] {
