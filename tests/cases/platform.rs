@@ -49,6 +49,15 @@ metadata: {name: own-pods, namespace: NAMESPACE}
 spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}
 ";
 
+/// What an Owner writes for a member.
+const OF_A_MEMBER: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: of-a-member, namespace: watched--web}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'govcloud:auditor'}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ci-watched}]
+";
+
 /// Waits for an event about this system that says all of these words.
 async fn told(admin: &Person, namespace: &str, system: &str, words: &[&str]) {
     let is_it = |event: &Value| {
@@ -77,6 +86,7 @@ async fn what_the_platform_wrote_stays_through_suspension_retirement_and_return(
     admin.apply(&PLATFORM.replace("NAMESPACE", "watched--web")).await;
     admin.apply(&PLATFORM.replace("NAMESPACE", "watched")).await;
     owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
+    owner.apply(OF_A_MEMBER).await;
     let uids = async || {
         let mut uids = Vec::new();
         for namespace in ["watched", "watched--web"] {
@@ -96,10 +106,11 @@ async fn what_the_platform_wrote_stays_through_suspension_retirement_and_return(
     admin.gone("NetworkPolicy", "watched--web", "own-pods").await;
     assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "members go on to enter a suspended system");
     stage("Retired", "Retired").await;
-    admin.gone("RoleBinding", "watched--web", "own-account").await;
+    admin.gone("RoleBinding", "watched--web", "of-a-member").await;
     stage("Running", "Ready").await;
+    assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "a workload finds its rights when it comes back");
     told(&admin, "watched", "web", &["NetworkPolicy own-pods in watched--web was deleted", "suspended", "apply the policy again"]).await;
-    told(&admin, "watched", "web", &["RoleBinding own-account in watched--web was deleted", "members have no access"]).await;
+    told(&admin, "watched", "web", &["RoleBinding of-a-member in watched--web was deleted", "members have no access"]).await;
     // The cure that the events name works.
     owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
     admin.system_ready("watched", "web").await;

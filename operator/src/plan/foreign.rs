@@ -11,7 +11,7 @@ use crate::{
         approval::Contract,
     },
     children::{OPENS_NETWORK, member_words},
-    names::NamespaceName,
+    names::{DEPLOYER, NamespaceName},
     plan::{Plan, SpacePlan, contract::Standing, snapshot::Snapshot},
 };
 
@@ -51,6 +51,12 @@ fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
     }
 }
 
+/// Whether this lets in nobody but a workload of the namespace itself, whose pods end where members have no access.
+fn is_of_a_workload(space: &SpacePlan, opened: &str) -> bool {
+    let account = opened.strip_prefix("ServiceAccount/").and_then(|account| account.split_once('/'));
+    account.is_some_and(|(namespace, name)| namespace == space.namespace.as_str() && name != DEPLOYER)
+}
+
 fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
     let tolerance = &space.tolerance;
     match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
@@ -58,6 +64,7 @@ fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
         OPENS_NETWORK => Some(
             "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
         ),
+        _ if is_of_a_workload(space, opened) => None,
         _ if !tolerance.access => Some(
             "members have no access to the namespace of a retired or deleted system; apply the binding again when the system runs".into(),
         ),

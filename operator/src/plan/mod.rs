@@ -36,7 +36,7 @@ use crate::{
         foreign::{Tolerance, former_members},
         intent::{Intent, Tenant},
         ledger::Ledger,
-        owner::{Identity, Owner},
+        owner::{Identity, Owner, namespace_entry},
         quota::{Allocation, Books, Claim, Grant, hand_out},
         settings::Settings,
         site::{Site, Sites},
@@ -151,7 +151,9 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
         served: &served,
         ledger: ledger.as_ref(),
         quotas: &quotas,
-        uncounted: namespaces.iter().find(|namespace| quotas.get(namespace).is_none_or(|quota| !quota.counted)),
+        uncounted: namespaces
+            .iter()
+            .find(|namespace| !is_ending(snapshot, namespace) && quotas.get(namespace).is_none_or(|quota| !quota.counted)),
         standing: &standing,
     };
     let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
@@ -180,6 +182,12 @@ fn served(snapshot: &Snapshot) -> Amounts {
 #[must_use]
 pub fn ledger(snapshot: &Snapshot) -> Option<Ledger> {
     snapshot.tenant.as_ref()?.status.grants.as_deref().map(ledger::read)
+}
+
+/// Whether a namespace is being deleted: it takes nothing new in, and Kubernetes deletes its quota before the rest. What the ledger
+/// has for it stays reserved until it is gone.
+fn is_ending(snapshot: &Snapshot, namespace: &NamespaceName) -> bool {
+    namespace_entry(&snapshot.observed, namespace).is_some_and(|entry| entry.deleting)
 }
 
 /// The tenant's namespaces that exist.

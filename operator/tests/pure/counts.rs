@@ -1,11 +1,16 @@
 //! Counts of objects that a quota names.
 
-use govcloud::api::objects::OBJECT_CAPS;
+use govcloud::{
+    api::objects::OBJECT_CAPS,
+    children::namespace_index,
+    names::{NamespaceName, SystemName},
+    plan::snapshot::Snapshot,
+};
 use serde_json::{Value, json};
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH},
-    world::{object, settle, system, with_home},
+    world::{decide, object, settle, system, with_home},
 };
 
 /// What the quotas of home and workload namespace say, where the contract has these fields beside the others.
@@ -58,4 +63,26 @@ fn ports_of_nodes_are_there_for_load_balancers_and_none_without_either_type() {
             "{types} {objects}"
         );
     }
+}
+
+/// Kubernetes deletes the quota of a namespace that is being deleted before all that a finalizer holds back.
+#[test]
+fn a_deletion_that_hangs_holds_no_share_of_another_system_up_and_gives_nothing_of_its_own_away() {
+    let other = APPOINTMENTS.replace("name: appointments", "name: records");
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS), system(&other)]);
+    settle(&mut seen);
+    let ending = NamespaceName::new("health--appointments");
+    seen.systems[0].deleting = true;
+    seen.observed.retain(|key, entry| {
+        entry.deleting |= key.namespace == ending;
+        key.namespace != ending || key.kind == namespace_index()
+    });
+    let granted = |seen: &Snapshot, cpu: &str| {
+        let mut seen = seen.clone();
+        seen.systems[1] = system(&other.replace("requests.cpu: 8", &format!("requests.cpu: {cpu}")));
+        decide(&seen).0.allocation.grants[&SystemName::new("records")].clone()
+    };
+    assert_eq!(granted(&seen, "9").waiting, None);
+    let waiting = granted(&seen, "40").waiting.unwrap();
+    assert!(waiting.contains("requests.cpu: 40 wanted, 32 free (total 40, held by others 8)"), "{waiting}");
 }

@@ -86,12 +86,19 @@ fn what_members_wrote_goes_with_the_member_and_where_nobody_enters() {
     for (role, subjects) in [
         ("Role/reader", &["Group/health-owners"][..]),
         ("ClusterRole/govcloud:auditor", &["User/ci-health"]),
-        ("Role/reader", &["ServiceAccount/health--appointments/default"]),
+        ("Role/reader", &["ServiceAccount/health--appointments/deployer"]),
+        ("Role/reader", &["ServiceAccount/health--appointments/default", "ServiceAccount/health--other/default"]),
         ("Role/reader", &["ServiceAccount/health/robot", "User/ci-health"]),
     ] {
         assert!(!goes(role, subjects, "Running") && !goes(role, subjects, "Suspended"), "{role} {subjects:?}");
         assert!(goes(role, subjects, "Retired"), "{role} {subjects:?}");
     }
+    // A workload's own account has no pods any more where nobody enters, and needs its rights when the system comes back.
+    assert!(["Running", "Suspended", "Retired"].iter().all(|stage| !goes(
+        "Role/reader",
+        &["ServiceAccount/health--appointments/default"],
+        stage
+    )));
     for subjects in [&["User/gone"][..], &["User/gone", "Group/health-owners"]] {
         for stage in ["Running", "Suspended", "Retired"] {
             assert!(goes("Role/reader", subjects, stage), "{subjects:?} {stage}");

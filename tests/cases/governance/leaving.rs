@@ -24,7 +24,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {{name: by-account, namespace: {namespace}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}}
-subjects: [{{kind: ServiceAccount, name: default, namespace: {namespace}}}]
+subjects: [{{kind: ServiceAccount, name: default, namespace: leaving}}]
 "
         ))
         .await;
