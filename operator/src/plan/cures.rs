@@ -1,7 +1,7 @@
 //! What to do about a refusal, in terms of the two kinds: the words of whoever refused → the field to change.
 
 use crate::{
-    api::{Stage, objects::OBJECT_CAPS},
+    api::objects::OBJECT_CAPS,
     names::{LIMIT_RANGE, NamespaceName, QUOTA},
     plan::{quota::STANDARD_KEYS, refusals::Refusal},
 };
@@ -11,8 +11,6 @@ use crate::{
 pub struct Place<'a> {
     /// The workload namespace.
     pub namespace: &'a NamespaceName,
-    /// The stage of its system, if it is served.
-    pub stage: Option<Stage>,
     /// Keys of the tenant's total.
     pub keys: &'a [String],
 }
@@ -81,9 +79,6 @@ fn over_quota(refusal: &Refusal, place: Place) -> String {
     let (tenant, system) = (place.namespace.tenant(), place.namespace.system());
     let requested = refusal.cause.split_once("requested: ").and_then(|(_, rest)| rest.split_once(", used: "));
     let keys: Vec<&str> = requested.iter().flat_map(|(amounts, _)| amounts.split(',')).filter_map(|pair| pair.split('=').next()).collect();
-    if keys.contains(&"pods") && matches!(place.stage, Some(Stage::Suspended | Stage::Retired)) {
-        return "the system is suspended or retired, so no pod is created".to_owned();
-    }
     let is_share = |key: &&str| STANDARD_KEYS.contains(key) || place.keys.iter().any(|other| other == key);
     let (share, caps): (Vec<&str>, Vec<&str>) = keys.into_iter().partition(is_share);
     let (caps, others): (Vec<&str>, Vec<&str>) = caps.into_iter().partition(|key| OBJECT_CAPS.iter().any(|cap| cap.key == *key));
@@ -121,7 +116,7 @@ mod tests {
     use super::*;
     use crate::plan::refusals::read;
 
-    fn told(kind: &str, message: &str, stage: Stage) -> Option<String> {
+    fn told(kind: &str, message: &str) -> Option<String> {
         let event = json!({
             "metadata": { "namespace": "health--web" },
             "involvedObject": { "kind": kind, "name": "web" },
@@ -129,7 +124,7 @@ mod tests {
         });
         let namespace = NamespaceName::new("health--web");
         let keys = ["requests.example.com/gpu".to_owned()];
-        cure(&read(&event, |_| None).unwrap(), Place { namespace: &namespace, stage: Some(stage), keys: &keys })
+        cure(&read(&event, |_| None).unwrap(), Place { namespace: &namespace, keys: &keys })
     }
 
     #[test]
@@ -202,11 +197,9 @@ mod tests {
             ),
         ];
         for (kind, message, expected) in cases {
-            assert_eq!(told(kind, message, Stage::Running).as_deref(), Some(expected), "{message}");
+            assert_eq!(told(kind, message).as_deref(), Some(expected), "{message}");
         }
-        let full = cases[4].1;
-        assert_eq!(told("ReplicaSet", full, Stage::Suspended).as_deref(), Some("the system is suspended or retired, so no pod is created"));
         let by_rule = "Error creating: pods \"web-x8k2p\" is forbidden: rule images: write the digest";
-        assert_eq!(told("ReplicaSet", by_rule, Stage::Running), None);
+        assert_eq!(told("ReplicaSet", by_rule), None);
     }
 }

@@ -214,19 +214,28 @@ impl View<'_> {
 
     /// Which workload is refused what, why, and what to do about it.
     fn refused(&self, first: &Refusal, others: &[&Refusal]) -> String {
-        let (keys, stage) = match (&self.facts.intent.tenant, self.system) {
-            (Some(Ok(tenant)), Some(Ok(system))) => (tenant.quota.keys().cloned().collect(), Some(system.stage)),
-            _ => (Vec::new(), None),
+        let keys: Vec<String> = match &self.facts.intent.tenant {
+            Some(Ok(tenant)) => tenant.quota.keys().cloned().collect(),
+            _ => Vec::new(),
         };
-        let cure =
-            cure(first, Place { namespace: &self.namespace, stage, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
+        let cure = cure(first, Place { namespace: &self.namespace, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
         let names: Vec<String> = others.iter().take(NAMED).map(|refusal| refusal.workload.shown()).collect();
         let others = match others.len().saturating_sub(NAMED) {
             _ if names.is_empty() => String::new(),
             0 => format!("; also refused: {}", names.join(", ")),
             more => format!("; also refused: {} and {more} more", names.join(", ")),
         };
-        format!("Kubernetes cannot create {} of {}: {}{cure}{others}", first.objects, first.workload.shown(), first.cause)
+        let (objects, workload) = (first.objects, first.workload.shown());
+        // Whichever rule refuses them first, they are refused because of the stage.
+        match self.system {
+            Some(Ok(System { stage: stage @ (Stage::Suspended | Stage::Retired), .. })) => {
+                format!(
+                    "Kubernetes cannot create {objects} of {workload}: the system is {}, so it admits no new pods{others}",
+                    stage.as_str()
+                )
+            }
+            _ => format!("Kubernetes cannot create {objects} of {workload}: {}{cure}{others}", first.cause),
+        }
     }
 
     fn ready(&self, judged: &[Judgement]) -> Judgement {

@@ -68,6 +68,19 @@ fn available(seen: &mut Snapshot, refusals: Vec<Refusal>) -> (String, String) {
 }
 
 #[test]
+fn of_a_suspended_or_retired_system_the_stage_is_the_cause_whichever_rule_refuses_first() {
+    for stage in ["Suspended", "Retired"] {
+        let mut seen = with_home(HEALTH, vec![system(&APPOINTMENTS.replace("Running", stage))]);
+        settle(&mut seen);
+        let mut by_rule = refusal("web", 60, Seen::Lacking);
+        by_rule.cause = "rule images: spec.containers[web].image: \"a\" is not under a registry of this agency; allowed: none".into();
+        let (status, message) = available(&mut seen, vec![by_rule]);
+        let expected = format!("Kubernetes cannot create pods of ReplicaSet web: the system is {stage}, so it admits no new pods");
+        assert_eq!((status.as_str(), message), ("False", expected));
+    }
+}
+
+#[test]
 fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
     let mut seen = world();
     assert_eq!(available(&mut seen, vec![refusal("web", 60, Seen::NotYet)]).0, "True", "it may be cured already");
