@@ -16,7 +16,7 @@ mod world;
 
 use std::time::Instant;
 
-use govcloud::children::TABLE;
+use govcloud_core::children::TABLE;
 use serde_json::{Value, json};
 
 pub use judge::{Outcome, judge};

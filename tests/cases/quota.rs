@@ -13,7 +13,7 @@ use std::{
 
 use acceptance::audit;
 use futures::{StreamExt, pin_mut};
-use govcloud::plan::amount::Amount;
+use govcloud_core::model::amounts::Amount;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 

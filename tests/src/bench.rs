@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use futures::channel::mpsc;
 use futures::{StreamExt, TryStreamExt, stream};
-use govcloud::api::{AgencyTenant, HostedSystem};
+use govcloud_core::api::{AgencyTenant, HostedSystem};
 use kube::api::PostParams;
 use kube::core::DynamicObject;
 use kube::{Client, CustomResourceExt};
 use tokio::time::sleep;
 
-use crate::progress::Activity;
-use crate::{ControlPlane, Operator, manifests};
+use crate::{ControlPlane, Operator, manifests, progress::Activity};
 
 mod admission;
 mod drift;

@@ -14,9 +14,7 @@ use kube::Client;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::bound::Bound;
-use crate::progress::Activity;
-use crate::{access, go_program};
+use crate::{access, bound::Bound, go_program, progress::Activity};
 
 /// Environment variable with the kubeconfig of a cluster to use instead of starting one.
 pub const KUBECONFIG_VARIABLE: &str = "GOVCLOUD_KUBECONFIG";

@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build_layout;
-use crate::progress::Activity;
+use crate::{build_layout, progress::Activity};
 
 const KUBERNETES: (&str, &str, &str) = ("1", "37", "v1.37.2");
 const NO_GO: &str = "The control plane is built from Go modules, and there is no `go` on the PATH. \

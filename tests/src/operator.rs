@@ -20,9 +20,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::bound::{self, Bound};
-use crate::manifests::{self, Applier};
-use crate::{ControlPlane, access, aggregation, build_layout};
+use crate::{
+    ControlPlane, access, aggregation,
+    bound::{self, Bound},
+    build_layout,
+    manifests::{self, Applier},
+};
 
 const NAMESPACE: &str = "govcloud-system";
 const NAME: &str = "govcloud-operator";

@@ -7,10 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use kube::Client;
 
-use crate::bound::{self, Bound};
-use crate::go_program::CERT_MANAGER;
-use crate::manifests::{self, Applier};
-use crate::{ControlPlane, access, build_layout, operator};
+use crate::{
+    ControlPlane, access,
+    bound::{self, Bound},
+    build_layout,
+    go_program::CERT_MANAGER,
+    manifests::{self, Applier},
+    operator,
+};
 
 const NAME: &str = "cert-manager";
 const MODULE: &str = "github.com/cert-manager/cert-manager";

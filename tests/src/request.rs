@@ -6,15 +6,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use govcloud::api::AgencyTenant;
+use govcloud_core::api::AgencyTenant;
 use kube::api::{DynamicObject, PostParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::manifests::{self, Applier};
-use crate::{ControlPlane, access};
+use crate::{
+    ControlPlane, access,
+    manifests::{self, Applier},
+};
 
 const MANAGER: &str = "govcloud-install";
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered, select_all};
 use futures::{FutureExt, StreamExt};
-use govcloud::api::{AgencyTenant, HostedSystem};
+use govcloud_core::api::{AgencyTenant, HostedSystem};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};

@@ -4,6 +4,18 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use govcloud_core::{
+    model::{
+        names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT_UID, NamespaceName, TenantName, system_name_complaint, tenant_name_complaint},
+        snapshot::Snapshot,
+    },
+    plan::SpacePlan,
+    views::{
+        adoption::{changes, stays, usage},
+        foresight::{Foreseen, approve, foresee},
+        refusals::refusals,
+    },
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -12,16 +24,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{client, confirmed, settings};
-use crate::{
-    cluster::live::Live,
-    names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT_UID, NamespaceName, TenantName, system_name_complaint, tenant_name_complaint},
-    plan::{SpacePlan, snapshot::Snapshot},
-    views::{
-        adoption::{changes, stays, usage},
-        foresight::{Foreseen, approve, foresee},
-        refusals::refusals,
-    },
-};
+use crate::cluster::live::Live;
 
 #[derive(clap::Args)]
 #[command(
@@ -186,5 +189,5 @@ fn planned<'a>(foreseen: &'a Foreseen, name: &NamespaceName) -> anyhow::Result<(
 /// The labels of Pod Security among those that are planned.
 fn pod_security(planned: &Value) -> Value {
     let labels = planned["metadata"]["labels"].as_object().cloned().unwrap_or_default();
-    Value::Object(labels.into_iter().filter(|(key, _)| key.starts_with(crate::names::POD_SECURITY_PREFIX)).collect())
+    Value::Object(labels.into_iter().filter(|(key, _)| key.starts_with(govcloud_core::model::names::POD_SECURITY_PREFIX)).collect())
 }

@@ -1,6 +1,14 @@
 //! `govcloud approve`, `reject` and `suspend`: decide on the generation of a request that was shown, and on no other.
 
 use anyhow::{Context, bail};
+use govcloud_core::{
+    api::{
+        AgencyTenant,
+        approval::Decision,
+        conditions::{find, kind},
+    },
+    plan::contract::differences,
+};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
     Api, Client, ResourceExt,
@@ -9,11 +17,6 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{client, confirmed};
-use crate::{
-    api::{AgencyTenant, approval::Decision},
-    plan::contract::differences,
-    status::conditions::{find, kind},
-};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

@@ -3,8 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::Context;
-
-use crate::{api, cluster::permissions};
+use govcloud_core::{api, children::rbac};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -35,8 +34,8 @@ pub(super) fn print_role() -> anyhow::Result<()> {
 }
 
 fn role() -> anyhow::Result<String> {
-    let everywhere = serde_yaml::to_string(&permissions::cluster_role())?;
-    let at_home = serde_yaml::to_string(&permissions::lease_role())?;
+    let everywhere = serde_yaml::to_string(&rbac::cluster_role())?;
+    let at_home = serde_yaml::to_string(&rbac::lease_role())?;
     Ok(format!(
         "# Written by `govcloud role`: the table of children and a short fixed list.\n{everywhere}---\n\
         # Bound by a RoleBinding, in the operator's own namespace only: one replica leads, others stand by.\n{at_home}"

@@ -15,9 +15,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
+use govcloud_core::{api::approval::Decision, model::settings::Settings};
 use kube::Client;
-
-use crate::{api::approval::Decision, plan::settings::Settings};
 
 /// GovCloud: runs a government's shared private cloud on Kubernetes.
 #[derive(Parser)]

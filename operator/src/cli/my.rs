@@ -5,6 +5,13 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use comfy_table::{Table, presets::NOTHING};
+use govcloud_core::{
+    api::{
+        AgencyTenant,
+        conditions::{find, kind},
+    },
+    model::names::GROUP,
+};
 use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
 use kube::{
     Api, Client,
@@ -12,11 +19,6 @@ use kube::{
 };
 
 use super::client;
-use crate::{
-    api::AgencyTenant,
-    names::GROUP,
-    status::conditions::{find, kind},
-};
 
 pub(super) fn list() -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(run())

@@ -4,19 +4,14 @@
 use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
-use kube::Client;
-use serde_json::{Value, json};
-
-use super::{client, files, settings};
-use crate::{
+use govcloud_core::{
     api::AgencyTenantSpec,
-    cluster::{
-        dry_run::{Applied, Manner, apply},
-        live::Live,
+    model::{
+        names::{GROUP, TenantName},
+        settings::Settings,
+        snapshot::Snapshot,
     },
-    error::Error,
-    names::{GROUP, TenantName},
-    plan::{Goal, contract::differences, difference::between, intent::intent, settings::Settings, snapshot::Snapshot},
+    plan::{Goal, contract::differences, difference::between, intent::intent},
     views::{
         changes::{Row, approval, conflicts, problems, rows},
         foresight::{Foreseen, approve, foresee},
@@ -25,6 +20,17 @@ use crate::{
         refusals::refusals,
         three_way::LAST_APPLIED,
     },
+};
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::{client, files, settings};
+use crate::{
+    cluster::{
+        dry_run::{Applied, Manner, apply},
+        live::Live,
+    },
+    error::Error,
 };
 
 #[derive(clap::Args)]

@@ -4,13 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use govcloud_core::model::settings::{IngressController, Pods, Settings, label};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    cluster,
-    plan::settings::{IngressController, Pods, Settings, label},
-};
+use crate::cluster;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

@@ -3,32 +3,35 @@
 use std::{sync::Arc, time::Instant};
 
 use futures::{StreamExt, future::join_all, stream};
+use govcloud_core::{
+    children::{
+        Kind, Rank, TABLE, Write,
+        desired::Desired,
+        merge::{own_part, owner_of, with_foreign_labels},
+    },
+    model::{
+        names::{LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, QUOTA},
+        observed::{ChildKey, NAMESPACE},
+        outcome::{Failure, Outcome, Removed, SpaceOutcome},
+    },
+    plan::diff::{Change, Seen, SpaceChanges},
+};
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
     Api, Resource, ResourceExt,
-    api::{DeleteParams, ListParams, Preconditions},
+    api::{DeleteParams, ListParams, Patch, Preconditions},
 };
 use serde_json::Value;
 
 use super::{
     cache::Cache,
     connection::{Connection, patch as patch_by_us, post},
-    merge::{agreed, not_ours, own_part, owner_of, with_foreign_labels},
     object::Object,
     repairs::Repairs,
     streams::Source,
+    takeover::{agreed, not_ours},
 };
-use crate::{
-    children::{Kind, Rank, TABLE, Write},
-    error::Error,
-    names::{LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, QUOTA},
-    plan::{
-        desired::Desired,
-        diff::{Change, Seen, SpaceChanges},
-        outcome::{Failure, Outcome, Removed, SpaceOutcome},
-        snapshot::ChildKey,
-    },
-};
+use crate::error::Error;
 
 /// Namespaces of one tenant that are written at the same time.
 const NAMESPACES_AT_ONCE: usize = 8;
@@ -121,7 +124,7 @@ impl Writer {
             }
             Change::Evict => self.evict(namespace).await.map_err(|error| failure("Pod", "all", &error)),
             Change::Remove { uid } => {
-                let kind = TABLE[crate::children::namespace_index()];
+                let kind = TABLE[NAMESPACE];
                 let done = self.delete(kind, namespace, namespace.as_str(), uid).await;
                 done.map(|_| Done::Nothing).map_err(|error| failure(kind.kind, namespace.as_str(), &error))
             }
@@ -221,11 +224,11 @@ impl Writer {
         let api = self.api(desired.kind, &desired.namespace);
         let plural = desired.kind.plural;
         if desired.kind.write != Write::Guard {
-            let patch = own_part(desired, &live);
+            let patch = Patch::Merge(own_part(desired, live.json()));
             let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_by_us(), &patch)).await?;
             return self.settle(desired, &patched, Done::Changed);
         }
-        let merged = Object::new(with_foreign_labels(desired, &live))?;
+        let merged = Object::new(with_foreign_labels(desired, live.json()))?;
         match self.connection.request("update", plural, api.replace(&desired.name, &post(), &merged)).await {
             // The role of a binding cannot be changed: only a new binding helps. A guard is never taken away for that.
             Err(error)

@@ -9,6 +9,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use govcloud_core::{
+    api::{agency_tenant::KubernetesApi, approval::Contract},
+    children::TABLE,
+    model::{
+        api_server::{ApiServer, Part},
+        names::{NamespaceName, QUOTA, TenantName},
+        observed::{ChildKey, Entry, Observed, inside},
+        refusals::{self, LASTS, Refusal, Seen, Workload},
+        snapshot::{Definitions, Root, Snapshot, SystemRoot, TenantRoot},
+    },
+    plan::rivals::{concerned, rival},
+};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use tokio::sync::{Notify, mpsc::UnboundedSender};
@@ -19,18 +31,6 @@ use super::{
     pod_classes::Classes,
     shared_names::Names,
     streams::{Source, Streams},
-};
-
-use crate::{
-    api::{agency_tenant::KubernetesApi, approval::Contract},
-    children::TABLE,
-    names::{NamespaceName, QUOTA, TenantName},
-    plan::{
-        api_server::{ApiServer, Part},
-        refusals::{self, LASTS, Refusal, Seen, Workload},
-        rivals::{concerned, rival},
-        snapshot::{ChildKey, Definitions, Entry, Observed, Root, Snapshot, SystemRoot, TenantRoot, inside},
-    },
 };
 
 /// Workloads of a namespace whose refused pods are kept: members may write events too, so their number is bounded.
@@ -352,7 +352,7 @@ impl Cache {
         let contents = self.contents();
         let mut stages = BTreeMap::new();
         for root in contents.systems.values() {
-            *stages.entry(root.status.stage.map_or("None", crate::api::Stage::as_str)).or_default() += 1;
+            *stages.entry(root.status.stage.map_or("None", govcloud_core::api::Stage::as_str)).or_default() += 1;
         }
         stages
     }

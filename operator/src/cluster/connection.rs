@@ -3,6 +3,7 @@
 
 use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
+use govcloud_core::model::names::FIELD_MANAGER;
 use kube::{
     Api, Client,
     api::{PatchParams, PostParams},
@@ -10,7 +11,7 @@ use kube::{
 };
 
 use super::{cache::Cache, leader::Fence, metrics::Metrics, object::Object};
-use crate::{error::Error, names::FIELD_MANAGER};
+use crate::error::Error;
 
 /// Longest wait for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);

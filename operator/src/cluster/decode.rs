@@ -1,14 +1,17 @@
 //! Objects as the API server sends them, read for the caches.
 
+use govcloud_core::{
+    children::TABLE,
+    model::{
+        names::{NamespaceName, TenantName},
+        observed::ChildKey,
+        snapshot::{Root, Unreadable},
+    },
+};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::{object::Object, streams::Source};
-use crate::{
-    children::TABLE,
-    names::{NamespaceName, TenantName},
-    plan::snapshot::{ChildKey, Root, Unreadable},
-};
 
 /// The tenant in whose name an object stands.
 pub(super) fn tenant_of(source: Source, object: &Object) -> TenantName {

@@ -1,6 +1,7 @@
 //! What the API server would make of an object of the two kinds if it were applied: a dry run, in which schema, defaults and policies
 //! judge, and nothing is written.
 
+use govcloud_core::views::three_way::{merged, patch};
 use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
@@ -8,10 +9,7 @@ use kube::{
 use serde_json::{Value, json};
 
 use super::{object::Object, streams::Source, watch::resource};
-use crate::{
-    error::Error,
-    views::three_way::{merged, patch},
-};
+use crate::error::Error;
 
 /// A new object of which nobody knows when it will be created goes after all others.
 const LATEST: &str = "9999-01-01T00:00:00Z";

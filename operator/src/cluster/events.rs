@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use govcloud_core::api::{
+    Condition,
+    conditions::{find, kind, reason},
+};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tokio::{
@@ -14,10 +18,6 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::connection::Connection;
-use crate::{
-    api::Condition,
-    status::conditions::{find, kind, reason},
-};
 
 /// Events that may wait; more are lost.
 const WAITING: usize = 4096;

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use govcloud_core::model::names::{CANARY_PREFIX, POLICIES, POLICY_SELECTOR};
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     rbac::v1::ClusterRole,
@@ -16,10 +17,7 @@ use kube::{
 use tracing::{info, warn};
 
 use super::{cache::Cache, connection::Connection};
-use crate::{
-    error::Error,
-    names::{CANARY_PREFIX, POLICIES, POLICY_SELECTOR},
-};
+use crate::error::Error;
 
 /// Time between two looks: until all are in force, and from then on.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));

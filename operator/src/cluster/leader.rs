@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
+use govcloud_core::model::names::LEASE;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -23,7 +24,7 @@ use super::{
     connection::{Connection, post},
     lease::{Candidate, Lost, Moment, RENEW_WITHIN},
 };
-use crate::{error::Error, names::LEASE};
+use crate::error::Error;
 
 /// Time between two renewals.
 const RENEW_EVERY: Duration = Duration::from_secs(2);

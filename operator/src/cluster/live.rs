@@ -3,6 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use govcloud_core::{
+    children::TABLE,
+    model::{
+        names::{
+            ANNOTATION_ADOPT_INTO, ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, POLICY_SELECTOR, SystemName,
+            TenantName,
+        },
+        observed::NAMESPACE,
+        snapshot::Snapshot,
+    },
+    views::guard_rails::{GuardRails, Subject},
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
@@ -13,15 +25,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::{cache::Cache, object::Object, streams::Source, watch::resource};
-use crate::{
-    children::{TABLE, namespace_index},
-    error::Error,
-    names::{
-        ANNOTATION_ADOPT_INTO, ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, POLICY_SELECTOR, SystemName, TenantName,
-    },
-    plan::snapshot::Snapshot,
-    views::guard_rails::{GuardRails, Subject},
-};
+use crate::error::Error;
 
 /// Kinds of objects on which the guard rails have a say: group, version, kind, plural.
 const JUDGED: [(&str, &str, &str, &str); 10] = [
@@ -115,7 +119,7 @@ impl Live {
     }
 
     async fn namespaces(&mut self, tenant: &TenantName, mut names: BTreeSet<NamespaceName>) -> Result<(), Error> {
-        let api = Api::<Object>::all_with(self.client.clone(), &resource(Source::Children(namespace_index())));
+        let api = Api::<Object>::all_with(self.client.clone(), &resource(Source::Children(NAMESPACE)));
         let labelled = api.list(&ListParams::default().labels(&format!("{LABEL_TENANT}={tenant}"))).await;
         // Without that right one sees those by name, and misses those of systems that are not declared any more.
         if let Some(found) = self.readable(&format!("namespaces of {tenant} beside those of its declared systems"), labelled)? {
@@ -125,7 +129,7 @@ impl Live {
             let found = api.get_opt(name.as_str()).await;
             let Some(namespace) = self.readable(&format!("namespace {name}"), found)?.flatten() else { continue };
             if namespace.labels().contains_key(LABEL_TENANT) {
-                self.take(Source::Children(namespace_index()), &namespace);
+                self.take(Source::Children(NAMESPACE), &namespace);
                 self.keep(tenant, &name, &namespace);
                 self.children(&name).await?;
             } else {
@@ -146,7 +150,7 @@ impl Live {
 
     async fn children(&mut self, namespace: &NamespaceName) -> Result<(), Error> {
         for (index, kind) in TABLE.iter().enumerate() {
-            if kind.is_namespace() || matches!(kind.build, crate::children::Build::Entrance(_)) {
+            if kind.is_namespace() || matches!(kind.build, govcloud_core::children::Build::Entrance(_)) {
                 continue;
             }
             let parameters = if kind.opens.is_some() { ListParams::default() } else { ListParams::default().labels(LABEL_TENANT) };
@@ -209,7 +213,7 @@ impl Live {
     /// # Errors
     /// Where the API server does not answer.
     pub async fn namesakes(&mut self, namespace: &NamespaceName) -> Result<Vec<Subject>, Error> {
-        let inside = TABLE.iter().filter(|kind| !kind.is_namespace() && !matches!(kind.build, crate::children::Build::Entrance(_)));
+        let inside = TABLE.iter().filter(|kind| !kind.is_namespace() && !matches!(kind.build, govcloud_core::children::Build::Entrance(_)));
         let kinds: Vec<ApiResource> = inside.map(|kind| kind.resource()).collect();
         self.subjects(namespace, &kinds).await
     }

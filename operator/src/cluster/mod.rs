@@ -11,10 +11,8 @@ mod http;
 mod leader;
 mod lease;
 pub mod live;
-mod merge;
 mod metrics;
 mod object;
-pub mod permissions;
 mod pod_classes;
 mod queue;
 mod reconcile;
@@ -24,6 +22,7 @@ mod run;
 mod shared_names;
 mod streams;
 mod tags;
+mod takeover;
 mod watch;
 mod workloads;
 

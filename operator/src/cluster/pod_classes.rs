@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use govcloud_core::model::pod_classes::{PodClasses, default_value, scheduling};
 use kube::ResourceExt;
 
 use super::{object::Object, streams::Source};
-use crate::plan::pod_classes::{PodClasses, default_value, scheduling};
 
 /// The classes that are there.
 #[derive(Default)]

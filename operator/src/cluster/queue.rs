@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::StreamExt;
+use govcloud_core::model::names::TenantName;
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::{
     sync::{mpsc, watch},
@@ -21,7 +22,7 @@ use super::{
     metrics::Metrics,
     reconcile::{Context, Next, reconcile},
 };
-use crate::{error::Error, names::TenantName};
+use crate::error::Error;
 
 /// First and longest wait before a tenant that failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(15));

@@ -6,29 +6,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+use govcloud_core::{
+    api::approval::Contract,
+    children::{Rank, TABLE},
+    model::{
+        names::{ANNOTATION_CONTRACT, DEPLOYER, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
+        observed::{ChildKey, Entry, NAMESPACE, inside},
+        ownership::namespace_entry,
+        settings::Settings,
+        snapshot::{Kept, Snapshot, TenantRoot},
+    },
+    plan::{
+        self,
+        diff::diff,
+        intent::intent,
+        plan,
+        release::{Release, release},
+    },
+    status::{Facts, system, tenant},
+};
 use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
 use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, tags::Found, watch::resource};
-use crate::{
-    api::approval::Contract,
-    children::{Rank, TABLE, namespace_index},
-    error::Error,
-    names::{ANNOTATION_CONTRACT, DEPLOYER, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
-    plan::{
-        self,
-        contract::Kept,
-        diff::diff,
-        intent::intent,
-        owner::namespace_entry,
-        plan,
-        release::{Release, release},
-        settings::Settings,
-        snapshot::{ChildKey, Entry, Snapshot, TenantRoot, inside},
-    },
-    status::{Facts, system, tenant},
-};
+use crate::error::Error;
 
 /// Definitions without which nothing may be destroyed.
 const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
@@ -155,7 +157,7 @@ impl Context {
 
     /// The copy of the contract, if the home namespace is that of the tenant with this UID.
     async fn ask_for_copy(&self, snapshot: &Snapshot, uid: fn(&TenantRoot) -> Option<&str>) -> Result<Option<Kept>, Error> {
-        let namespaces = self.connection.api(&resource(Source::Children(namespace_index())), "");
+        let namespaces = self.connection.api(&resource(Source::Children(NAMESPACE)), "");
         let home = self.connection.request("get", "namespaces", namespaces.get_opt(snapshot.name.as_str())).await?;
         let uid = snapshot.tenant.as_ref().and_then(uid);
         let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).map(String::as_str) == uid);
@@ -204,7 +206,7 @@ impl Context {
 
     /// The ledger gives an entry up with its namespace, and that may only not have come through yet.
     async fn ask_for_namespace(&self, namespace: &NamespaceName) -> Result<(), Error> {
-        let source = Source::Children(namespace_index());
+        let source = Source::Children(NAMESPACE);
         let namespaces = self.connection.api(&resource(source), "");
         match self.connection.request("get", "namespaces", namespaces.get_opt(namespace.as_str())).await? {
             Some(found) if found.labels().contains_key(LABEL_TENANT) => {
@@ -300,6 +302,6 @@ fn undeclared(snapshot: &Snapshot) -> Vec<SystemName> {
         let quota = inside(&snapshot.observed, namespace).find_map(|(_, entry)| entry.quota.as_ref());
         quota.is_some_and(|quota| quota.is_drained()) && !inside(&snapshot.observed, namespace).any(open)
     };
-    let namespaces = snapshot.observed.keys().filter(|key| key.kind == namespace_index()).map(|key| &key.namespace);
+    let namespaces = snapshot.observed.keys().filter(|key| key.kind == NAMESPACE).map(|key| &key.namespace);
     namespaces.filter(|namespace| !closed(namespace)).filter_map(NamespaceName::system).filter(|system| !declared(system)).collect()
 }

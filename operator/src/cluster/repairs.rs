@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{error::Error, plan::snapshot::ChildKey};
+use govcloud_core::model::observed::ChildKey;
+
+use crate::error::Error;
 
 /// Repairs that come at once.
 const FREE: u32 = 5;
@@ -62,7 +64,7 @@ impl Repairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::NamespaceName;
+    use govcloud_core::model::names::NamespaceName;
 
     fn key() -> ChildKey {
         ChildKey { namespace: NamespaceName::new("health--web"), kind: 1, name: "govcloud-isolation".into() }

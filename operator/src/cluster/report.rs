@@ -7,6 +7,16 @@ use std::{
 };
 
 use futures::future::join_all;
+use govcloud_core::{
+    api::{AgencyTenantStatus, Condition, HostedSystemStatus, conditions::reason},
+    model::{
+        names::{FINALIZER, SystemName, TenantName},
+        outcome::Outcome,
+        snapshot::{Root, Snapshot},
+    },
+    plan::release::{Release, wants_hold},
+    status::tenant::differ_in_use_only,
+};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Api, Resource, ResourceExt, api::Patch};
 use serde::Serialize;
@@ -20,17 +30,7 @@ use super::{
     streams::{Source, plural},
     watch::resource,
 };
-use crate::{
-    api::{AgencyTenantStatus, Condition, HostedSystemStatus},
-    error::Error,
-    names::{FINALIZER, SystemName, TenantName},
-    plan::{
-        outcome::Outcome,
-        release::{Release, wants_hold},
-        snapshot::{Root, Snapshot},
-    },
-    status::{conditions::reason, tenant::differ_in_use_only},
-};
+use crate::error::Error;
 
 /// Figures of use are written at most so often.
 const USE_INTERVAL: Duration = Duration::from_mins(1);

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
+use govcloud_core::model::settings::Settings;
 use kube::{Client, Config};
 use tokio::{
     net::TcpListener,
@@ -28,7 +29,6 @@ use super::{
     watch::follow,
     workloads::follow_refused,
 };
-use crate::plan::settings::Settings;
 
 /// Longest wait for the running reconciles at the end.
 const GRACE: Duration = Duration::from_secs(8);

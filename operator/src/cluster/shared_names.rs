@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::{
+use govcloud_core::model::{
     names::NamespaceName,
-    plan::snapshot::{ChildKey, Entry},
+    observed::{ChildKey, Entry},
 };
 
 /// Names in use, and for a while those that were.
@@ -49,7 +49,7 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         for number in 0..3 * FEW {
             let object = serde_json::json!({ "metadata": { "uid": number.to_string() } });
-            let mut entry = crate::children::TABLE[0].entry(&object);
+            let mut entry = govcloud_core::children::TABLE[0].entry(&object);
             let mut key = ChildKey { namespace: NamespaceName::new(format!("t--{number}")), kind: 0, name: "same".into() };
             names.share(&mut key, &mut entry);
         }

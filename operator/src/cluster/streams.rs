@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{children::TABLE, plan::api_server::Part};
+use govcloud_core::{children::TABLE, model::api_server::Part};
 
 /// A stream that failed less than this ago is failing: watches try again within 10 s.
 const FAILURE_LASTS: Duration = Duration::from_secs(15);

@@ -6,20 +6,23 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use govcloud_core::{
+    model::{
+        names::{NamespaceName, TenantName},
+        ownership::namespace_entry,
+        snapshot::Snapshot,
+        tags::Tags,
+    },
+    plan::{
+        intent::Intent,
+        tags::{by_tag, required},
+    },
+};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{api::ListParams, core::ApiResource};
 use tracing::debug;
 
 use super::{connection::Connection, object::Object};
-use crate::{
-    names::{NamespaceName, TenantName},
-    plan::{
-        intent::Intent,
-        owner::namespace_entry,
-        snapshot::Snapshot,
-        tags::{Tags, by_tag, required},
-    },
-};
 
 /// What was found, by namespace. Forgotten where no digests are required any more, so that it is looked for when they are again.
 #[derive(Default)]

@@ -3,6 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
+use govcloud_core::{
+    api::{AgencyTenant, HostedSystem},
+    children::TABLE,
+    model::{
+        api_server::{self, Part},
+        names::{LABEL_TENANT, TenantName},
+    },
+};
 use k8s_openapi::api::{core::v1::Service, discovery::v1::EndpointSlice};
 use kube::{
     Api, Client, CustomResourceExt, ResourceExt,
@@ -22,13 +30,7 @@ use super::{
     object::Object,
     streams::{Source, plural},
 };
-use crate::{
-    api::{AgencyTenant, HostedSystem},
-    children::TABLE,
-    error::{Error, with_causes},
-    names::{LABEL_TENANT, TenantName},
-    plan::api_server::{self, Part},
-};
+use crate::error::{Error, with_causes};
 
 /// Seconds after which the API server ends a watch, and it goes on anew: a connection that fell silent blinds no longer.
 const LASTS: u32 = 60;

@@ -4,6 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
+use govcloud_core::model::{
+    refusals::Workload,
+    workloads::{KINDS, is_cured},
+};
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client,
@@ -23,10 +27,6 @@ use super::{
     cache::{Cache, Look},
     object::Object,
     watch::{Failure, Patience},
-};
-use crate::plan::{
-    refusals::Workload,
-    workloads::{KINDS, is_cured},
 };
 
 /// Workloads that are watched at once; of more it is told until it is too old.

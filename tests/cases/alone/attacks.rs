@@ -7,7 +7,7 @@ use acceptance::{
     manifests::{self, Applier},
     workspace,
 };
-use govcloud::names::POLICIES;
+use govcloud_core::model::names::POLICIES;
 use kube::{
     ResourceExt,
     api::{DynamicObject, PostParams},

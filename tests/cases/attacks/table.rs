@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, iter};
 
-use govcloud::names::POLICIES;
+use govcloud_core::model::names::POLICIES;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use acceptance::{Operator, manifests, workspace};
-use govcloud::names::POLICIES;
+use govcloud_core::model::names::POLICIES;
 use kube::{ResourceExt, api::DeleteParams};
 
 use crate::{

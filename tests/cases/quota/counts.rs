@@ -1,6 +1,6 @@
 //! Counts of objects: generous by default, raised by the contract, refused in words beyond.
 
-use govcloud::api::objects::OBJECT_CAPS;
+use govcloud_core::api::objects::OBJECT_CAPS;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::future::{join_all, try_join_all};
-use govcloud::names::{CANARY_PREFIX, POLICIES};
+use govcloud_core::model::names::{CANARY_PREFIX, POLICIES};
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::ClusterRole;

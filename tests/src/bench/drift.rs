@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use govcloud::children::TABLE;
-use govcloud::names::{LABEL_TENANT, NETWORK_POLICY, QUOTA};
+use govcloud_core::{
+    children::TABLE,
+    model::names::{LABEL_TENANT, NETWORK_POLICY, QUOTA},
+};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use futures::stream::{BoxStream, select_all};
-use govcloud::api::{AgencyTenant, HostedSystem};
-use govcloud::names::LABEL_TENANT;
+use govcloud_core::{
+    api::{AgencyTenant, HostedSystem},
+    model::names::LABEL_TENANT,
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::core::{ApiResource, DynamicObject};
@@ -17,8 +19,10 @@ use kube::{Api, Client, CustomResourceExt, ResourceExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::load::Agency;
-use crate::manifests;
-use crate::rollout::{Item, State};
+use crate::{
+    manifests,
+    rollout::{Item, State},
+};
 
 /// Longest wait for the first listing.
 const LISTED_WITHIN: Duration = Duration::from_secs(30);

@@ -84,5 +84,5 @@ async fn set_status(client: &Client, write: &Write, uid: &str, version: &str) ->
 }
 
 fn by_operator() -> PostParams {
-    PostParams { field_manager: Some(govcloud::names::FIELD_MANAGER.into()), dry_run: false }
+    PostParams { field_manager: Some(govcloud_core::model::names::FIELD_MANAGER.into()), dry_run: false }
 }

@@ -91,7 +91,7 @@ impl Requests {
             match object.resource.as_str() {
                 "hostedsystems" => true,
                 "events" => namespace != "default",
-                _ => namespace.contains(govcloud::names::SEPARATOR),
+                _ => namespace.contains(govcloud_core::model::names::SEPARATOR),
             }
         };
         self.writes().into_iter().filter(of_a_system).count()

@@ -4,17 +4,22 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context, Result, bail};
-use govcloud::api::{AgencyTenantStatus, HostedSystemStatus};
-use govcloud::children::Rank;
-use govcloud::names::{FINALIZER, NamespaceName, TenantName};
-use govcloud::plan::desired::Desired;
-use govcloud::plan::diff::{Change, diff};
-use govcloud::plan::intent::intent;
-use govcloud::plan::outcome::{Outcome, SpaceOutcome};
-use govcloud::plan::plan;
-use govcloud::plan::settings::Settings;
-use govcloud::plan::snapshot::{Definitions, Root, Snapshot};
-use govcloud::status::{Facts, system, tenant};
+use govcloud_core::{
+    api::{AgencyTenantStatus, HostedSystemStatus},
+    children::{Rank, desired::Desired},
+    model::{
+        names::{FINALIZER, NamespaceName, TenantName},
+        outcome::{Outcome, SpaceOutcome},
+        settings::Settings,
+        snapshot::{Definitions, Root, Snapshot},
+    },
+    plan::{
+        diff::{Change, diff},
+        intent::intent,
+        plan,
+    },
+    status::{Facts, system, tenant},
+};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{CustomResourceExt, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -60,14 +65,14 @@ pub struct Setup {
 pub fn setup(agency: &Agency) -> Result<Setup> {
     let mut paper = Paper { snapshot: snapshot(agency)?, created: BTreeMap::new() };
     paper.settle().with_context(|| format!("planning the setup of {}", agency.name()))?;
-    let tenant_kind = govcloud::api::AgencyTenant::api_resource();
-    let system_kind = govcloud::api::HostedSystem::api_resource();
+    let tenant_kind = govcloud_core::api::AgencyTenant::api_resource();
+    let system_kind = govcloud_core::api::HostedSystem::api_resource();
     let name = TenantName::new(agency.name());
     let status = &paper.snapshot.tenant.as_ref().context("there is no tenant")?.status;
     let tenant = root_write(&tenant_kind, &agency.tenant, &json!(status))?;
     let mut systems = Vec::new();
     for (object, root) in agency.systems.iter().zip(&paper.snapshot.systems) {
-        let namespace = name.workload(&govcloud::names::SystemName::new(object.name_any()));
+        let namespace = name.workload(&govcloud_core::model::names::SystemName::new(object.name_any()));
         systems.push((root_write(&system_kind, object, &json!(root.status))?, space(paper.created.remove(&namespace))?));
     }
     let mut at_home = paper.created.remove(&name.home()).unwrap_or_default();

@@ -1,0 +1,38 @@
+//! Grants the members of a tenant access to their own `AgencyTenant`. The Owners' is the one binding that exists before anything is approved.
+//! That of Deployers and Auditors exists only where there are any: each request of the cluster is judged by every such binding.
+
+use serde_json::{Value, json};
+
+use super::{
+    Build, Kind, Rank, Write,
+    role_binding::{RBAC, subjects},
+};
+use crate::{api::agency_tenant::Role, model::namespace::Entrance};
+
+pub(super) static KIND: Kind = Kind {
+    group: "rbac.authorization.k8s.io",
+    version: "v1",
+    kind: "ClusterRoleBinding",
+    plural: "clusterrolebindings",
+    rank: Rank::Access,
+    write: Write::Guard,
+    build: Build::Entrance(build),
+    content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
+    figures: None,
+    prime: None,
+    narrow: Some(super::role_binding::narrow),
+    opens: None,
+};
+
+fn build(entrance: &Entrance) -> Vec<Value> {
+    let binding = |name: String, subjects: Vec<Value>| {
+        json!({
+            "metadata": { "name": name },
+            "roleRef": { "apiGroup": RBAC, "kind": "ClusterRole", "name": name },
+            "subjects": subjects,
+        })
+    };
+    let owners = binding(entrance.tenant.entrance(), subjects(entrance.members, &[Role::Owner]));
+    let view = || binding(entrance.tenant.view(), subjects(entrance.members, &[Role::Deployer, Role::Auditor]));
+    std::iter::once(owners).chain(entrance.has_viewers().then(view)).collect()
+}

@@ -1,0 +1,184 @@
+//! The namespace itself: created with its Pod Security level and its tenant, before anything is in it.
+
+use ipnet::IpNet;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_binding::member_words};
+use crate::{
+    api::{
+        agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
+        allowances::ServiceType,
+        hosted_system::WithinSystem,
+    },
+    model::{
+        names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
+        namespace::{Access, Space},
+        observed::Remaining,
+        tenant::Exit,
+    },
+};
+
+/// Where images need no digest. Anything else, and nothing at all, requires one.
+pub(super) const OPTIONAL: &str = "Optional";
+
+pub(super) static KIND: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "Namespace",
+    plural: "namespaces",
+    rank: Rank::Namespace,
+    write: Write::Namespace,
+    build: Build::Inside(build),
+    content: |_| Value::Null, // its marks are all that is ours
+    figures: None,
+    prime: None,
+    narrow: None,
+    opens: None,
+};
+
+/// What is left in a namespace that is being deleted; none of one that is not.
+pub(super) fn remaining(object: &Value) -> Option<Box<Remaining>> {
+    let since: Timestamp = object["metadata"]["deletionTimestamp"].as_str()?.parse().ok()?;
+    let mut remaining = Remaining { since: since.as_second(), ..Remaining::default() };
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    for condition in conditions.filter(|condition| condition["status"] == "True") {
+        let message = condition["message"].as_str().unwrap_or_default();
+        match condition["type"].as_str() {
+            Some("NamespaceFinalizersRemaining") => {
+                remaining.finalizers = true;
+                remaining.of_kubernetes = finalizers(message).all(is_of_kubernetes);
+            }
+            Some("NamespaceDeletionDiscoveryFailure" | "NamespaceDeletionGroupVersionParsingFailure") => remaining.undiscovered = true,
+            Some("NamespaceDeletionContentFailure" | "NamespaceContentRemaining") => {}
+            _ => continue,
+        }
+        let separator = if remaining.messages.is_empty() { "" } else { "; " };
+        remaining.messages = format!("{}{separator}{message}", remaining.messages);
+    }
+    Some(Box::new(remaining))
+}
+
+/// The finalizers in `... has finalizers remaining: example.com/a in 1 resource instances, example.com/b in 2 resource instances`.
+fn finalizers(message: &str) -> impl Iterator<Item = &str> {
+    let list = message.split_once("remaining: ").map_or("", |(_, list)| list);
+    list.split(", ").filter_map(|entry| entry.split(" in ").next())
+}
+
+fn is_of_kubernetes(finalizer: &str) -> bool {
+    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
+    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
+}
+
+fn build(space: &Space) -> Vec<Value> {
+    let level = match space.tenant.pod_security {
+        PodSecurity::Restricted => "restricted",
+        PodSecurity::Baseline => "baseline",
+    };
+    vec![json!({
+        "metadata": {
+            "name": space.namespace.as_str(),
+            "labels": {
+                "pod-security.kubernetes.io/enforce": level,
+                "pod-security.kubernetes.io/enforce-version": "latest",
+                "pod-security.kubernetes.io/audit": "restricted",
+                "pod-security.kubernetes.io/audit-version": "latest",
+                "pod-security.kubernetes.io/warn": "restricted",
+                "pod-security.kubernetes.io/warn-version": "latest",
+            },
+            "annotations": annotations(space),
+        },
+    })]
+}
+
+fn annotations(space: &Space) -> Map<String, Value> {
+    let display_name = (ANNOTATION_DISPLAY_NAME.to_owned(), json!(space.display_name));
+    // What is closed opens nothing any more, and its end must not depend on how much the contract says: it only ever gets less.
+    if space.access == Access::Closed {
+        return Map::from_iter([display_name]);
+    }
+    let copy = Some(&space.tenant.copy).filter(|copy| space.system.is_none() && !copy.is_empty());
+    let copy = copy.map(|copy| (ANNOTATION_CONTRACT.to_owned(), json!(copy)));
+    guard_rails(space).into_iter().chain([display_name]).chain(copy).collect()
+}
+
+/// The contract in the form that the guard rails read. What is missing allows nothing.
+fn guard_rails(space: &Space) -> Map<String, Value> {
+    let (tenant, allow) = (space.tenant, &space.tenant.allow);
+    let digests = if tenant.images.require_digest.applies(space.testing) { "Required" } else { OPTIONAL };
+    let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
+    let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
+    let mut members: Vec<String> = tenant.members.iter().map(member_words).collect();
+    members.sort();
+    let lines = [
+        (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
+        (rails::IMAGE_DIGESTS, digests.to_owned()),
+        (rails::REQUIRE_DIGEST, if space.system.is_none() { tenant.images.require_digest.as_str() } else { "" }.to_owned()),
+        (rails::DOMAINS, tenant.domains.join(",")),
+        (rails::SERVICE_TYPES, types.join(",")),
+        (rails::STORAGE_CLASSES, allow.storage_classes.join(",")),
+        (rails::INGRESS_CLASSES, allow.ingress_classes.join(",")),
+        (rails::PRIORITY_CLASSES, allow.priority_classes.join(",")),
+        (rails::DEFAULT_PRIORITY_CLASS, space.pod_classes.default_priority().unwrap_or_default().to_owned()),
+        (rails::RUNTIME_CLASSES, allow.runtime_classes.join(",")),
+        (rails::RUNTIME_CLASS_NODES, space.pod_classes.lines(&allow.runtime_classes, |class| &class.nodes).join(",")),
+        (rails::RUNTIME_CLASS_TOLERATIONS, space.pod_classes.lines(&allow.runtime_classes, |class| &class.tolerations).join(",")),
+        (rails::NODE_POOLS, allow.node_pools.join(",")),
+        (rails::DEVICES, devices.join(",")),
+        (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
+        (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
+        (rails::PLATFORM_PEERS, platform_peers(space).join("\n")),
+        (rails::WITHIN_SYSTEM, if space.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
+        (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
+        (rails::MEMBERS, members.join("\n")),
+    ];
+    lines.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key.to_owned(), json!(text))).collect()
+}
+
+fn exit(exit: &Exit) -> String {
+    let ports: Vec<String> = exit.ports.iter().map(|port| format!("{port}/{}", exit.protocol.as_str())).collect();
+    format!("{}={}", exit.range, ports.join(";"))
+}
+
+fn api_server(space: &Space) -> String {
+    let entries = space.api_server.iter().map(|server| format!("{}={}/TCP", IpNet::from(server.ip()), server.port()));
+    entries.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminating(conditions: &Value) -> Remaining {
+        let metadata = json!({ "deletionTimestamp": "1970-01-01T00:01:40Z" });
+        *remaining(&json!({ "metadata": metadata, "status": { "conditions": conditions } })).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_in_a_namespace_is_what_its_own_conditions_say() {
+        assert_eq!(remaining(&json!({ "metadata": { "name": "health" } })), None);
+        let told = terminating(&json!([
+            { "type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "All resources successfully discovered" },
+            { "type": "NamespaceContentRemaining", "status": "True", "message": "Some resources are remaining: configmaps. has 1 resource instances" },
+            { "type": "NamespaceFinalizersRemaining", "status": "True", "message": "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances" },
+        ]));
+        let messages = "Some resources are remaining: configmaps. has 1 resource instances; \
+                        Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances";
+        let expected = Remaining { since: 100, messages: messages.into(), finalizers: true, ..Remaining::default() };
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn finalizers_of_kubernetes_itself_are_told_apart() {
+        for (finalizers, of_kubernetes) in [
+            ("kubernetes.io/pvc-protection in 1 resource instances", true),
+            ("foregroundDeletion in 1 resource instances, batch.kubernetes.io/job-tracking in 2 resource instances", true),
+            ("kubernetes.io/pvc-protection in 1 resource instances, kubernetes.io.example/x in 1 resource instances", false),
+        ] {
+            let message = format!("Some content in the namespace has finalizers remaining: {finalizers}");
+            let told = terminating(&json!([{ "type": "NamespaceFinalizersRemaining", "status": "True", "message": message }]));
+            assert_eq!(told.of_kubernetes, of_kubernetes, "{finalizers}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Isolation: nothing in, nothing out, but what the contract opens. One policy selects every pod of the namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+use serde_json::{Map, Value, json};
+
+use super::{Build, Kind, Rank, Write};
+use crate::{
+    api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
+    model::{
+        names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY, NamespaceName, TenantName},
+        namespace::{Access, Space},
+        settings::{Pods, Settings},
+        tenant::Exit,
+    },
+};
+
+pub(super) static KIND: Kind = Kind {
+    group: "networking.k8s.io",
+    version: "v1",
+    kind: "NetworkPolicy",
+    plural: "networkpolicies",
+    rank: Rank::Guard,
+    write: Write::Guard,
+    build: Build::Inside(build),
+    content: |object| object["spec"].clone(),
+    figures: None,
+    prime: None,
+    narrow: None,
+    opens: Some(opens),
+};
+
+/// What a policy opens that has any rule.
+pub const OPENS_NETWORK: &str = "Network";
+
+fn build(space: &Space) -> Vec<Value> {
+    let open = space.access == Access::Open;
+    vec![json!({
+        "metadata": { "name": NETWORK_POLICY },
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": if open { ingress(space) } else { Vec::new() },
+            "egress": if open { egress(space) } else { Vec::new() },
+        },
+    })]
+}
+
+fn ingress(space: &Space) -> Vec<Value> {
+    rules("from", [neighbours(space), callers(space).into_iter().map(pods).collect()])
+}
+
+fn egress(space: &Space) -> Vec<Value> {
+    let mut rules = rules("to", [neighbours(space)]);
+    rules.push(dns(space));
+    rules.extend(space.tenant.egress.iter().map(exit));
+    rules.extend(api_server(space));
+    rules
+}
+
+/// A rule for each list of peers that is not empty: an empty one would open to everybody.
+fn rules<const N: usize>(direction: &str, peers: [Vec<Value>; N]) -> Vec<Value> {
+    peers.into_iter().filter(|peers| !peers.is_empty()).map(|peers| json!({ direction: peers })).collect()
+}
+
+/// The pods of the namespace itself, unless its system keeps them apart, and, where the agency allows it, of its other systems.
+fn neighbours(space: &Space) -> Vec<Value> {
+    let of_the_agency = json!({ LABEL_TENANT_UID: space.tenant.identity.uid });
+    match (space.within_system, space.tenant.between_systems) {
+        (WithinSystem::Allow, BetweenSystems::Deny) => vec![json!({ "podSelector": {} })],
+        (WithinSystem::Allow, BetweenSystems::Allow) => {
+            vec![json!({ "podSelector": {} }), json!({ "namespaceSelector": { "matchLabels": of_the_agency } })]
+        }
+        (WithinSystem::Deny, BetweenSystems::Deny) => Vec::new(),
+        (WithinSystem::Deny, BetweenSystems::Allow) => {
+            let others = json!([{ "key": LABEL_NAMESPACE_NAME, "operator": "NotIn", "values": [space.namespace.as_str()] }]);
+            vec![json!({ "namespaceSelector": { "matchLabels": of_the_agency, "matchExpressions": others } })]
+        }
+    }
+}
+
+/// Pods of the platform that reach those of the agency: by all ports, for an Ingress or a scrape may name any.
+fn callers<'a>(space: &Space<'a>) -> Vec<&'a Pods> {
+    space.settings.callers(&space.tenant.allow.ingress_classes)
+}
+
+fn pods(pods: &Pods) -> Value {
+    let mut peer = json!({ "namespaceSelector": { "matchLabels": { LABEL_NAMESPACE_NAME: pods.namespace } } });
+    if !pods.labels.is_empty() {
+        peer["podSelector"] = json!({ "matchLabels": pods.labels });
+    }
+    peer
+}
+
+fn dns_servers(space: &Space) -> Pods {
+    Pods { namespace: space.settings.dns_namespace.clone(), labels: space.settings.dns_selector.clone() }
+}
+
+fn dns(space: &Space) -> Value {
+    let port = space.settings.dns_port;
+    let caches = space.settings.dns_caches.iter().map(|address| json!({ "ipBlock": { "cidr": IpNet::from(*address).to_string() } }));
+    json!({
+        "to": std::iter::once(pods(&dns_servers(space))).chain(caches).collect::<Vec<_>>(),
+        "ports": [{ "protocol": "UDP", "port": port }, { "protocol": "TCP", "port": port }],
+    })
+}
+
+fn exit(exit: &Exit) -> Value {
+    let except: Vec<String> = exit.except.iter().map(ToString::to_string).collect();
+    let ports: Vec<Value> = exit.ports.iter().map(|port| json!({ "protocol": exit.protocol.as_str(), "port": port })).collect();
+    json!({ "to": [{ "ipBlock": { "cidr": exit.range.to_string(), "except": except } }], "ports": ports })
+}
+
+/// The way to the API server, a rule a port.
+fn api_server(space: &Space) -> impl Iterator<Item = Value> {
+    let servers = space.api_server.iter().filter(|_| space.reaches_api_server());
+    let mut by_port: BTreeMap<u16, Vec<Value>> = BTreeMap::new();
+    for server in servers {
+        by_port.entry(server.port()).or_default().push(json!({ "ipBlock": { "cidr": IpNet::from(server.ip()).to_string() } }));
+    }
+    by_port.into_iter().map(|(port, peers)| json!({ "to": peers, "ports": [{ "protocol": "TCP", "port": port }] }))
+}
+
+/// What the policy opens to pods of the platform, a line each, in the form that the guard rails read: an Owner may repeat it.
+pub(super) fn platform_peers(space: &Space) -> Vec<String> {
+    let (dns, port) = (dns_servers(space), space.settings.dns_port);
+    let inward = callers(space).into_iter().map(|pods| line("ingress", pods, "*"));
+    std::iter::once(line("egress", &dns, &format!("{port}/TCP;{port}/UDP"))).chain(inward).collect()
+}
+
+fn line(direction: &str, pods: &Pods, ports: &str) -> String {
+    let labels: Vec<String> = pods.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels = if labels.is_empty() { "*".to_owned() } else { labels.join(",") };
+    format!("{direction} {} {labels} {ports}", pods.namespace)
+}
+
+/// What members may repeat of the operator's own policies, whatever the contract opens now: a word for each namespace of the platform,
+/// and whether a suspended system closes it. Metrics collectors and other programs of the platform bring no callers from outside.
+#[must_use]
+pub fn repeatable(settings: &Settings) -> BTreeMap<String, bool> {
+    let programs = settings.platform_programs.iter().map(|pods| (word(&pods.namespace), false));
+    let controllers = settings.ingress_controllers.iter().map(|controller| (word(&controller.pods.namespace), true));
+    programs.chain(controllers).chain([(word(&settings.dns_namespace), true)]).collect()
+}
+
+/// A policy of others adds to ours whatever it lets through: a word for each of its peers, one with a slash for what members may write
+/// at most where ours has it too.
+fn opens(object: &Value) -> Vec<String> {
+    let tenant = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default()).tenant();
+    let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
+    let inbound = rules("ingress").flat_map(|rule| beyond(&tenant, &rule["from"], true));
+    let outbound = rules("egress").flat_map(|rule| beyond(&tenant, &rule["to"], false));
+    let words: BTreeSet<String> = inbound.chain(outbound).collect();
+    words.into_iter().collect()
+}
+
+/// A plain word for what members write by themselves: pods of the agency's own namespaces, DNS servers in whichever namespace, and
+/// ranges on the way out.
+fn beyond(tenant: &TenantName, peers: &Value, inbound: bool) -> Vec<String> {
+    let peers = peers.as_array().filter(|peers| !peers.is_empty());
+    let Some(peers) = peers else { return vec![format!("{OPENS_NETWORK}/everybody")] };
+    let words = |peer: &Value| match (&peer["namespaceSelector"], &peer["ipBlock"]["cidr"]) {
+        (selector @ Value::Object(_), _) => namespaces(tenant, selector, !inbound && peer["podSelector"].is_object()),
+        (_, Value::String(range)) if inbound => vec![format!("{OPENS_NETWORK}/from/{range}")],
+        _ => vec![OPENS_NETWORK.to_owned()],
+    };
+    peers.iter().flat_map(words).collect()
+}
+
+/// Namespaces that are selected, by their names where the selector limits them to some.
+fn namespaces(tenant: &TenantName, selector: &Value, outward_to_some_pods: bool) -> Vec<String> {
+    let labels = &selector["matchLabels"];
+    let expressions = || selector["matchExpressions"].as_array().into_iter().flatten();
+    let own = || OPENS_NETWORK.to_owned();
+    if labels.get(LABEL_TENANT_UID).is_some() {
+        return vec![own()];
+    }
+    // Each list narrows the others, so whatever else one of them names is not selected.
+    let by_expression = expressions().filter(|one| one["key"] == LABEL_NAMESPACE_NAME && one["operator"] == "In");
+    let lists = by_expression.filter_map(|one| one["values"].as_array().map(Vec::as_slice));
+    let lists = lists.chain(labels.get(LABEL_NAMESPACE_NAME).map(std::slice::from_ref));
+    let names = |list: &[Value]| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>();
+    let selected = lists.map(names).reduce(|all, list| &all & &list);
+    let is_any = labels.as_object().is_none_or(Map::is_empty) && expressions().next().is_none();
+    match selected {
+        None if is_any && outward_to_some_pods => vec![own()],
+        None => vec![format!("{OPENS_NETWORK}/namespaces/{selector}")],
+        Some(none) if none.is_empty() => vec![own()],
+        Some(names) => {
+            names.iter().map(|name| if NamespaceName::new(name.as_str()).tenant() == *tenant { own() } else { word(name) }).collect()
+        }
+    }
+}
+
+fn word(namespace: &str) -> String {
+    format!("{OPENS_NETWORK}/namespace/{namespace}")
+}

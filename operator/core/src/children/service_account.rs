@@ -1,0 +1,30 @@
+//! The `deployer` `ServiceAccount` of a workload namespace, for the system's delivery pipeline. It lets nobody in by itself.
+
+use serde_json::{Value, json};
+
+use super::{Build, Kind, Rank, Write};
+use crate::model::{
+    names::DEPLOYER,
+    namespace::{Access, Space},
+};
+
+pub(super) static KIND: Kind = Kind {
+    group: "",
+    version: "v1",
+    kind: "ServiceAccount",
+    plural: "serviceaccounts",
+    rank: Rank::Guard,
+    write: Write::Shared,
+    build: Build::Inside(build),
+    content: |object| json!(object["automountServiceAccountToken"]),
+    figures: None,
+    prime: None,
+    narrow: None,
+    opens: None,
+};
+
+fn build(space: &Space) -> Vec<Value> {
+    let account = json!({ "metadata": { "name": DEPLOYER }, "automountServiceAccountToken": false });
+    let open = space.access != Access::Closed; // its tokens end with it
+    space.system.iter().filter(|_| open).map(|_| account.clone()).collect()
+}

@@ -1,0 +1,16 @@
+//! Data that everything below shares: what was seen of the cluster, what is asked for, and what became of it.
+
+pub mod amounts;
+pub mod api_server;
+pub mod names;
+pub mod namespace;
+pub mod observed;
+pub mod outcome;
+pub mod ownership;
+pub mod pod_classes;
+pub mod refusals;
+pub mod settings;
+pub mod snapshot;
+pub mod tags;
+pub mod tenant;
+pub mod workloads;

@@ -1,0 +1,102 @@
+//! What should exist: one namespace's children, ready to be compared and written.
+
+use std::net::SocketAddr;
+
+use crate::{
+    api::{
+        Stage,
+        agency_tenant::{KubernetesApi, Member, Role},
+        hosted_system::WithinSystem,
+    },
+    model::{
+        amounts::Amounts,
+        names::{NamespaceName, SystemName, TenantName},
+        ownership::Identity,
+        pod_classes::PodClasses,
+        settings::Settings,
+        tenant::Tenant,
+    },
+};
+
+/// What a namespace is for, and in which state: all that a child's builder may know.
+#[derive(Clone, Debug)]
+pub struct Space<'a> {
+    /// The tenant it belongs to.
+    pub tenant: &'a Tenant,
+    /// Settings of the cluster.
+    pub settings: &'a Settings,
+    /// What the cluster's classes put into pods.
+    pub pod_classes: &'a PodClasses,
+    /// Name of the namespace.
+    pub namespace: NamespaceName,
+    /// The system that runs in it, none for a home namespace.
+    pub system: Option<SystemName>,
+    /// Name of agency or system as people know it.
+    pub display_name: String,
+    /// What is open in it.
+    pub access: Access,
+    /// Whether its system is in test.
+    pub testing: bool,
+    /// Whether its pods reach each other.
+    pub within_system: WithinSystem,
+    /// Addresses of the API server; none as long as they are not known.
+    pub api_server: &'a [SocketAddr],
+    /// In a home namespace: workload namespaces whose pipelines may see to their own systems.
+    pub pipelines: Vec<NamespaceName>,
+    /// What it may use, by quota key.
+    pub hard: Amounts,
+    /// The ledger's entry for which its quota is written.
+    pub epoch: i64,
+}
+
+impl Space<'_> {
+    /// Whether its pods reach the API server.
+    #[must_use]
+    pub fn reaches_api_server(&self) -> bool {
+        self.access == Access::Open && self.tenant.kubernetes_api == KubernetesApi::Allow
+    }
+}
+
+/// What grants a tenant's members access to their own `AgencyTenant`: all that its builders may know.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantName,
+    /// Whose marks it carries.
+    pub identity: &'a Identity,
+    /// Members of the contract, or the Owners of the request while there is none.
+    pub members: &'a [Member],
+}
+
+impl Entrance<'_> {
+    /// Whether anybody is to read it who does not edit it.
+    #[must_use]
+    pub fn has_viewers(&self) -> bool {
+        self.members.iter().any(|member| member.role != Role::Owner)
+    }
+}
+
+/// What is open in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Members enter; no pods, no network: a home namespace.
+    Members,
+    /// Members enter, pods run, the network is open as far as the contract says.
+    Open,
+    /// Members enter; no new pods, no network.
+    Suspended,
+    /// Nobody enters; no pods, no network.
+    Closed,
+}
+
+impl Access {
+    /// Of a workload namespace in this stage.
+    #[must_use]
+    pub fn of(stage: Stage) -> Self {
+        match stage {
+            Stage::Testing | Stage::Running => Self::Open,
+            Stage::Suspended => Self::Suspended,
+            Stage::Retired => Self::Closed,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What became of the changes: the status is judged from this, not from what was wished.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::model::names::NamespaceName;
+
+/// Results by namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// One entry for each namespace of the plan.
+    pub spaces: BTreeMap<NamespaceName, SpaceOutcome>,
+}
+
+/// Results in one namespace.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceOutcome {
+    /// Number of objects written.
+    pub written: usize,
+    /// What could not be done.
+    pub failures: Vec<Failure>,
+    /// What members wrote and was deleted.
+    pub removed: Vec<Removed>,
+}
+
+/// An object that members wrote and that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its row of the table of children.
+    pub kind: usize,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// Why, and what to do about it.
+    pub cause: String,
+}
+
+/// One child that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Its kind. Example: `NetworkPolicy`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Cause in one word, a reason of a condition.
+    pub reason: &'static str,
+    /// Cause in a sentence, with what to do about it.
+    pub message: String,
+    /// Whether waiting is useless.
+    pub stalled: bool,
+    /// Whether it is only that the object was written by another meanwhile.
+    pub stale: bool,
+    /// How long to wait at least before the next try.
+    pub again: Option<Duration>,
+}
+
+impl Failure {
+    /// The whole of it for people: which object, where, and why.
+    #[must_use]
+    pub fn sentence(&self, namespace: &NamespaceName) -> String {
+        match self.kind {
+            "Namespace" => self.message.clone(),
+            kind if namespace.is_cluster() => format!("{kind} {}: {}", self.name, self.message),
+            kind => format!("{kind} {} in {namespace}: {}", self.name, self.message),
+        }
+    }
+}
+
+impl Outcome {
+    /// The first failure in a namespace; namespaces that were not touched have none.
+    #[must_use]
+    pub fn failure(&self, namespace: &NamespaceName) -> Option<&Failure> {
+        self.spaces.get(namespace)?.failures.first()
+    }
+
+    /// How long to wait at least before the next try.
+    #[must_use]
+    pub fn again(&self) -> Option<Duration> {
+        self.spaces.values().flat_map(|space| &space.failures).filter_map(|failure| failure.again).max()
+    }
+
+    /// Number of objects written.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.spaces.values().map(|space| space.written).sum()
+    }
+
+    /// Whether all that failed did so because another wrote meanwhile: the next look sees it as it is now.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let mut failures = self.spaces.values().flat_map(|space| &space.failures);
+        self.failed() && failures.all(|failure| failure.stale)
+    }
+
+    /// Whether anything failed. All failures are tried again, ever less often: what stalls may be cured elsewhere.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.spaces.values().any(|space| !space.failures.is_empty())
+    }
+}

@@ -1,0 +1,114 @@
+//! Whose a namespace is: as its mark says and, where that was taken off, as the quota in it says.
+
+use crate::model::{
+    names::{ANNOTATION_ADOPT_INTO, NamespaceName, QUOTA},
+    observed::{Entry, NAMESPACE, Observed, QuotaState, inside},
+};
+
+/// Whom a tenant speaks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// UID of the tenant itself.
+    pub uid: String,
+    /// UID of the former tenant whose namespaces it takes over, empty for none.
+    pub adopts: String,
+}
+
+/// Whose a namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner<'a> {
+    /// There is no such namespace, as far as is known.
+    Nobody,
+    /// The tenant's, or one that it takes over.
+    Own,
+    /// It was made for the tenant with this UID.
+    Orphan(&'a str),
+    /// It carries no tenant's mark.
+    Stranger,
+}
+
+impl Identity {
+    /// Whether a mark is the tenant's or that of the one whose namespaces it takes over.
+    #[must_use]
+    pub fn claims(&self, tenant_uid: &str) -> bool {
+        !tenant_uid.is_empty() && (tenant_uid == self.uid || tenant_uid == self.adopts)
+    }
+
+    /// Whose a namespace is.
+    #[must_use]
+    pub fn owner<'a>(&self, observed: &'a Observed, namespace: &NamespaceName) -> Owner<'a> {
+        let Some(entry) = namespace_entry(observed, namespace) else { return Owner::Nobody };
+        if self.claims(&entry.tenant_uid) || self.has_quota_in(observed, namespace) {
+            Owner::Own
+        } else if entry.tenant_uid.is_empty() {
+            Owner::Stranger
+        } else {
+            Owner::Orphan(&entry.tenant_uid)
+        }
+    }
+
+    /// The quotas in the tenant's namespaces. One is there for a moment without its namespace, whose mark was taken off.
+    pub fn quotas<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a NamespaceName, &'a QuotaState)> {
+        let quotas = observed.iter().filter(|(key, entry)| {
+            &*key.name == QUOTA && (self.claims(&entry.tenant_uid) || self.owner(observed, &key.namespace) == Owner::Own)
+        });
+        quotas.filter_map(|(key, entry)| Some((&key.namespace, &**entry.quota.as_ref()?)))
+    }
+
+    /// When the operator came to a namespace: the age of its oldest object there. What others wrote and is older was there before,
+    /// in a namespace that was taken over, and its administrator handed it over with that in it.
+    #[must_use]
+    pub fn arrival(&self, observed: &Observed, namespace: &NamespaceName) -> Option<i64> {
+        let own = inside(observed, namespace).filter(|(key, entry)| key.kind != NAMESPACE && self.claims(&entry.tenant_uid));
+        own.map(|(_, entry)| entry.created).min()
+    }
+
+    fn has_quota_in(&self, observed: &Observed, namespace: &NamespaceName) -> bool {
+        let mut here = inside(observed, namespace);
+        here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.is_some() && self.claims(&entry.tenant_uid))
+    }
+}
+
+/// Whether a namespace that was there before, and carries no tenant's mark, is to be taken over. Both sides must say so: an
+/// administrator of the cluster by the annotation, and the contract or the system by `declared`.
+///
+/// # Errors
+/// Who has not said so yet, and what they are to do.
+pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> Result<(), String> {
+    let bearer = namespace.bearer();
+    let object = match namespace.system() {
+        Some(system) => format!("hostedsystem/{system} in namespace {}", namespace.tenant()),
+        None => format!("agencytenant/{bearer}"),
+    };
+    let declare = format!("set spec.adoptNamespace of {object} to true");
+    let agree = format!("have an administrator of the cluster run `kubectl govcloud adopt {namespace} --into {bearer}`");
+    let missing = match (annotation == bearer, declared) {
+        (true, true) => return Ok(()),
+        (true, false) => format!("Its annotation {ANNOTATION_ADOPT_INTO} agrees to a takeover; to take it over, {declare}"),
+        (false, true) if annotation.is_empty() => format!("spec.adoptNamespace of {object} is true; to take it over, also {agree}"),
+        (false, _) if !annotation.is_empty() => {
+            format!("Its annotation {ANNOTATION_ADOPT_INTO} is \"{annotation}\", and by its name it can only become \"{bearer}\"; {agree}")
+        }
+        (false, _) => format!("To take it over with everything in it, {declare}, and {agree}"),
+    };
+    Err(format!(
+        "namespace {namespace} exists and is not this tenant's: it was there before and carries no tenant's mark, so it is left alone. \
+         {missing}. Otherwise save what is in it and delete it, or choose another name"
+    ))
+}
+
+/// What is to be said of a namespace that was made for the tenant with this UID.
+#[must_use]
+pub fn orphaned(namespace: &NamespaceName, owner: &str) -> String {
+    format!(
+        "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
+         To take it over with all that is in it, set spec.adopt of agencytenant/{} to {owner}",
+        namespace.tenant()
+    )
+}
+
+/// What is known of a namespace itself.
+#[must_use]
+pub fn namespace_entry<'a>(observed: &'a Observed, namespace: &NamespaceName) -> Option<&'a Entry> {
+    inside(observed, namespace).find(|(key, _)| key.kind == NAMESPACE).map(|(_, entry)| entry)
+}

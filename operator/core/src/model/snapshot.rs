@@ -1,0 +1,130 @@
+//! What the operator sees of one tenant at one moment: plain data, gathered from the caches.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, approval::Contract},
+    model::{
+        names::{NamespaceName, QUOTA, TenantName},
+        observed::{Observed, inside},
+        pod_classes::PodClasses,
+        refusals::Refusal,
+        tags::Tags,
+    },
+};
+
+/// One of the two kinds as it was read, before anything is believed of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Root<Spec, Status> {
+    /// Name of the object.
+    pub name: String,
+    /// Namespace of the object, empty for a cluster-scoped one.
+    pub namespace: String,
+    /// UID of the object.
+    pub uid: String,
+    /// `metadata.resourceVersion` at which it was read.
+    pub resource_version: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `metadata.creationTimestamp`, RFC 3339 in UTC, so that text order is time order.
+    pub created: String,
+    /// Whether it is marked deleted.
+    pub deleting: bool,
+    /// `metadata.finalizers`.
+    pub finalizers: Vec<String>,
+    /// The spec, or what in it is unreadable.
+    pub spec: Result<Spec, Unreadable>,
+    /// The status, as far as it is readable.
+    pub status: Status,
+}
+
+/// What in a spec is unreadable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Path of the field. Example: `spec.podSecurity`.
+    pub field: String,
+    /// Why.
+    pub complaint: String,
+}
+
+/// An `AgencyTenant` as read.
+pub type TenantRoot = Root<AgencyTenantSpec, AgencyTenantStatus>;
+/// A `HostedSystem` as read.
+pub type SystemRoot = Root<HostedSystemSpec, HostedSystemStatus>;
+
+/// One tenant at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Name of the tenant; there may be no such object.
+    pub name: TenantName,
+    /// The `AgencyTenant`.
+    pub tenant: Option<TenantRoot>,
+    /// The copy of its contract on the home namespace; looked for only where its status has none.
+    pub kept: Option<Kept>,
+    /// The copy of the contract of the tenant whose home namespace is about to be taken over.
+    pub former: Option<Kept>,
+    /// Other tenants that are in its way.
+    pub rivals: Vec<Rival>,
+    /// Hosted systems declared in the namespace of the tenant's name.
+    pub systems: Vec<SystemRoot>,
+    /// Every marked object in the tenant's namespaces.
+    pub observed: Observed,
+    /// Addresses of the API server; none as long as they are not known.
+    pub api_server: Vec<SocketAddr>,
+    /// Kinds that the operator cannot see, and why. Nothing is changed as long as there is one.
+    pub blind: Vec<String>,
+    /// What is known of the definitions of the two kinds; asked for only where something is about to end.
+    pub definitions: Definitions,
+    /// What the cluster's classes put into pods.
+    pub pod_classes: Arc<PodClasses>,
+    /// Workloads whose pods were refused lately and that still lack some, by namespace.
+    pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
+    /// Pods by tag in namespaces where images must name a digest, as far as they were looked for.
+    pub tags: BTreeMap<NamespaceName, Tags>,
+    /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
+    /// stands for the tenant itself.
+    pub refused: BTreeMap<String, String>,
+}
+
+/// The definitions of the two kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Definitions {
+    /// Whether one of them is being removed from the cluster, or is gone: then nothing but finalizers is touched.
+    pub ending: bool,
+    /// When the younger one was created, in seconds since 1970. Systems of older namespaces may not have been declared again yet.
+    pub created: i64,
+}
+
+impl Snapshot {
+    /// Whether there is a quota in this namespace and admission enforces it as it is written.
+    #[must_use]
+    pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
+        let mut here = inside(&self.observed, namespace).filter(|(key, _)| &*key.name == QUOTA);
+        here.any(|(_, entry)| entry.quota.as_ref().is_some_and(|quota| quota.live))
+    }
+}
+
+/// The copy of the contract that lies on the home namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Generation of the spec that it is a copy of.
+    pub generation: i64,
+    /// Whether an approver has stopped the tenant.
+    #[serde(default)]
+    pub stopped: bool,
+    /// The spec.
+    pub spec: Contract,
+}
+
+/// Another tenant that goes before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Its name.
+    pub tenant: String,
+    /// A domain of the request and the one of the other that it overlaps.
+    pub domains: Option<(String, String)>,
+    /// Whether the other is also an open request of the same asker.
+    pub open: bool,
+}

@@ -1,0 +1,128 @@
+//! What the schema cannot see of what people write, or did not when it was stored.
+
+use std::net::SocketAddr;
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use crate::{
+    api::{
+        AgencyTenantSpec,
+        agency_tenant::{Egress, Member, SubjectKind},
+    },
+    model::{
+        amounts::{Amounts, amounts},
+        names::{NamespaceName, tenant_name_complaint},
+        settings::Settings,
+        snapshot::{Snapshot, TenantRoot, Unreadable},
+        tenant::{Exit, Problem},
+    },
+    plan::{
+        intent::MOST_SYSTEMS,
+        rivals::{MOST_REQUESTS, crowd},
+    },
+};
+
+/// What is wrong with what is asked for, beside what the schema sees.
+pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Settings) -> Vec<Problem> {
+    let spec = match &root.spec {
+        Ok(spec) => spec,
+        Err(complaint) => return vec![unreadable(complaint)],
+    };
+    let mut problems = checked_tenant(root, spec, settings, &snapshot.api_server).err().unwrap_or_default();
+    problems.extend(snapshot.refused.get("").map(|words| refused(words)));
+    let taken = snapshot.rivals.iter().filter_map(|rival| Some((&rival.tenant, rival.domains.as_ref()?)));
+    problems.extend(taken.map(|(tenant, (domain, theirs))| Problem {
+        field: format!("spec.domains[{domain}]"),
+        complaint: format!("overlaps {theirs}, which agencytenant/{tenant} holds; use another domain, or have it removed there first"),
+    }));
+    problems.extend(crowd(&snapshot.rivals).map(|open| Problem {
+        field: "metadata.name".into(),
+        complaint: format!(
+            "the first of spec.members has {MOST_REQUESTS} older open requests, which is the most: {}; have one of them approved or rejected, or delete it",
+            open.join(", ")
+        ),
+    }));
+    problems
+}
+
+/// What the schema cannot see of a spec, or did not when it was stored.
+pub(super) fn checked_tenant(
+    root: &TenantRoot,
+    spec: &AgencyTenantSpec,
+    settings: &Settings,
+    api_server: &[SocketAddr],
+) -> Result<(Amounts, Vec<Exit>), Vec<Problem>> {
+    let mut problems = Vec::new();
+    check_name(&root.name, tenant_name_complaint(&root.name), &mut problems);
+    let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
+    let exits = spec.network.egress.iter().map(|entry| exit(entry, settings, api_server));
+    let egress = exits.filter_map(|exit| exit.map_err(|problem| problems.push(problem)).ok()).collect();
+    check_members(&root.name, &spec.members, &mut problems);
+    if problems.is_empty() { Ok((quota, egress)) } else { Err(problems) }
+}
+
+pub(super) fn unreadable(found: &Unreadable) -> Problem {
+    let complaint = format!("unreadable ({}); `kubectl explain` documents the field", found.complaint);
+    Problem { field: found.field.clone(), complaint }
+}
+
+pub(super) fn check_name(name: &str, complaint: Option<&str>, problems: &mut Vec<Problem>) {
+    problems.extend(complaint.map(|complaint| Problem { field: "metadata.name".into(), complaint: format!("'{name}' {complaint}") }));
+}
+
+pub(super) fn one_too_many() -> Problem {
+    let complaint = format!("the agency has {MOST_SYSTEMS} older hosted systems, and no more are served; delete one that is not needed");
+    Problem { field: "metadata.name".into(), complaint }
+}
+
+pub(super) fn refused(words: &str) -> Problem {
+    Problem {
+        field: "metadata.finalizers".into(),
+        complaint: format!("the API server refuses the operator's finalizer ({words}); correct what it names"),
+    }
+}
+
+pub(super) fn checked(path: &str, read: Result<Amounts, (String, String)>, problems: &mut Vec<Problem>) -> Amounts {
+    read.unwrap_or_else(|(key, complaint)| {
+        problems.push(Problem { field: format!("{path}[{key}]"), complaint });
+        Amounts::new()
+    })
+}
+
+fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Result<Exit, Problem> {
+    let problem = |complaint: String| Problem { field: format!("spec.network.egress[{}].cidr", entry.cidr), complaint };
+    let range: IpNet =
+        entry.cidr.parse().map_err(|_| problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr)))?;
+    if let Some(inner) = settings.protected_ranges().find(|protected| protected.contains(&range)) {
+        let held = api_server.iter().find(|server| range.contains(&server.ip()));
+        let held =
+            held.map_or_else(String::new, |server| format!("; to open the API server ({server}), set spec.network.kubernetesAPI: Allow"));
+        return Err(problem(format!(
+            "lies in {inner}, which is the cluster's own or link-local; remove this entry, or have the operator's --cluster-ranges corrected{held}"
+        )));
+    }
+    let except = settings.protected_ranges().filter(|protected| range.contains(protected)).collect();
+    Ok(Exit { range, except, protocol: entry.protocol.unwrap_or_default(), ports: entry.ports.clone() })
+}
+
+/// The schema refuses these too; an object may have been stored before the schema did.
+fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) {
+    let mut named = BTreeSet::new();
+    for member in members {
+        let mut complain = |complaint: &str| {
+            problems.push(Problem { field: format!("spec.members[{}]", member.name), complaint: complaint.into() });
+        };
+        if member.name.is_empty() || member.name.starts_with("system:") || member.name.contains(char::is_control) {
+            complain("a member is a user, group or ServiceAccount of the agency, none of Kubernetes' own; name one");
+        }
+        if !named.insert((member.kind, &member.namespace, &member.name)) {
+            complain("is named more than once; name each member once, with one role");
+        }
+        let own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;
+        if member.kind == SubjectKind::ServiceAccount && !own {
+            complain("a ServiceAccount of a namespace that is not the agency's; name one of its own");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Request, approval, contract: what of a tenant's spec is served from now on, and what is still asked for.
+
+use crate::{
+    api::{
+        AgencyTenantSpec,
+        agency_tenant::{BetweenSystems, Egress, KubernetesApi, PodSecurity, Role},
+        approval::{Approval, Contract, Decision, TenantStage},
+    },
+    model::{
+        amounts::{Amounts, amounts, of},
+        snapshot::{Kept, TenantRoot},
+        tenant::Problem,
+    },
+    plan::difference::difference,
+};
+
+/// Where a tenant stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// The contract with its generation; none before the first approval.
+    pub contract: Option<(i64, Contract)>,
+    /// Whether an approver has stopped the tenant.
+    pub stopped: bool,
+    /// The stage that the status shows.
+    pub stage: TenantStage,
+    /// What is to be said of the request.
+    pub request: Request,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// It is the contract.
+    Granted,
+    /// It waits for a decision, and this is how it differs from the contract, one difference a line.
+    Pending(Vec<String>),
+    /// It was approved, and cannot be served.
+    Unserved(Approval),
+    /// It was rejected, by whom and why.
+    Rejected(Approval),
+}
+
+/// Says where a tenant stands, when its request has these problems.
+#[must_use]
+pub fn standing(root: &TenantRoot, kept: Option<&Kept>, problems: &[Problem]) -> Standing {
+    let before = held(root, kept);
+    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    let asked = root.spec.as_ref().ok().filter(|_| !root.deleting);
+    let rejected = decided.filter(|approval| approval.decision == Decision::Rejected);
+    let is_held = |spec: &AgencyTenantSpec| before.as_ref().and_then(|(_, contract)| contract.spec()) == Some(spec);
+    let granted = asked.filter(|spec| {
+        let approved = decided.is_some_and(|approval| approval.decision == Decision::Approved);
+        let narrower = before.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|from| narrows(from, spec, &allocated(root)));
+        problems.is_empty() && rejected.is_none() && (spec.preapproved || approved || narrower)
+    });
+    let request = match (asked, granted, rejected) {
+        (_, Some(_), _) | (None, _, _) => Request::Granted,
+        (Some(spec), ..) if is_held(spec) => Request::Granted,
+        (_, _, Some(approval)) => Request::Rejected(approval.clone()),
+        (Some(spec), None, None) => match decided.filter(|approval| approval.decision == Decision::Approved) {
+            Some(approval) => Request::Unserved(approval.clone()),
+            None => Request::Pending(differences(before.as_ref().map(|(_, contract)| contract), spec)),
+        },
+    };
+    let contract = granted.map(|spec| (root.generation, Contract::of(spec))).or(before);
+    let stopped = contract.is_some() && is_stopped(root, kept);
+    let suspended = stopped || contract.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
+    let stage = match (&contract, &request) {
+        _ if root.deleting => TenantStage::Retired,
+        (None, Request::Rejected(_)) => TenantStage::Rejected,
+        (None, _) => TenantStage::Requested,
+        (Some(_), _) if suspended => TenantStage::Suspended,
+        (Some(_), _) => TenantStage::Active,
+    };
+    Standing { contract, stopped, stage, request }
+}
+
+impl Standing {
+    /// Whether it differs from what the status shows, so that it is told before anything follows from it.
+    #[must_use]
+    pub fn is_new(&self, root: &TenantRoot) -> bool {
+        let shown = root.status.contract.as_ref().map(|contract| (root.status.contract_generation.unwrap_or_default(), contract));
+        self.contract.as_ref().map(|(generation, contract)| (*generation, contract)) != shown
+    }
+}
+
+/// How a request differs from what is served, one difference a line.
+#[must_use]
+pub fn differences(contract: Option<&Contract>, spec: &AgencyTenantSpec) -> Vec<String> {
+    difference(contract.and_then(Contract::spec), spec)
+}
+
+/// The contract as the status has it or, where that was lost, the copy.
+fn held(root: &TenantRoot, kept: Option<&Kept>) -> Option<(i64, Contract)> {
+    let shown = root.status.contract.clone().map(|contract| (root.status.contract_generation.unwrap_or_default(), contract));
+    shown.or_else(|| kept.map(|kept| (kept.generation, kept.spec.clone())))
+}
+
+/// An emergency stop holds until an approval, also where the status was lost with the decision in it: then the copy says so, and
+/// after that the stage, unless the contract that was served suspends by itself.
+fn is_stopped(root: &TenantRoot, kept: Option<&Kept>) -> bool {
+    let Some(served) = &root.status.contract else { return kept.is_some_and(|kept| kept.stopped) };
+    match root.status.approval.as_ref().map(|approval| approval.decision) {
+        Some(Decision::Suspended) => true,
+        Some(Decision::Approved) => false,
+        Some(Decision::Rejected) | None => {
+            root.status.stage == Some(TenantStage::Suspended) && !served.spec().is_some_and(|spec| spec.suspended)
+        }
+    }
+}
+
+fn allocated(root: &TenantRoot) -> Amounts {
+    root.status.quota.as_ref().and_then(|figures| amounts(&figures.allocated).ok()).unwrap_or_default()
+}
+
+/// Whether a change only takes away what may be taken away without approval; `held` is what the systems hold.
+#[must_use]
+pub fn narrows(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
+    let mut widened = to.clone();
+    if to.suspended {
+        widened.suspended = from.suspended;
+    }
+    if !to.preapproved {
+        widened.preapproved = from.preapproved;
+    }
+    if !to.adopt_namespace {
+        widened.adopt_namespace = from.adopt_namespace;
+    }
+    if to.network.between_systems == BetweenSystems::Deny {
+        widened.network.between_systems = from.network.between_systems;
+    }
+    if to.network.kubernetes_api == KubernetesApi::Deny {
+        widened.network.kubernetes_api = from.network.kubernetes_api;
+    }
+    if to.pod_security == PodSecurity::Restricted {
+        widened.pod_security = from.pod_security;
+    }
+    let granted: Vec<Egress> = from.network.egress.iter().map(Egress::with_protocol).collect();
+    if to.network.egress.iter().all(|exit| granted.contains(&exit.with_protocol())) {
+        widened.network.egress.clone_from(&from.network.egress);
+    }
+    if to.images.registries.iter().all(|registry| from.images.registries.contains(registry)) {
+        widened.images.registries.clone_from(&from.images.registries);
+    }
+    let mut leaving = from.members.iter().filter(|member| !to.members.contains(member));
+    if leaving.all(|member| member.role != Role::Owner) && to.members.iter().all(|member| from.members.contains(member)) {
+        widened.members.clone_from(&from.members);
+    }
+    if lowers(from, to, held) {
+        widened.quota.clone_from(&from.quota);
+    }
+    widened == *from
+}
+
+/// Whether no amount is above the former one or below what is held.
+fn lowers(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
+    let (Ok(old), Ok(new)) = (amounts(&from.quota), amounts(&to.quota)) else { return false };
+    new.keys().all(|key| old.contains_key(key)) && old.keys().all(|key| of(&new, key) <= of(&old, key) && of(&new, key) >= of(held, key))
+}

@@ -1,0 +1,158 @@
+//! Plan × observed → changes: what must be written so that the plan holds, and nothing else.
+
+use crate::{
+    children::{TABLE, desired::Desired},
+    model::{
+        amounts::{Amount, of},
+        names::{NETWORK_POLICY, NamespaceName},
+        observed::{ChildKey, Entry, Observed, inside},
+        ownership::{Identity, Owner, namespace_entry},
+    },
+    plan::{Goal, Plan, SpacePlan, foreign::cause},
+};
+
+/// One step towards the plan.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It does not exist.
+    Create(Desired),
+    /// It exists with other content.
+    Update {
+        /// As it should be.
+        desired: Desired,
+        /// As it was seen.
+        seen: Seen,
+    },
+    /// It is as it should be.
+    Keep(ChildKey),
+    /// It should not exist.
+    Delete {
+        /// Where it is.
+        key: ChildKey,
+        /// UID that was seen.
+        uid: String,
+        /// Whether somebody's finalizer holds it back, though it goes on to apply.
+        held: bool,
+        /// Why, where others wrote it.
+        cause: Option<String>,
+    },
+    /// The namespace is another's.
+    Conflict {
+        /// UID of the tenant that its label names, empty where it names none.
+        owner: String,
+    },
+    /// End the pods of a closed namespace whose quota admits no new ones.
+    Evict,
+    /// Delete the namespace, empty of pods, with everything in it.
+    Remove {
+        /// UID that was seen.
+        uid: String,
+    },
+}
+
+/// The object that a change was decided upon.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// UID.
+    pub uid: String,
+    /// Hash of the content that the operator defines.
+    pub hash: u64,
+    /// Whether it is a namespace whose mark does not say that it is ours, so that its quota must.
+    pub doubtful: bool,
+}
+
+impl Change {
+    /// Whether carrying it out writes to the API server.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        !matches!(self, Self::Keep(_) | Self::Conflict { .. })
+    }
+}
+
+/// The changes of one namespace.
+#[derive(Clone, Debug)]
+pub struct SpaceChanges {
+    /// Its name.
+    pub namespace: NamespaceName,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
+    /// What to do in it.
+    pub changes: Vec<Change>,
+}
+
+/// Compares a plan with what is there.
+#[must_use]
+pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
+    let of = |space: &SpacePlan| SpaceChanges {
+        namespace: space.namespace.clone(),
+        adopts: space.adopts,
+        changes: changes(plan, space, observed),
+    };
+    plan.spaces.iter().chain(&plan.entrance).map(of).collect()
+}
+
+fn changes(plan: &Plan, space: &SpacePlan, observed: &Observed) -> Vec<Change> {
+    let identity = &plan.identity;
+    if space.namespace.is_cluster() {
+        // Names of this form are ours alone; whatever bears one is made as planned.
+        let desired = space.desired.iter().map(|desired| towards(desired, identity, observed));
+        return desired.chain(prune(plan, space, observed)).collect();
+    }
+    match identity.owner(observed, &space.namespace) {
+        // Whatever else is remembered of it was in one that is gone.
+        Owner::Nobody => return space.desired.iter().cloned().map(Change::Create).collect(),
+        Owner::Stranger => return vec![Change::Conflict { owner: String::new() }],
+        Owner::Orphan(owner) => return vec![Change::Conflict { owner: owner.to_owned() }],
+        Owner::Own => {}
+    }
+    let own = namespace_entry(observed, &space.namespace);
+    if own.is_some_and(|entry| entry.deleting) {
+        return Vec::new(); // Kubernetes empties it; nothing can be written any more
+    }
+    let stays = |desired: &Desired| space.api_server_unknown && desired.name == NETWORK_POLICY && observed.contains_key(&desired.key());
+    let change = |desired| if stays(desired) { Change::Keep(desired.key()) } else { towards(desired, identity, observed) };
+    let mut changes: Vec<Change> = space.desired.iter().map(change).collect();
+    changes.extend(prune(plan, space, observed));
+    if space.goal != Goal::Serve {
+        changes.extend(close(space, own, observed));
+    }
+    changes
+}
+
+fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Change {
+    match observed.get(&desired.key()) {
+        None => Change::Create(desired.clone()),
+        Some(entry) if entry.hash == desired.hash => Change::Keep(desired.key()),
+        Some(entry) => {
+            let doubtful = desired.kind.is_namespace() && !identity.claims(&entry.tenant_uid);
+            Change::Update { desired: desired.clone(), seen: Seen { uid: entry.uid.to_string(), hash: entry.hash, doubtful } }
+        }
+    }
+}
+
+/// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
+/// back. Namespaces never go this way, nor does what was in a namespace before the operator came.
+fn prune<'a>(plan: &'a Plan, space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
+    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
+    inside(observed, &space.namespace).filter_map(move |(key, entry)| {
+        let kind = TABLE[key.kind];
+        let planned = space.desired.iter().any(|desired| &desired.key() == key);
+        let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
+        if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) || (foreign && entry.created < arrival) {
+            return None;
+        }
+        let cause = if foreign { Some(cause(plan, space, &entry.opens)?) } else { None };
+        Some(Change::Delete { key: key.clone(), uid: entry.uid.to_string(), held: foreign && entry.held, cause })
+    })
+}
+
+/// Ends the pods once no new ones are admitted; removes the namespace once there are none.
+fn close(space: &SpacePlan, own: Option<&Entry>, observed: &Observed) -> Option<Change> {
+    if space.drained {
+        let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
+        return Some(Change::Remove { uid });
+    }
+    let quota = space.desired.iter().find_map(|desired| observed.get(&desired.key())?.quota.as_ref())?;
+    let running = of(&quota.used, "pods") > Amount::ZERO;
+    (quota.is_closed() && running).then_some(Change::Evict)
+}

@@ -1,0 +1,108 @@
+//! What others wrote in a tenant's namespaces: what stays, and what goes and why.
+//!
+//! The operator does not see who wrote an object, so it is judged by what members could have written at all. What they could not is
+//! an administrator's or a platform program's, and stays, whatever becomes of the namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    api::{
+        agency_tenant::{Member, SubjectKind},
+        approval::Contract,
+    },
+    children::{OPENS_NETWORK, member_words},
+    model::{
+        names::{DEPLOYER, NamespaceName},
+        snapshot::Snapshot,
+    },
+    plan::{Plan, SpacePlan, contract::Standing},
+};
+
+/// Former members that are remembered. Their bindings are deleted soon after they leave, so older ones have none left.
+const MAX_FORMER: usize = 256;
+
+/// What objects that members wrote may open in a namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Tolerance {
+    /// Whether they may let the agency's members and accounts in.
+    pub access: bool,
+    /// Whether they may open the network.
+    pub network: bool,
+    /// What members may repeat of the operator's own network policy, in the words of its kind, and whether a suspended system closes it.
+    pub repeatable: BTreeMap<String, bool>,
+}
+
+/// Why an object that others wrote must go; none where it stays.
+#[must_use]
+pub fn cause(plan: &Plan, space: &SpacePlan, opens: &[String]) -> Option<String> {
+    if opens.iter().any(|opened| is_of_the_platform(plan, space, opened)) {
+        return None;
+    }
+    opens.iter().find_map(|opened| objection(plan, space, opened))
+}
+
+/// Whether members could never have written this.
+fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
+    match opened.split_once('/') {
+        None => false,
+        Some((OPENS_NETWORK, _)) => !space.tolerance.repeatable.contains_key(opened),
+        Some(("ServiceAccount", account)) => {
+            let namespace = account.split('/').next().unwrap_or_default();
+            NamespaceName::new(namespace).tenant() != space.namespace.tenant()
+        }
+        Some((_, name)) => name.starts_with("system:") || !(plan.members.contains(opened) || plan.former.contains(opened)),
+    }
+}
+
+/// Whether this lets in nobody but a workload of the namespace itself, whose pods end where members have no access.
+fn is_of_a_workload(space: &SpacePlan, opened: &str) -> bool {
+    let account = opened.strip_prefix("ServiceAccount/").and_then(|account| account.split_once('/'));
+    account.is_some_and(|(namespace, name)| namespace == space.namespace.as_str() && name != DEPLOYER)
+}
+
+fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
+    let tolerance = &space.tolerance;
+    match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
+        OPENS_NETWORK if tolerance.network || tolerance.repeatable.get(opened) == Some(&false) => None,
+        OPENS_NETWORK => Some(
+            "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
+        ),
+        _ if is_of_a_workload(space, opened) => None,
+        _ if !tolerance.access => Some(
+            "members have no access to the namespace of a retired or deleted system; apply the binding again when the system runs".into(),
+        ),
+        _ if plan.former.contains(opened) => {
+            let (kind, name) = opened.split_once('/')?;
+            Some(format!(
+                "{kind} {name} is no longer a member of the agency; apply the binding without that subject, or add it to \
+                 spec.members of agencytenant/{} and have that approved",
+                space.namespace.tenant()
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Users and groups that were members, oldest first, by the contract that is about to be in force: those that its status remembers,
+/// those that the change leaves out, and those of the tenant whose namespaces are taken over.
+#[must_use]
+pub fn former_members(snapshot: &Snapshot, standing: &Standing) -> Vec<String> {
+    let Some(status) = snapshot.tenant.as_ref().map(|root| &root.status) else { return Vec::new() };
+    let people = |contract: &Contract| contract.spec().map_or_else(Vec::new, |spec| people(&spec.members));
+    let current: BTreeSet<String> = standing.contract.iter().flat_map(|(_, contract)| people(contract)).collect();
+    let mut former = status.former_members.clone();
+    let before = status.contract.iter().chain(snapshot.former.iter().map(|kept| &kept.spec));
+    for person in before.flat_map(people) {
+        if !former.contains(&person) {
+            former.push(person);
+        }
+    }
+    former.retain(|person| !current.contains(person));
+    former.drain(..former.len().saturating_sub(MAX_FORMER));
+    former
+}
+
+/// Accounts are left out: an agency may bind any of its own.
+fn people(members: &[Member]) -> Vec<String> {
+    members.iter().filter(|member| member.kind != SubjectKind::ServiceAccount).map(member_words).collect()
+}

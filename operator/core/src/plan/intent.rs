@@ -1,0 +1,181 @@
+//! Snapshot → intent: raw objects become checked domain types, or problems that name field, value and cure.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use crate::{
+    api::{
+        AgencyTenantSpec, Deletion, Stage,
+        agency_tenant::{Member, Role},
+        approval::{Contract, TenantStage},
+        hosted_system::WithinSystem,
+    },
+    model::{
+        amounts::{Amounts, amounts},
+        names::{SystemName, TenantName, system_name_complaint, tenant_name_complaint},
+        ownership::Identity,
+        settings::Settings,
+        snapshot::{Kept, Snapshot, SystemRoot, TenantRoot},
+        tenant::{ContainerDefaults, Problem, System, Tenant},
+    },
+    plan::{
+        checks::{check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
+        contract::{Standing, standing},
+        quota::with_following,
+        rivals::crowd,
+    },
+};
+
+/// What is asked of the operator for one tenant.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// What is wrong with the tenant's spec; none where there is no such object. It is never approved as long as that is so.
+    pub request: Option<Vec<Problem>>,
+    /// Where the tenant stands; none where there is no such object.
+    pub standing: Option<Standing>,
+    /// The tenant by its contract, or why it cannot be served; none where there is no such object.
+    pub tenant: Option<Result<Tenant, Vec<Problem>>>,
+    /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
+    pub doorkeepers: Option<Vec<Member>>,
+    /// Each system, or why it cannot be served, in the order of the snapshot.
+    pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
+}
+
+impl Intent {
+    /// Whether a contract with domains is about to be taken on, which another tenant might be about to do too.
+    #[must_use]
+    pub fn claims_domains(&self, snapshot: &Snapshot) -> bool {
+        let root = snapshot.tenant.as_ref();
+        let standing = self.standing.as_ref().zip(root).filter(|(standing, root)| standing.is_new(root)).map(|(standing, _)| standing);
+        let spec = standing.and_then(|standing| standing.contract.as_ref()?.1.spec());
+        spec.is_some_and(|spec| !spec.domains.is_empty())
+    }
+}
+
+/// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
+pub const MOST_SYSTEMS: usize = 100;
+
+/// Checks a snapshot.
+#[must_use]
+pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
+    let request = snapshot.tenant.as_ref().map(|root| request(snapshot, root, settings));
+    let standing = snapshot.tenant.as_ref().map(|root| standing(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
+    let tenant = snapshot.tenant.as_ref().zip(standing.as_ref()).map(|(root, standing)| match snapshot.refused.get("") {
+        Some(words) => Err(vec![refused(words)]),
+        None => tenant(root, standing, settings, &snapshot.api_server),
+    });
+    let total = match &tenant {
+        Some(Ok(tenant)) => tenant.quota.clone(),
+        _ => Amounts::new(),
+    };
+    let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
+    let suspended = standing.as_ref().is_some_and(|standing| standing.stage == TenantStage::Suspended);
+    let mut by_age: Vec<&SystemRoot> = snapshot.systems.iter().collect();
+    by_age.sort_by_key(|root| (&root.created, &root.name));
+    let surplus: BTreeSet<&String> = by_age.iter().skip(MOST_SYSTEMS).map(|root| &root.name).collect();
+    let systems = snapshot.systems.iter().map(|root| {
+        let checked = match snapshot.refused.get(&root.name) {
+            Some(words) => Err(vec![refused(words)]),
+            None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
+            None => system(root, &total, closing, suspended),
+        };
+        (SystemName::new(root.name.as_str()), checked)
+    });
+    let doorkeepers = snapshot.tenant.as_ref().zip(standing.as_ref()).and_then(|(root, standing)| doorkeepers(snapshot, root, standing));
+    Intent { systems: systems.collect(), request, standing, tenant, doorkeepers }
+}
+
+/// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
+/// at; none where nobody knows who they are.
+fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> Option<Vec<Member>> {
+    if root.deleting {
+        return Some(Vec::new());
+    }
+    if let Some((_, contract)) = &standing.contract {
+        return contract.spec().map(|spec| spec.members.clone());
+    }
+    let overlooked = crowd(&snapshot.rivals).is_some() || tenant_name_complaint(&root.name).is_some();
+    let spec = root.spec.as_ref().ok()?;
+    let owners = spec.members.iter().filter(|member| member.role == Role::Owner && !overlooked);
+    Some(owners.cloned().collect())
+}
+
+/// The tenant as its contract has it. Of one that leaves without a contract nothing is served, and nothing deleted.
+fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_server: &[SocketAddr]) -> Result<Tenant, Vec<Problem>> {
+    let contract = standing.contract.as_ref();
+    let spec = match contract.map(|(_, contract)| contract) {
+        Some(Contract::Read(spec)) => (**spec).clone(),
+        _ if root.deleting => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
+        Some(Contract::Unreadable(_, complaint)) => {
+            return Err(vec![no_contract(&format!("is unreadable ({complaint}); have it approved anew"))]);
+        }
+        None => return Err(vec![no_contract("is not there: nothing is approved yet")]),
+    };
+    let kept = contract.map(|(generation, contract)| Kept { generation: *generation, stopped: standing.stopped, spec: contract.clone() });
+    let copy = kept.and_then(|kept| serde_json::to_string(&kept).ok()).unwrap_or_default();
+    let suspended = standing.stage == TenantStage::Suspended;
+    let checked = checked_tenant(root, &spec, settings, api_server);
+    let (quota, egress) = match checked {
+        Ok(checked) => checked,
+        Err(_) if root.deleting => Default::default(),
+        Err(problems) => return Err(problems),
+    };
+    Ok(Tenant {
+        name: TenantName::new(root.name.as_str()),
+        identity: Identity { uid: root.uid.clone(), adopts: spec.adopt.unwrap_or_default() },
+        display_name: spec.display_name,
+        members: spec.members,
+        quota,
+        defaults: ContainerDefaults {
+            requests: [("cpu", spec.limits.default_request.cpu), ("memory", spec.limits.default_request.memory)],
+            limits: [("cpu", spec.limits.default.cpu), ("memory", spec.limits.default.memory)],
+        },
+        between_systems: spec.network.between_systems,
+        kubernetes_api: spec.network.kubernetes_api,
+        egress,
+        objects: spec.objects,
+        domains: spec.domains,
+        images: spec.images,
+        classes_without_controller: settings.without_controller(&spec.allow.ingress_classes).into_iter().map(str::to_owned).collect(),
+        allow: spec.allow,
+        suspended,
+        copy,
+        pod_security: spec.pod_security,
+        adopts_namespace: spec.adopt_namespace,
+        deletion: spec.deletion,
+        deleting: root.deleting,
+    })
+}
+
+fn no_contract(complaint: &str) -> Problem {
+    Problem { field: "status.contract".into(), complaint: complaint.into() }
+}
+
+fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) -> Result<System, Vec<Problem>> {
+    let spec = match &root.spec {
+        Ok(spec) => Some(spec),
+        Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
+        Err(_) => None, // closed and kept
+    };
+    let mut problems = Vec::new();
+    check_name(&root.name, system_name_complaint(&root.name), &mut problems);
+    let claimed = spec.map_or(Ok(Amounts::new()), |spec| amounts(&spec.resources.guaranteed));
+    let wanted = checked("spec.resources.guaranteed", claimed, &mut problems);
+    if !problems.is_empty() && !root.deleting {
+        return Err(problems);
+    }
+    Ok(System {
+        name: SystemName::new(root.name.as_str()),
+        display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
+        created: root.created.clone(),
+        stage: spec.filter(|_| !root.deleting && !closing).map_or(Stage::Retired, |spec| match spec.stage {
+            Stage::Testing | Stage::Running if suspended => Stage::Suspended,
+            stage => stage,
+        }),
+        testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
+        within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
+        wanted: with_following(wanted, total),
+        adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
+        deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
+        deleting: root.deleting,
+    })
+}

@@ -1,0 +1,236 @@
+//! Intent → plan: what should exist in each of the tenant's namespaces, and what may be done to it. Pure: no client, no
+//! clock; the same snapshot always gives the same plan.
+
+mod checks;
+pub mod contract;
+pub mod cures;
+pub mod diff;
+pub mod difference;
+pub mod foreign;
+pub mod intent;
+pub mod ledger;
+pub mod quota;
+pub mod release;
+pub mod rivals;
+mod site;
+pub mod tags;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    children::{children, desired::Desired, entrance, member_words, repeatable},
+    model::{
+        amounts::{Amounts, amounts},
+        names::{NamespaceName, SystemName, TenantName},
+        namespace::{Access, Entrance, Space},
+        observed::{NAMESPACE, Observed, QuotaState, inside},
+        ownership::{Identity, Owner, namespace_entry},
+        settings::Settings,
+        snapshot::Snapshot,
+        tenant::Tenant,
+    },
+    plan::{
+        foreign::{Tolerance, former_members},
+        intent::Intent,
+        ledger::Ledger,
+        quota::{Allocation, Books, Claim, Grant, hand_out},
+        site::{Site, Sites},
+    },
+};
+
+/// Everything that should be so for one tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The namespaces, home first. None where nothing may be touched.
+    pub spaces: Vec<SpacePlan>,
+    /// What grants the members access to their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
+    pub entrance: Option<SpacePlan>,
+    /// The tenant's total, handed out.
+    pub allocation: Allocation,
+    /// Whose namespaces these are.
+    pub identity: Identity,
+    /// The agency's members, in the words in which bindings are read.
+    pub members: BTreeSet<String>,
+    /// Users and groups that were members and are no longer, in the same words.
+    pub former: BTreeSet<String>,
+    /// Namespaces that stay as they are until their systems are declared again.
+    pub untouched: Vec<NamespaceName>,
+}
+
+/// One namespace as it should be.
+#[derive(Clone, Debug)]
+pub struct SpacePlan {
+    /// Its name, empty for cluster scope.
+    pub namespace: NamespaceName,
+    /// Its system, none for the home namespace.
+    pub system: Option<SystemName>,
+    /// Its children, itself among them.
+    pub desired: Vec<Desired>,
+    /// What is to become of it.
+    pub goal: Goal,
+    /// Whether a namespace that was there before may be taken over.
+    pub adopts: bool,
+    /// Whether its quota admits no pod and counts none.
+    pub drained: bool,
+    /// What objects of others may open in it.
+    pub tolerance: Tolerance,
+    /// Whether its network policy stays as it is where there is one: it opens the way to the API server, whose addresses are
+    /// not known.
+    pub api_server_unknown: bool,
+}
+
+/// What is to become of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// It serves.
+    Serve,
+    /// It is kept, closed and without pods.
+    Close,
+    /// It is closed, then deleted.
+    Remove,
+}
+
+impl Plan {
+    /// The plan of one namespace.
+    #[must_use]
+    pub fn space(&self, namespace: &NamespaceName) -> Option<&SpacePlan> {
+        self.spaces.iter().find(|space| &space.namespace == namespace)
+    }
+}
+
+/// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
+/// Owners have access to their own `AgencyTenant` from the first request on.
+#[must_use]
+pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
+    let Some(root) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty()) else {
+        return Plan::default();
+    };
+    let mut plan = match &intent.tenant {
+        Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, settings),
+        _ => Plan { identity: Identity { uid: root.uid.clone(), adopts: String::new() }, ..Plan::default() },
+    };
+    plan.entrance = at_the_door(intent, root.deleting, &snapshot.name, &plan.identity);
+    plan
+}
+
+/// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its members are.
+fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<SpacePlan> {
+    let members = intent.doorkeepers.as_deref()?;
+    let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
+    let goal = if deleting { Goal::Close } else { Goal::Serve };
+    Some(SpacePlan {
+        namespace: NamespaceName::cluster(),
+        system: None,
+        desired,
+        goal,
+        adopts: false,
+        drained: true,
+        tolerance: Tolerance::default(),
+        api_server_unknown: false,
+    })
+}
+
+fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: &Settings) -> Plan {
+    let quotas: BTreeMap<NamespaceName, QuotaState> =
+        tenant.identity.quotas(&snapshot.observed).map(|(namespace, quota)| (namespace.clone(), quota.clone())).collect();
+    let served = served(snapshot);
+    let ledger = ledger(snapshot);
+    let Sites { mut home, workloads, untouched } = site::sites(snapshot, intent, tenant, &quotas, ledger.as_ref());
+    let namespaces = namespaces(snapshot, tenant);
+    let declared = intent.systems.iter().map(|(name, _)| name.clone());
+    let standing = namespaces.iter().filter_map(NamespaceName::system).chain(declared).collect();
+    let books = Books {
+        tenant: &tenant.name,
+        wanted: &tenant.quota,
+        served: &served,
+        ledger: ledger.as_ref(),
+        quotas: &quotas,
+        uncounted: namespaces
+            .iter()
+            .find(|namespace| !is_ending(snapshot, namespace) && quotas.get(namespace).is_none_or(|quota| !quota.counted)),
+        standing: &standing,
+    };
+    let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
+    let allocation = hand_out(&books, &claims);
+    let open = workloads.iter().filter(|site| site.access != Access::Closed);
+    let pipelines: BTreeSet<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
+    let space = |site: &Site| space(snapshot, tenant, settings, site, &pipelines, &quotas, &allocation);
+    let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
+    let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
+    if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
+        home.goal = Goal::Close; // the last to go, since it holds the systems' declarations
+    }
+    let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
+    let members = tenant.members.iter().map(member_words).collect();
+    let former = intent.standing.iter().flat_map(|standing| former_members(snapshot, standing)).collect();
+    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, former, untouched }
+}
+
+/// The total that the tenant's status shows.
+fn served(snapshot: &Snapshot) -> Amounts {
+    let figures = snapshot.tenant.as_ref().and_then(|root| root.status.quota.as_ref());
+    figures.and_then(|figures| amounts(&figures.total).ok()).unwrap_or_default()
+}
+
+/// The ledger that the tenant's status shows.
+#[must_use]
+pub fn ledger(snapshot: &Snapshot) -> Option<Ledger> {
+    snapshot.tenant.as_ref()?.status.grants.as_deref().map(ledger::read)
+}
+
+/// Whether a namespace is being deleted: it takes nothing new in, and Kubernetes deletes its quota before the rest. What the ledger
+/// has for it stays reserved until it is gone.
+fn is_ending(snapshot: &Snapshot, namespace: &NamespaceName) -> bool {
+    namespace_entry(&snapshot.observed, namespace).is_some_and(|entry| entry.deleting)
+}
+
+/// The tenant's namespaces that exist.
+fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
+    let namespaces = snapshot.observed.keys().filter(|key| key.kind == NAMESPACE).map(|key| &key.namespace);
+    namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
+}
+
+fn space(
+    snapshot: &Snapshot,
+    tenant: &Tenant,
+    settings: &Settings,
+    site: &Site,
+    pipelines: &BTreeSet<NamespaceName>,
+    quotas: &BTreeMap<NamespaceName, QuotaState>,
+    allocation: &Allocation,
+) -> SpacePlan {
+    let none = Grant::default();
+    let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
+    let space = Space {
+        tenant,
+        settings,
+        pod_classes: &snapshot.pod_classes,
+        namespace: site.namespace.clone(),
+        system: site.system.clone(),
+        display_name: site.display_name.clone(),
+        access: site.access,
+        testing: site.testing,
+        within_system: site.within_system,
+        api_server: &snapshot.api_server,
+        pipelines: if site.system.is_none() { pipelines.iter().cloned().collect() } else { Vec::new() },
+        hard: grant.hard.clone(),
+        epoch: grant.epoch,
+    };
+    SpacePlan {
+        namespace: site.namespace.clone(),
+        system: site.system.clone(),
+        desired: children(&space),
+        goal: site.goal,
+        adopts: site.adopts,
+        drained: quotas.get(&site.namespace).is_some_and(QuotaState::is_drained),
+        tolerance: tolerance(&space, &snapshot.observed),
+        api_server_unknown: space.reaches_api_server() && snapshot.api_server.is_empty(),
+    }
+}
+
+/// Where nobody enters any more, what members wrote lets nobody in. A suspended system's network is closed whatever its Owners opened.
+fn tolerance(space: &Space, observed: &Observed) -> Tolerance {
+    let foreign = inside(observed, &space.namespace).any(|(_, entry)| !entry.opens.is_empty());
+    let repeatable = if foreign { repeatable(space.settings) } else { BTreeMap::new() };
+    Tolerance { access: space.access != Access::Closed, network: space.access != Access::Suspended, repeatable }
+}

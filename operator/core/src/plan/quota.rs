@@ -1,0 +1,265 @@
+//! How a tenant's total is handed out to its systems: guaranteed shares, in order of creation.
+//!
+//! The sum of what the namespaces hold never exceeds the total. A namespace holds the largest of what its quota wants, what
+//! admission enforces, what is used and what the ledger promises it, so a lowering counts only when it shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{
+        amounts::{self, Amount, Amounts, STANDARD_KEYS},
+        names::{NamespaceName, SystemName, TenantName},
+        observed::QuotaState,
+    },
+    plan::ledger::{Ledger, Share},
+};
+
+/// What one system is to hold of the total.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The system.
+    pub system: SystemName,
+    /// Its workload namespace.
+    pub namespace: NamespaceName,
+    /// The share it asks for, or what it is left with where it does not serve.
+    pub wanted: Amounts,
+    /// Whether it serves; else it asks for nothing new.
+    pub serves: bool,
+    /// Whether its quota admits pods; a suspended system's does not, and they stay promised to it.
+    pub admits_pods: bool,
+}
+
+/// The answer to a claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What the system holds from now on.
+    pub hard: Amounts,
+    /// The ledger's entry for which its quota is written.
+    pub epoch: i64,
+    /// Why it does not hold all that it asks for.
+    pub waiting: Option<String>,
+}
+
+/// What is known before anything is handed out.
+#[derive(Clone, Copy, Debug)]
+pub struct Books<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantName,
+    /// The tenant's quota.
+    pub wanted: &'a Amounts,
+    /// The total that its status shows.
+    pub served: &'a Amounts,
+    /// The ledger that its status shows; none where it was lost, and then everything stays as it is.
+    pub ledger: Option<&'a Ledger>,
+    /// The quotas of all of the tenant's namespaces, claimed or not.
+    pub quotas: &'a BTreeMap<NamespaceName, QuotaState>,
+    /// A namespace of which nobody knows what it uses. As long as there is one, nothing is raised.
+    pub uncounted: Option<&'a NamespaceName>,
+    /// Systems that are declared or have a namespace. The ledger's entries of others are given up.
+    pub standing: &'a BTreeSet<SystemName>,
+}
+
+/// A total, handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allocation {
+    /// The total that is served.
+    pub total: Amounts,
+    /// Why a lowered total is not served yet.
+    pub lowering: Option<String>,
+    /// Sum of what the namespaces hold.
+    pub allocated: Amounts,
+    /// The answers, by system.
+    pub grants: BTreeMap<SystemName, Grant>,
+    /// The ledger from now on.
+    pub ledger: Ledger,
+}
+
+/// Hands the total out; `claims` come in order of precedence.
+#[must_use]
+pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
+    let every_key = keys(books.wanted, claims.iter().filter(|claim| claim.serves));
+    let found = books.ledger.is_none().then(|| found(books, &every_key));
+    let ledger = books.ledger.or(found.as_ref()).unwrap_or(const { &Ledger::new() });
+    let mut reserved = reserve(books, ledger, claims, &every_key);
+    let mut sum = total_of(reserved.values());
+    let served = if found.is_some() { &sum.clone() } else { books.served };
+    let mut allocation = Allocation::default();
+    for claim in claims {
+        let own = reserved.entry(claim.namespace.clone()).or_default();
+        let mut grant = grant(books, claim, own, &sum);
+        let share = enter(books, ledger, claim, &grant, &every_key);
+        grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
+        if !share.hard.is_empty() {
+            allocation.ledger.insert(claim.system.clone(), share);
+        }
+        for key in &every_key {
+            let raised = amounts::of(own, key).max(amounts::of(&grant.hard, key));
+            let more = raised.minus(amounts::of(own, key));
+            own.insert(key.clone(), raised);
+            *sum.entry(key.clone()).or_default() = amounts::of(&sum, key).plus(more);
+        }
+        allocation.grants.insert(claim.system.clone(), grant);
+    }
+    (allocation.total, allocation.lowering) = serve(books.wanted, served, &sum, &every_key);
+    allocation.allocated = sum;
+    keep_unclaimed(books, ledger, &mut allocation);
+    allocation
+}
+
+/// The ledger that says what the quotas hold.
+fn found(books: &Books, keys: &BTreeSet<String>) -> Ledger {
+    let entry = |(namespace, quota): (&NamespaceName, &QuotaState)| Some((namespace.system()?, Share::found(quota, holding(quota, keys))));
+    books.quotas.iter().filter_map(entry).collect()
+}
+
+/// What counts as taken in each namespace: what its quota holds or may be raised to.
+fn reserve(books: &Books, ledger: &Ledger, claims: &[Claim], keys: &BTreeSet<String>) -> BTreeMap<NamespaceName, Amounts> {
+    let mut reserved: BTreeMap<NamespaceName, Amounts> =
+        books.quotas.iter().map(|(namespace, quota)| (namespace.clone(), holding(quota, keys))).collect();
+    let unclaimed =
+        ledger.iter().filter(|(system, _)| books.standing.contains(system) && claims.iter().all(|claim| claim.system != **system));
+    for (system, share) in unclaimed {
+        let entry = reserved.entry(books.tenant.workload(system)).or_default();
+        for (key, amount) in &share.hard {
+            let more = amounts::of(entry, key).max(*amount);
+            entry.insert(key.clone(), more);
+        }
+    }
+    for claim in claims {
+        let entry = reserved.entry(claim.namespace.clone()).or_default();
+        let kept = ledger.get(&claim.system).map(|share| share.kept(&claim.wanted, books.quotas.get(&claim.namespace), entry));
+        for (key, amount) in kept.into_iter().flatten() {
+            let more = amounts::of(entry, &key).max(amount);
+            entry.insert(key, more);
+        }
+    }
+    reserved
+}
+
+fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
+    if !claim.serves {
+        return Grant { hard: claim.wanted.clone(), ..Grant::default() };
+    }
+    // Not the keys of others: what nobody but they claim is not this system's to be refused.
+    let keys = keys(books.wanted, [claim].into_iter());
+    match books.uncounted {
+        Some(namespace) if raises(claim, own) => {
+            let hard = keys.iter().map(|key| (key.clone(), amounts::of(&claim.wanted, key).min(amounts::of(own, key)))).collect();
+            let waiting = Some(format!("the use of namespace {namespace} is not counted yet, and no share is raised before"));
+            Grant { hard, waiting, epoch: 0 }
+        }
+        _ => answer(claim, own, books.wanted, sum, &keys),
+    }
+}
+
+/// The ledger's next entry.
+fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> Share {
+    let quota = books.quotas.get(&claim.namespace);
+    let held = quota.map(|quota| holding(quota, keys)).unwrap_or_default();
+    let target: Amounts = grant.hard.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, amount)| (key.clone(), *amount)).collect();
+    let mut written = target.clone();
+    if !claim.admits_pods {
+        written.remove("pods");
+    }
+    let before = ledger.get(&claim.system).cloned().unwrap_or_default();
+    before.next(&target, &written, quota, &held)
+}
+
+/// Entries of systems that nothing is planned for stay.
+fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
+    for (system, share) in ledger {
+        if books.standing.contains(system) && !allocation.grants.contains_key(system) {
+            allocation.ledger.insert(system.clone(), share.clone());
+        }
+    }
+}
+
+/// What a share leaves out follows what it names, in the proportion of the tenant's total: a limit its request, and ephemeral
+/// storage, where the total names it, the memory.
+#[must_use]
+pub fn with_following(mut claimed: Amounts, total: &Amounts) -> Amounts {
+    let (memory, scratch) = ("requests.memory", "requests.ephemeral-storage");
+    if let (Some(share), Some(whole), None) = (claimed.get(memory), total.get(scratch), claimed.get(scratch)) {
+        let following = share.in_proportion(*whole, amounts::of(total, memory), scratch);
+        claimed.insert(scratch.to_owned(), following);
+    }
+    for resource in ["cpu", "memory", "ephemeral-storage"] {
+        let (request, limit) = (format!("requests.{resource}"), format!("limits.{resource}"));
+        if resource == "ephemeral-storage" && !total.contains_key(&limit) {
+            continue;
+        }
+        if let (Some(share), None) = (claimed.get(&request), claimed.get(&limit)) {
+            let following = share.in_proportion(amounts::of(total, &limit), amounts::of(total, &request), &limit);
+            claimed.insert(limit, following);
+        }
+    }
+    claimed
+}
+
+fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a Claim>) -> BTreeSet<String> {
+    let claimed = claims.flat_map(|claim| claim.wanted.keys());
+    STANDARD_KEYS.into_iter().map(String::from).chain(wanted.keys().chain(claimed).cloned()).collect()
+}
+
+fn holding(quota: &QuotaState, keys: &BTreeSet<String>) -> Amounts {
+    let largest = |key: &String| {
+        let amounts = [&*quota.wanted, &*quota.hard, &quota.used].map(|amounts| amounts::of(amounts, key));
+        amounts.into_iter().max().unwrap_or_default()
+    };
+    keys.iter().map(|key| (key.clone(), largest(key))).collect()
+}
+
+fn total_of<'a>(amounts: impl Iterator<Item = &'a Amounts>) -> Amounts {
+    amounts.fold(Amounts::new(), |mut sum, more| {
+        amounts::add(&mut sum, more);
+        sum
+    })
+}
+
+/// Whether the claim is above what the namespace holds.
+fn raises(claim: &Claim, own: &Amounts) -> bool {
+    claim.wanted.iter().any(|(key, want)| *want > amounts::of(own, key))
+}
+
+/// Grants a claim whole, or leaves the system what it has.
+fn answer(claim: &Claim, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> Grant {
+    let short = |key: &&String| {
+        let (want, has) = (amounts::of(&claim.wanted, key), amounts::of(own, key));
+        want > has && want.minus(has).plus(amounts::of(sum, key)) > amounts::of(total, key)
+    };
+    let hard = |limit: &dyn Fn(&str) -> Amount| keys.iter().map(|key| (key.clone(), limit(key))).collect();
+    match keys.iter().filter(short).map(|key| shortage(claim, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
+        None => Grant { hard: hard(&|key| amounts::of(&claim.wanted, key)), epoch: 0, waiting: None },
+        Some(why) => Grant { hard: hard(&|key| amounts::of(&claim.wanted, key).min(amounts::of(own, key))), epoch: 0, waiting: Some(why) },
+    }
+}
+
+fn shortage(claim: &Claim, own: &Amounts, total: &Amounts, sum: &Amounts, key: &str) -> String {
+    let text = |amount: Amount| amount.text(key);
+    let others = amounts::of(sum, key).minus(amounts::of(own, key));
+    let free = amounts::of(total, key).minus(others);
+    format!(
+        "{key}: {} wanted, {} free (total {}, held by others {})",
+        text(amounts::of(&claim.wanted, key)),
+        text(free),
+        text(amounts::of(total, key)),
+        text(others),
+    )
+}
+
+/// The total to serve, key by key: the wanted one where what is held fits into it, else the one served so far.
+fn serve(wanted: &Amounts, served: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> (Amounts, Option<String>) {
+    let mut total = Amounts::new();
+    let mut pending = Vec::new();
+    for key in keys {
+        let (want, held) = (amounts::of(wanted, key), amounts::of(sum, key));
+        if held > want {
+            pending.push(format!("spec.quota[{key}]: {} is below the {} that the systems hold", want.text(key), held.text(key)));
+        }
+        total.insert(key.clone(), if held > want { want.max(amounts::of(served, key)) } else { want });
+    }
+    (total, (!pending.is_empty()).then(|| pending.join("; ")))
+}
+
+#[cfg(test)]
+mod tests;

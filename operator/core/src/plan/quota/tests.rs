@@ -1,0 +1,167 @@
+use super::*;
+use crate::model::amounts::amounts;
+
+fn read(pairs: &[(&str, &str)]) -> Amounts {
+    let resources = pairs.iter().map(|(key, text)| ((*key).to_owned(), crate::api::Quantity((*text).to_owned()))).collect();
+    amounts(&resources).unwrap()
+}
+
+fn claim(name: &str, cpu: &str) -> Claim {
+    Claim {
+        system: SystemName::new(name),
+        namespace: NamespaceName::new(format!("t--{name}")),
+        wanted: read(&[("requests.cpu", cpu)]),
+        serves: true,
+        admits_pods: true,
+    }
+}
+
+fn quota(wanted: &str, hard: &str, used: &str) -> QuotaState {
+    let [wanted, hard, used] = [wanted, hard, used].map(|amount| read(&[("requests.cpu", amount)]));
+    QuotaState::new(&wanted, &hard, &used, 0, |_| true)
+}
+
+fn held(quotas: &[(&str, QuotaState)]) -> BTreeMap<NamespaceName, QuotaState> {
+    quotas.iter().map(|(name, quota)| (NamespaceName::new(format!("t--{name}")), quota.clone())).collect()
+}
+
+/// Hands out while the status shows this total and ledger.
+fn hand(wanted: &Amounts, served: &Amounts, ledger: &Ledger, claims: &[Claim], quotas: &BTreeMap<NamespaceName, QuotaState>) -> Allocation {
+    let standing = quotas.keys().filter_map(NamespaceName::system).collect();
+    let books = Books { tenant: &TenantName::new("t"), wanted, served, ledger: Some(ledger), quotas, uncounted: None, standing: &standing };
+    hand_out(&books, claims)
+}
+
+/// What each system holds of `requests.cpu` after handing out, `*` where it waits.
+fn handed_out(total: &str, claims: &[Claim], quotas: &[(&str, QuotaState)]) -> Vec<String> {
+    let total = read(&[("requests.cpu", total)]);
+    let allocation = hand(&total, &total, &Ledger::new(), claims, &held(quotas));
+    let word = |claim: &Claim| {
+        let grant = &allocation.grants[&claim.system];
+        let mark = if grant.waiting.is_some() { "*" } else { "" };
+        format!("{}={}{mark}", claim.system, amounts::of(&grant.hard, "requests.cpu"))
+    };
+    claims.iter().map(word).collect()
+}
+
+#[test]
+fn claims_are_served_in_order_and_a_large_one_does_not_block_a_small_one() {
+    assert_eq!(handed_out("10", &[claim("a", "6"), claim("b", "6"), claim("c", "4")], &[]), ["a=6", "b=0*", "c=4"]);
+}
+
+#[test]
+fn a_holder_keeps_its_share_against_an_older_claim() {
+    let quotas = [("b", quota("6", "6", "0"))];
+    assert_eq!(handed_out("10", &[claim("a", "6"), claim("b", "6")], &quotas), ["a=0*", "b=6"]);
+}
+
+#[test]
+fn a_raise_that_does_not_fit_leaves_what_is_held() {
+    let quotas = [("a", quota("4", "4", "1"))];
+    assert_eq!(handed_out("10", &[claim("a", "12"), claim("b", "5")], &quotas), ["a=4*", "b=5"]);
+}
+
+#[test]
+fn a_lowering_counts_only_when_admission_enforces_it_and_use_fits() {
+    let claims = [claim("a", "2"), claim("b", "8")];
+    assert_eq!(handed_out("10", &claims, &[("a", quota("8", "8", "0"))]), ["a=2", "b=0*"], "not written yet");
+    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "8", "0"))]), ["a=2", "b=0*"], "not enforced yet");
+    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "5"))]), ["a=2", "b=0*"], "still used");
+    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "2"))]), ["a=2", "b=8"]);
+}
+
+#[test]
+fn a_namespace_without_a_claim_counts() {
+    assert_eq!(handed_out("10", &[claim("a", "6")], &[("left-behind", quota("5", "5", "5"))]), ["a=0*"]);
+}
+
+#[test]
+fn a_promise_is_kept_while_the_quota_is_closed() {
+    let total = read(&[("requests.cpu", "10")]);
+    let ledger = Ledger::from([(SystemName::new("b"), Share { epoch: 1, hard: read(&[("requests.cpu", "6")]) })]);
+    let allocation = hand(&total, &total, &ledger, &[claim("a", "6"), claim("b", "6")], &held(&[("b", quota("0", "0", "0"))]));
+    assert!(allocation.grants[&SystemName::new("a")].waiting.is_some());
+    assert_eq!(
+        allocation.grants[&SystemName::new("b")].hard["requests.cpu"],
+        allocation.ledger[&SystemName::new("b")].hard["requests.cpu"]
+    );
+}
+
+#[test]
+fn a_lost_ledger_is_found_again_in_the_quotas_and_changes_nothing() {
+    let (total, none) = (read(&[("requests.cpu", "10")]), Amounts::new());
+    let quotas = held(&[("a", quota("8", "8", "3")), ("left-behind", quota("5", "5", "5"))]);
+    let standing = quotas.keys().filter_map(NamespaceName::system).collect();
+    let books = Books {
+        tenant: &TenantName::new("t"),
+        wanted: &total,
+        served: &none,
+        ledger: None,
+        quotas: &quotas,
+        uncounted: None,
+        standing: &standing,
+    };
+    let allocation = hand_out(&books, &[claim("a", "9")]);
+    let grant = &allocation.grants[&SystemName::new("a")];
+    assert_eq!((amounts::of(&grant.hard, "requests.cpu").to_string().as_str(), grant.waiting.is_some()), ("8", true));
+    assert_eq!(amounts::of(&allocation.total, "requests.cpu").to_string(), "13", "what is in force is served, not more and not less");
+    let entries: Vec<_> = allocation.ledger.iter().map(|(system, share)| format!("{system}={}", share.hard["requests.cpu"])).collect();
+    assert_eq!(entries, ["a=8", "left-behind=5"]);
+}
+
+#[test]
+fn a_lowered_total_is_served_when_what_is_held_fits() {
+    let quotas = held(&[("a", quota("8", "8", "0"))]);
+    let served = read(&[("requests.cpu", "10")]);
+    let pending = hand(&read(&[("requests.cpu", "4")]), &served, &Ledger::new(), &[claim("a", "8")], &quotas);
+    assert_eq!(pending.lowering.as_deref(), Some("spec.quota[requests.cpu]: 4 is below the 8 that the systems hold"));
+    assert_eq!(amounts::of(&pending.total, "requests.cpu").to_string(), "10");
+    let fits = hand(&read(&[("requests.cpu", "8")]), &served, &Ledger::new(), &[claim("a", "8")], &quotas);
+    assert_eq!((fits.lowering, amounts::of(&fits.total, "requests.cpu").to_string().as_str()), (None, "8"));
+}
+
+#[test]
+fn nothing_is_raised_while_use_is_not_counted() {
+    let (total, lost) = (read(&[("requests.cpu", "10")]), NamespaceName::new("t--lost"));
+    let quotas = held(&[("a", quota("4", "4", "0"))]);
+    let (ledger, standing) = (Ledger::new(), BTreeSet::new());
+    let books = Books {
+        tenant: &TenantName::new("t"),
+        wanted: &total,
+        served: &total,
+        ledger: Some(&ledger),
+        quotas: &quotas,
+        uncounted: Some(&lost),
+        standing: &standing,
+    };
+    let allocation = hand_out(&books, &[claim("a", "3"), claim("b", "5")]);
+    let grant = |name: &str| &allocation.grants[&SystemName::new(name)];
+    assert_eq!(amounts::of(&grant("a").hard, "requests.cpu").to_string(), "3", "a lowering needs no knowledge");
+    assert_eq!(amounts::of(&grant("b").hard, "requests.cpu"), Amount::ZERO);
+    assert!(grant("b").waiting.as_ref().is_some_and(|why| why.contains("t--lost")));
+}
+
+#[test]
+fn the_shortage_names_the_numbers() {
+    let total = read(&[("requests.cpu", "10")]);
+    let allocation = hand(&total, &total, &Ledger::new(), &[claim("a", "6"), claim("b", "5")], &BTreeMap::new());
+    let waiting = allocation.grants[&SystemName::new("b")].waiting.as_deref();
+    assert_eq!(waiting, Some("requests.cpu: 5 wanted, 4 free (total 10, held by others 6)"));
+}
+
+#[test]
+fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
+    let total = read(&[("requests.cpu", "10")]);
+    let odd = Claim { wanted: read(&[("persistentvolumeclaims", "3")]), ..claim("a", "0") };
+    let allocation = hand(&total, &total, &Ledger::new(), &[odd, claim("b", "5")], &BTreeMap::new());
+    assert!(allocation.grants[&SystemName::new("a")].waiting.is_some());
+    assert!(!allocation.grants[&SystemName::new("b")].hard.contains_key("persistentvolumeclaims"));
+}
+
+#[test]
+fn a_limit_that_is_not_claimed_follows_its_request() {
+    let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
+    assert_eq!(with_following(read(&[("requests.cpu", "8")]), &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
+    let named = read(&[("requests.cpu", "8"), ("limits.cpu", "9")]);
+    assert_eq!(with_following(named.clone(), &total), named);
+}

@@ -1,0 +1,68 @@
+//! When an object that is marked deleted may go: its namespaces are in the state that `deletion` asks for.
+
+use crate::{
+    model::{
+        names::{FINALIZER, SystemName},
+        outcome::Outcome,
+        snapshot::{Root, Snapshot},
+    },
+    plan::{Goal, Plan, SpacePlan, intent::Intent},
+};
+
+/// Objects whose finalizer is no longer needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Release {
+    /// Hosted systems, by name.
+    pub systems: Vec<String>,
+    /// The tenant itself.
+    pub tenant: bool,
+}
+
+/// Whether the object still needs our finalizer before anything is created for it.
+#[must_use]
+pub fn wants_hold<Spec, Status>(root: &Root<Spec, Status>) -> bool {
+    !root.deleting && !is_held(root)
+}
+
+/// Decides what may go after this round.
+#[must_use]
+pub fn release(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> Release {
+    let systems =
+        snapshot.systems.iter().filter(|root| root.deleting && is_held(root) && system_may_go(&root.name, snapshot, intent, plan, outcome));
+    let tenant = snapshot.tenant.as_ref().filter(|root| root.deleting && is_held(root));
+    Release {
+        systems: systems.map(|root| root.name.clone()).collect(),
+        tenant: tenant.is_some_and(|_| tenant_may_go(snapshot, intent, plan, outcome)),
+    }
+}
+
+fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
+    let orphan = intent.tenant.is_none();
+    if snapshot.definitions.ending || orphan {
+        return true;
+    }
+    if !can_judge(snapshot, intent) {
+        return false;
+    }
+    let namespace = snapshot.name.workload(&SystemName::new(name));
+    plan.space(&namespace).is_none_or(|space| is_closed(space, outcome))
+}
+
+fn tenant_may_go(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
+    snapshot.definitions.ending
+        || (can_judge(snapshot, intent) && plan.spaces.iter().chain(&plan.entrance).all(|space| is_closed(space, outcome)))
+}
+
+fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {
+    snapshot.blind.is_empty() && matches!(intent.tenant, Some(Ok(_)))
+}
+
+/// Kept, closed, empty, and nothing was left to do.
+fn is_closed(space: &SpacePlan, outcome: &Outcome) -> bool {
+    let settled = outcome.spaces.get(&space.namespace).is_none_or(|result| result.written == 0 && result.failures.is_empty());
+    space.goal == Goal::Close && space.drained && settled
+}
+
+fn is_held<Spec, Status>(root: &Root<Spec, Status>) -> bool {
+    root.finalizers.iter().any(|finalizer| finalizer == FINALIZER)
+}

@@ -1,0 +1,157 @@
+//! Snapshot × outcome → status. Pure: the time is an argument. Written on failure too.
+
+pub mod conditions;
+pub mod system;
+pub mod tenant;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    api::conditions::{find, kind, reason},
+    model::{
+        names::{NETWORK_POLICY, NamespaceName},
+        observed::Remaining,
+        outcome::Outcome,
+        ownership::namespace_entry,
+        refusals::LASTS,
+        snapshot::Snapshot,
+        tags::Tags,
+        tenant::Tenant,
+    },
+    plan::{Plan, intent::Intent},
+    status::conditions::Judgement,
+};
+
+/// A namespace whose deletion takes longer than this many seconds says what is left in it. Its conditions change all the time before.
+const TOLD_AFTER: i64 = 5;
+/// What ends by itself has ended after this many seconds.
+const STALLED_AFTER: i64 = 60;
+
+/// All that a status is judged from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// What was seen.
+    pub snapshot: &'a Snapshot,
+    /// What was asked.
+    pub intent: &'a Intent,
+    /// What should be.
+    pub plan: &'a Plan,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+    /// The time, RFC 3339 in UTC.
+    pub now: &'a str,
+}
+
+impl Facts<'_> {
+    /// The time in seconds since 1970.
+    fn seconds(&self) -> i64 {
+        seconds(self.now)
+    }
+
+    /// How long until something else is to be told, if nothing else happens: a refusal is too old, a deletion takes long,
+    /// or pods by tag may have gone.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<u64> {
+        let now = self.seconds();
+        let refused = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS);
+        let terminating = self.snapshot.observed.values().filter_map(|entry| entry.remaining.as_deref());
+        let slow = terminating.flat_map(|remaining| [remaining.since + TOLD_AFTER, remaining.since + STALLED_AFTER]);
+        let systems = self.snapshot.systems.iter().map(|root| &root.status.conditions);
+        let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
+        let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
+        let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
+        let by_tag = self.snapshot.tags.values().filter_map(Tags::again);
+        let next = refused.chain(slow).chain(late).chain(by_tag).filter(|time| *time > now).min();
+        next.and_then(|time| u64::try_from(time - now).ok())
+    }
+
+    /// What keeps a namespace that is being deleted, once that takes longer than usual.
+    fn remaining(&self, namespace: &NamespaceName) -> Option<&Remaining> {
+        let remaining = namespace_entry(&self.snapshot.observed, namespace)?.remaining.as_deref()?;
+        (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then_some(remaining)
+    }
+
+    /// What somebody must do before a namespace that is being deleted can go.
+    fn held_by_finalizers(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
+        let remaining = self.remaining(namespace).filter(|remaining| remaining.finalizers)?;
+        let useless = !remaining.of_kubernetes || self.seconds() >= remaining.since + STALLED_AFTER;
+        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(remaining))))
+    }
+
+    /// Why nothing at all is done for this tenant, if so.
+    fn held_up(&self) -> Option<Judgement> {
+        if self.snapshot.definitions.ending {
+            return Some(Judgement::unknown(
+                kind::PROVISIONED,
+                reason::UNINSTALLING,
+                "the CustomResourceDefinitions of govcloud.io are being deleted; the operator changes nothing",
+            ));
+        }
+        let cause = self.snapshot.blind.first()?;
+        Some(Judgement::no(
+            kind::PROVISIONED,
+            reason::FORBIDDEN,
+            format!(
+                "the operator may not read every kind that it manages, so it changes nothing: {cause}; apply ClusterRole govcloud-operator from the chart"
+            ),
+        ))
+    }
+
+    /// What a message adds where no traffic arrives through ingress classes of the contract.
+    fn without_ingress(&self) -> String {
+        let tenant = self.intent.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
+        tenant.and_then(Tenant::without_ingress).map_or_else(String::new, |words| format!("; {words}"))
+    }
+
+    /// Whether the children of a namespace are as planned.
+    fn provisioned(&self, namespace: &NamespaceName) -> Judgement {
+        if let Some(judgement) = self.held_up() {
+            return judgement;
+        }
+        match self.outcome.failure(namespace) {
+            Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
+            None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
+                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace)))
+            }
+            None if self.plan.space(namespace).is_some_and(|space| space.api_server_unknown) => Judgement::no(
+                kind::PROVISIONED,
+                reason::FORBIDDEN,
+                format!(
+                    "the addresses of the API server are not known, so network policy {NETWORK_POLICY} of namespace {namespace} stays as it is: \
+                     the operator must list and watch Service and EndpointSlice kubernetes in namespace default; grant it the ClusterRole that \
+                     the chart ships"
+                ),
+            ),
+            None if self.outcome.spaces.contains_key(namespace) && !self.snapshot.quota_is_live(namespace) => Judgement::no(
+                kind::PROVISIONED,
+                reason::QUOTA_NOT_LIVE,
+                format!(
+                    "ResourceQuota govcloud-quota in namespace {namespace} is not enforced yet; if this lasts, check that kube-controller-manager runs"
+                ),
+            ),
+            None if self.outcome.spaces.contains_key(namespace) => Judgement::yes(
+                kind::PROVISIONED,
+                reason::PROVISIONED,
+                format!("all objects of the operator in namespace {namespace} are as they should be"),
+            ),
+            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet")),
+        }
+    }
+}
+
+fn seconds(time: &str) -> i64 {
+    time.parse().map_or(0, Timestamp::as_second)
+}
+
+/// That a namespace is being deleted and, if that takes long, what is left in it and what to do.
+fn being_deleted(namespace: &NamespaceName, remaining: Option<&Remaining>) -> String {
+    let Some(remaining) = remaining else { return format!("namespace {namespace} is being deleted") };
+    let cure = if remaining.finalizers {
+        "; the controller of these finalizers must remove them: start it again or, if it is gone, remove them from the objects by hand"
+    } else if remaining.undiscovered {
+        "; an API of the cluster does not answer: a platform administrator repairs it, or deletes its APIService"
+    } else {
+        ""
+    };
+    format!("namespace {namespace} is being deleted: {}{cure}", remaining.messages)
+}

@@ -1,0 +1,308 @@
+//! Status of a `HostedSystem`.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    api::{
+        HostedSystemStatus, Stage,
+        conditions::{find, kind, reason},
+    },
+    model::{
+        amounts::{Amount, resources},
+        names::{NETWORK_POLICY, NamespaceName, SystemName},
+        observed::inside,
+        ownership::Owner,
+        refusals::{Refusal, Seen, is_same_cause, standing},
+        snapshot::SystemRoot,
+        tenant::{Problem, System},
+    },
+    plan::{
+        SpacePlan,
+        cures::{Place, cure},
+        quota::Grant,
+        tags::is_required,
+    },
+    status::{
+        Facts, STALLED_AFTER,
+        conditions::{Judgement, conditions, stalled, summary},
+        seconds,
+    },
+};
+
+/// Refused workloads that are named beside the first.
+const NAMED: usize = 3;
+
+/// Judges one hosted system of the tenant.
+#[must_use]
+pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
+    let name = SystemName::new(root.name.as_str());
+    let system = facts.intent.systems.iter().find(|(other, _)| *other == name).map(|(_, system)| system);
+    let view = View { facts, root, system, namespace: facts.snapshot.name.workload(&name), name };
+    let stage = view.stage();
+    HostedSystemStatus {
+        observed_generation: root.generation,
+        stage,
+        namespace: view.space().map(|space| space.namespace.to_string()).or_else(|| root.status.namespace.clone()),
+        granted: match view.grant() {
+            Some(_) if view.is_retiring() => None,
+            Some(grant) => Some(resources(&held(grant))),
+            None => root.status.granted.clone(), // not served in this state; it keeps what it has
+        },
+        conditions: conditions(&root.status.conditions, view.judge(), root.generation, facts.now),
+    }
+}
+
+/// A grant without its zeros.
+fn held(grant: &Grant) -> crate::model::amounts::Amounts {
+    grant.hard.iter().filter(|(_, amount)| **amount > Amount::ZERO).map(|(key, amount)| (key.clone(), *amount)).collect()
+}
+
+struct View<'a> {
+    facts: &'a Facts<'a>,
+    root: &'a SystemRoot,
+    system: Option<&'a Result<System, Vec<Problem>>>,
+    name: SystemName,
+    namespace: NamespaceName,
+}
+
+impl View<'_> {
+    fn judge(&self) -> Vec<Judgement> {
+        let accepted = self.accepted();
+        let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
+        let failure = self.facts.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
+        let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&self.namespace))));
+        let cause = cause.or_else(|| self.facts.held_by_finalizers(&self.namespace));
+        let mut judged = vec![accepted, self.quota_granted(), self.provisioned(), self.isolated()];
+        judged.push(self.ready(&judged));
+        judged.insert(4, self.available());
+        judged.push(stalled(cause));
+        judged
+    }
+
+    fn accepted(&self) -> Judgement {
+        match (&self.facts.intent.tenant, self.system) {
+            (None, _) => Judgement::no(kind::ACCEPTED, reason::NO_TENANT, self.homeless()),
+            (_, Some(Err(problems))) => Judgement::no(kind::ACCEPTED, reason::INVALID, list(problems)),
+            _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
+        }
+    }
+
+    /// Whether the namespace that the system is declared in is its tenant's.
+    fn has_home(&self) -> bool {
+        let home = self.facts.snapshot.name.home();
+        self.facts.plan.identity.owner(&self.facts.snapshot.observed, &home) == Owner::Own
+    }
+
+    fn homeless(&self) -> String {
+        let namespace = NamespaceName::new(self.root.namespace.as_str());
+        let cure = match namespace.system() {
+            Some(_) => format!("create the system in '{}'", namespace.tenant()),
+            None => "create the system in its agency's home namespace, or the agency first".to_owned(),
+        };
+        format!("metadata.namespace: '{namespace}' is not the home namespace of an AgencyTenant; {cure}")
+    }
+
+    fn quota_granted(&self) -> Judgement {
+        let waiting = self.grant().and_then(|grant| grant.waiting.as_ref());
+        match (self.grant(), waiting) {
+            (_, Some(numbers)) => Judgement::no(
+                kind::QUOTA_GRANTED,
+                reason::QUOTA_WAITING,
+                format!(
+                    "{numbers}; until it fits the system keeps what it holds: lower spec.resources.guaranteed, or raise spec.quota of agencytenant/{}",
+                    self.facts.snapshot.name
+                ),
+            ),
+            (Some(_), None) if self.is_retiring() => Judgement::yes(
+                kind::QUOTA_GRANTED,
+                reason::RETIRED,
+                "a retired system has no share; the storage of its volumes still counts",
+            ),
+            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the whole guaranteed share is granted"),
+            (None, None) => self.not_served(kind::QUOTA_GRANTED),
+        }
+    }
+
+    fn provisioned(&self) -> Judgement {
+        let judged = self.facts.provisioned(&self.namespace);
+        match self.space() {
+            None if judged.holds.is_none() && self.facts.outcome.failure(&self.namespace).is_none() => self.not_served(kind::PROVISIONED),
+            Some(space) if judged.holds == Some(true) && self.is_retiring() && !space.drained => {
+                Judgement::no(kind::PROVISIONED, reason::DRAINING, self.draining())
+            }
+            _ => judged,
+        }
+    }
+
+    /// That pods are ending; their number only when they take long, since it changes with each.
+    fn draining(&self) -> String {
+        let namespace = &self.namespace;
+        let since = find(&self.root.status.conditions, kind::PROVISIONED).filter(|condition| condition.reason == reason::DRAINING);
+        let long = since.is_some_and(|condition| self.facts.seconds() >= seconds(&condition.last_transition_time) + STALLED_AFTER);
+        let mut quotas = inside(&self.facts.snapshot.observed, namespace).filter_map(|(_, entry)| entry.quota.as_ref());
+        match quotas.find_map(|quota| quota.used.get("pods")).filter(|_| long) {
+            Some(pods) => format!(
+                "{} pods in namespace {namespace} have not ended after {STALLED_AFTER} s: a finalizer holds them, or their node does not \
+                 answer (kubectl get pods -n {namespace} -o wide)",
+                pods.text("pods")
+            ),
+            None => format!("pods in namespace {namespace} are ending"),
+        }
+    }
+
+    fn isolated(&self) -> Judgement {
+        let Some(outcome) = self.facts.outcome.spaces.get(&self.namespace) else { return self.not_served(kind::ISOLATED) };
+        let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
+        match outcome.failures.iter().find(|failure| guards(failure.kind)) {
+            Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
+            None => Judgement::yes(
+                kind::ISOLATED,
+                reason::ISOLATED,
+                format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.facts.without_ingress()),
+            ),
+        }
+    }
+
+    /// Whether the workloads' pods are let in, as Kubernetes' controllers tell. What Ready says does not depend on it: a pipeline
+    /// waits for Ready before it deploys.
+    fn available(&self) -> Judgement {
+        let Some(space) = self.space() else { return self.not_served(kind::AVAILABLE) };
+        let refusals = self.facts.snapshot.refusals.get(&space.namespace).map_or(&[][..], Vec::as_slice);
+        let refused = standing(refusals, self.facts.seconds());
+        let before = find(&self.root.status.conditions, kind::AVAILABLE).filter(|condition| condition.reason == reason::FAILED_CREATE);
+        let (unseen, lacking): (Vec<_>, Vec<_>) = refused.into_iter().partition(|refusal| refusal.seen == Seen::NotYet);
+        let told = before.map(|condition| condition.message.clone());
+        match (lacking.as_slice(), told) {
+            // Until all of them were looked at, nothing new is told: it may be cured.
+            (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told),
+            ([], _) => self.tags_in_use(),
+            ([first, others @ ..], told) => {
+                let message = self.refused(first, others);
+                let told = told.filter(|told| is_same_cause(told, &message));
+                Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told.unwrap_or(message))
+            }
+        }
+    }
+
+    /// That no pods are refused; and which run by tag although the contract requires digests, so that they will be.
+    fn tags_in_use(&self) -> Judgement {
+        let none = Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
+        let (Some(Ok(tenant)), Some(Ok(system))) = (&self.facts.intent.tenant, self.system) else { return none };
+        if !is_required(tenant, system) {
+            return none;
+        }
+        let found = self.facts.snapshot.tags.get(&self.namespace).and_then(|tags| tags.workloads.as_ref());
+        let told = find(&self.root.status.conditions, kind::AVAILABLE).filter(|condition| condition.reason == reason::TAGS_IN_USE);
+        match (found, told) {
+            (Some(workloads), _) if workloads.is_empty() => none,
+            (Some(workloads), _) => Judgement::yes(kind::AVAILABLE, reason::TAGS_IN_USE, self.by_tag(workloads)),
+            // Nobody has looked yet, so what was told stays.
+            (None, Some(told)) => Judgement::yes(kind::AVAILABLE, reason::TAGS_IN_USE, told.message.clone()),
+            (None, None) => none,
+        }
+    }
+
+    fn by_tag(&self, workloads: &BTreeSet<String>) -> String {
+        let names: Vec<&str> = workloads.iter().take(NAMED).map(String::as_str).collect();
+        let more = match workloads.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "pods of {} workload{} have an image that names no digest: {}{more}; they run on, but are not created again, since \
+             spec.images.requireDigest of agencytenant/{} requires digests: deploy them by digest, name@sha256:<64 hexadecimal digits>",
+            workloads.len(),
+            if workloads.len() == 1 { "" } else { "s" },
+            names.join(", "),
+            self.facts.snapshot.name
+        )
+    }
+
+    /// Which workload is refused what, why, and what to do about it.
+    fn refused(&self, first: &Refusal, others: &[&Refusal]) -> String {
+        let keys: Vec<String> = match &self.facts.intent.tenant {
+            Some(Ok(tenant)) => tenant.quota.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        let cure = cure(first, Place { namespace: &self.namespace, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
+        let names: Vec<String> = others.iter().take(NAMED).map(|refusal| refusal.workload.shown()).collect();
+        let others = match others.len().saturating_sub(NAMED) {
+            _ if names.is_empty() => String::new(),
+            0 => format!("; also refused: {}", names.join(", ")),
+            more => format!("; also refused: {} and {more} more", names.join(", ")),
+        };
+        let (objects, workload) = (first.objects, first.workload.shown());
+        // Whichever rule refuses them first, they are refused because of the stage.
+        match self.system {
+            Some(Ok(System { stage: stage @ (Stage::Suspended | Stage::Retired), .. })) => {
+                format!(
+                    "Kubernetes cannot create {objects} of {workload}: the system is {}, so it admits no new pods{others}",
+                    stage.as_str()
+                )
+            }
+            _ => format!("Kubernetes cannot create {objects} of {workload}: {}{cure}{others}", first.cause),
+        }
+    }
+
+    fn ready(&self, judged: &[Judgement]) -> Judgement {
+        if self.root.deleting && judged.iter().all(|judgement| judgement.holds == Some(true)) {
+            return Judgement::no(kind::READY, reason::DELETING, "the system is being deleted");
+        }
+        let (well, message) = match self.stage() {
+            Some(Stage::Suspended) => (reason::SUSPENDED, "suspended: network closed, no new pods"),
+            Some(Stage::Retired) => (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept"),
+            _ => (reason::READY, "the namespace exists and is isolated, its quota is granted, and the agency's members have access"),
+        };
+        summary(judged, well, message.to_owned())
+    }
+
+    /// The stage that holds: the wanted one once everything is written, the former one until then.
+    fn stage(&self) -> Option<Stage> {
+        let wanted = match self.system {
+            Some(Ok(system)) => system.stage,
+            _ => return self.root.status.stage,
+        };
+        let reached = self.facts.provisioned(&self.namespace).holds == Some(true);
+        let drained = self.space().is_some_and(|space| space.drained);
+        if reached && (wanted != Stage::Retired || drained) { Some(wanted) } else { self.root.status.stage }
+    }
+
+    fn is_retiring(&self) -> bool {
+        matches!(self.system, Some(Ok(system)) if system.stage == Stage::Retired)
+    }
+
+    fn grant(&self) -> Option<&Grant> {
+        self.facts.plan.allocation.grants.get(&self.name)
+    }
+
+    fn space(&self) -> Option<&SpacePlan> {
+        self.facts.plan.space(&self.namespace)
+    }
+
+    /// Why a system is not planned although it may be in order itself.
+    fn not_served(&self, kind: &'static str) -> Judgement {
+        match (&self.facts.intent.tenant, self.facts.held_up()) {
+            (_, Some(judgement)) => Judgement { kind, ..judgement },
+            (Some(Err(problems)), _) => Judgement::unknown(
+                kind,
+                reason::TENANT_INVALID,
+                format!("agencytenant/{} cannot be served, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
+            ),
+            _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
+            _ if !self.has_home() => Judgement::unknown(
+                kind,
+                reason::CONFLICT,
+                format!(
+                    "namespace {} does not belong to agencytenant/{0}; condition Provisioned of the tenant says why",
+                    self.facts.snapshot.name
+                ),
+            ),
+            _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
+        }
+    }
+}
+
+/// Problems, one after the other.
+pub(super) fn list(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

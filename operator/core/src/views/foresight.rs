@@ -1,0 +1,110 @@
+//! What a snapshot comes to when everything that follows from it succeeds: the operator's own decisions, carried out on the snapshot
+//! itself. Controllers are taken to be done at once, and nothing of anybody else happens meanwhile.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::{
+    api::approval::{Approval, Decision, TenantStage},
+    children::desired::Desired,
+    model::{names::NamespaceName, settings::Settings, snapshot::Snapshot},
+    plan::{
+        Plan,
+        contract::Request,
+        diff::{Change, SpaceChanges, diff},
+        intent::{Intent, intent},
+        plan,
+    },
+    status::tenant::beforehand,
+};
+
+/// Steps that a plan takes at most; creating, closing and removing a tenant take less.
+const STEPS: usize = 40;
+
+/// One tenant, once all is done.
+#[derive(Debug)]
+pub struct Foreseen {
+    /// As it is then.
+    pub snapshot: Snapshot,
+    /// What is asked for then.
+    pub intent: Intent,
+    /// What should be then, which is also what is.
+    pub plan: Plan,
+    /// Namespaces whose pods are ended on the way.
+    pub emptied: BTreeSet<NamespaceName>,
+}
+
+/// Decides and carries out until nothing is left to be done.
+#[must_use]
+pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
+    let mut emptied = BTreeSet::new();
+    let mut left = STEPS;
+    loop {
+        let intent = intent(&snapshot, settings);
+        let plan = plan(&snapshot, &intent, settings);
+        let ahead = beforehand(&snapshot, &intent, &plan);
+        let changes = if ahead.is_some() { Vec::new() } else { diff(&plan, &snapshot.observed) };
+        let done = ahead.is_none() && !changes.iter().flat_map(|space| &space.changes).any(Change::writes);
+        if done || left == 0 {
+            return Foreseen { snapshot, intent, plan, emptied };
+        }
+        if let (Some(status), Some(tenant)) = (ahead, snapshot.tenant.as_mut()) {
+            tenant.status = status;
+        }
+        carry_out(&mut snapshot, &changes, &mut emptied);
+        left -= 1;
+    }
+}
+
+/// Takes an open request to be approved, as an approver does; what needs no approval stays as it is.
+pub fn approve(snapshot: &mut Snapshot, settings: &Settings) {
+    let standing = intent(snapshot, settings).standing;
+    let open = standing.is_some_and(|standing| !standing.stopped && matches!(standing.request, Request::Pending(_)));
+    let Some(tenant) = snapshot.tenant.as_mut().filter(|_| open) else { return };
+    let (decision, generation) = (Decision::Approved, tenant.generation);
+    tenant.status.approval = Some(Approval { decision, generation, by: "whoever approves".into(), reason: String::new() });
+    if tenant.status.stage == Some(TenantStage::Rejected) {
+        tenant.status.stage = None;
+    }
+}
+
+fn carry_out(snapshot: &mut Snapshot, changes: &[SpaceChanges], emptied: &mut BTreeSet<NamespaceName>) {
+    for space in changes {
+        for change in &space.changes {
+            match change {
+                Change::Create(desired) | Change::Update { desired, .. } => write(snapshot, desired),
+                Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
+                Change::Evict => {
+                    end_pods(snapshot, &space.namespace);
+                    emptied.insert(space.namespace.clone());
+                }
+                Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
+                Change::Keep(_) | Change::Conflict { .. } => {}
+            }
+        }
+    }
+}
+
+fn write(snapshot: &mut Snapshot, desired: &Desired) {
+    let before = snapshot.observed.get(&desired.key());
+    let mut object = desired.object.clone();
+    object["metadata"]["uid"] =
+        json!(before.map_or_else(|| format!("{}/{}", desired.namespace, desired.name), |entry| entry.uid.to_string()));
+    let mut entry = desired.kind.entry(&object);
+    entry.created = before.map_or(i64::MAX, |entry| entry.created);
+    if let Some(quota) = &mut entry.quota {
+        quota.used = before.and_then(|entry| entry.quota.as_ref()).map(|quota| quota.used.clone()).unwrap_or_default();
+        quota.hard = quota.wanted.clone();
+        (quota.live, quota.enforced, quota.counted) = (true, true, true);
+    }
+    snapshot.observed.insert(desired.key(), entry);
+}
+
+/// What is left is what volumes take.
+fn end_pods(snapshot: &mut Snapshot, namespace: &NamespaceName) {
+    let here = snapshot.observed.iter_mut().filter(|(key, _)| key.namespace == *namespace);
+    for quota in here.filter_map(|(_, entry)| entry.quota.as_mut()) {
+        quota.used.retain(|key, _| key.contains("storage") || key == "persistentvolumeclaims");
+    }
+}

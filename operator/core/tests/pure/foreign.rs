@@ -1,0 +1,229 @@
+//! What others wrote in a tenant's namespaces: which of it goes when, and who remembers whom.
+
+use govcloud_core::{
+    children::{BOUND_BY_MEMBERS, TABLE},
+    model::{
+        names::NamespaceName,
+        observed::ChildKey,
+        snapshot::{Kept, Snapshot},
+    },
+    plan::diff::Change,
+};
+use serde_json::{Value, json};
+
+use super::{
+    decisions::{APPOINTMENTS, HEALTH},
+    world::{decide, settle, system, tenant, with_home},
+};
+
+const WORKLOAD: &str = "health--appointments";
+
+fn world(stage: &str) -> Snapshot {
+    let mut seen = with_home(HEALTH, vec![system(&APPOINTMENTS.replace("Running", stage))]);
+    settle(&mut seen);
+    seen
+}
+
+/// Puts an object of others there, as its watch would.
+fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
+    let index = TABLE.iter().position(|row| row.kind == kind).unwrap();
+    object["metadata"]["uid"] = json!(name);
+    object["metadata"]["namespace"] = json!(WORKLOAD);
+    let key = ChildKey { namespace: NamespaceName::new(WORKLOAD), kind: index, name: name.into() };
+    seen.observed.insert(key, TABLE[index].entry(&object));
+}
+
+/// What of others is to be deleted, and why.
+fn deleted(seen: &Snapshot) -> Vec<(String, String)> {
+    let changes = decide(seen).1.into_iter().flat_map(|space| space.changes);
+    changes
+        .filter_map(|change| match change {
+            Change::Delete { key, cause, .. } => Some((key.name.to_string(), cause.unwrap_or_default())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn subject(word: &str) -> Value {
+    match word.split('/').collect::<Vec<_>>()[..] {
+        ["ServiceAccount", namespace, name] => json!({"kind": "ServiceAccount", "namespace": namespace, "name": name}),
+        [kind, name] => json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}),
+        _ => panic!("{word}"),
+    }
+}
+
+/// Whether a binding goes, by role, subjects and stage of the system. `User/gone` has left.
+fn goes(role: &str, subjects: &[&str], stage: &str) -> bool {
+    let mut seen = world(stage);
+    seen.tenant.as_mut().unwrap().status.former_members = vec!["User/gone".to_owned()];
+    let (kind, name) = role.split_once('/').unwrap();
+    let subjects: Vec<Value> = subjects.iter().map(|word| subject(word)).collect();
+    put(&mut seen, "RoleBinding", "theirs", json!({"roleRef": {"kind": kind, "name": name}, "subjects": subjects}));
+    deleted(&seen).iter().any(|(name, _)| name == "theirs")
+}
+
+#[test]
+fn what_members_could_not_have_written_stays_whatever_becomes_of_the_system() {
+    let platform: [(&str, &[&str]); 8] = [
+        ("Role/prometheus-k8s", &["ServiceAccount/monitoring/prometheus-k8s"]),
+        ("ClusterRole/govcloud:deployer", &["ServiceAccount/argocd/argocd-application-controller"]),
+        ("ClusterRole/view", &["Group/health-owners"]),
+        ("ClusterRole/edit", &["User/gone"]),
+        ("Role/reader", &["Group/system:serviceaccounts:monitoring"]),
+        ("Role/reader", &["User/auditor-of-the-city"]),
+        ("Role/reader", &["ServiceAccount/health--appointments/default", "ServiceAccount/velero/velero"]),
+        ("Role/reader", &["ServiceAccount/healthy--x/default"]),
+    ];
+    for (role, subjects) in platform {
+        for stage in ["Running", "Suspended", "Retired"] {
+            assert!(!goes(role, subjects, stage), "{role} {subjects:?} {stage}");
+        }
+    }
+}
+
+#[test]
+fn what_members_wrote_goes_with_the_member_and_where_nobody_enters() {
+    for (role, subjects) in [
+        ("Role/reader", &["Group/health-owners"][..]),
+        ("ClusterRole/govcloud:auditor", &["User/ci-health"]),
+        ("Role/reader", &["ServiceAccount/health--appointments/deployer"]),
+        ("Role/reader", &["ServiceAccount/health--appointments/default", "ServiceAccount/health--other/default"]),
+        ("Role/reader", &["ServiceAccount/health/robot", "User/ci-health"]),
+    ] {
+        assert!(!goes(role, subjects, "Running") && !goes(role, subjects, "Suspended"), "{role} {subjects:?}");
+        assert!(goes(role, subjects, "Retired"), "{role} {subjects:?}");
+    }
+    // A workload's own account has no pods any more where nobody enters, and needs its rights when the system comes back.
+    assert!(["Running", "Suspended", "Retired"].iter().all(|stage| !goes(
+        "Role/reader",
+        &["ServiceAccount/health--appointments/default"],
+        stage
+    )));
+    for subjects in [&["User/gone"][..], &["User/gone", "Group/health-owners"]] {
+        for stage in ["Running", "Suspended", "Retired"] {
+            assert!(goes("Role/reader", subjects, stage), "{subjects:?} {stage}");
+        }
+    }
+}
+
+#[test]
+fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_have_written() {
+    let named = |namespace: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}});
+    let twice = |values: &[&str]| {
+        let mut peer = named(WORKLOAD);
+        peer["namespaceSelector"]["matchExpressions"] = json!([{"key": "kubernetes.io/metadata.name", "operator": "In", "values": values}]);
+        json!({"ingress": [{"from": [peer, {"podSelector": {}}]}]})
+    };
+    let mut policies = vec![
+        (json!({"ingress": [{"from": [{"podSelector": {}}]}]}), true),
+        (json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7"}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": WORKLOAD}}}]}]}), true),
+        (json!({"ingress": []}), false),
+        (json!({"ingress": [{}]}), false),
+        (json!({"ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
+        (json!({"ingress": [{"from": [named("backup")]}]}), false),
+        (json!({"ingress": [{"from": [named("monitoring")]}]}), false),
+        (json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}), true),
+        (json!({"ingress": [{"from": [named("monitoring"), named("ingress-nginx")]}]}), true),
+        (json!({"ingress": [{"from": [named("backup"), {"podSelector": {}}]}]}), false),
+        (json!({"ingress": [{"from": [named(WORKLOAD)]}]}), true),
+        (json!({"ingress": [{"from": [named("health--other")]}]}), true),
+        (json!({"ingress": [{"from": [named("healthy--web")]}]}), false),
+        (json!({"egress": [{"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}]}), true),
+        (json!({"egress": [{"to": [named("kube-system")]}]}), true),
+        (
+            json!({"ingress": [{"from": [{"namespaceSelector": {"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [WORKLOAD, "kube-system"]}]}}]}]}),
+            true,
+        ),
+        (
+            json!({"ingress": [{"from": [{"namespaceSelector": {"matchExpressions": [
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": [WORKLOAD]}]}}]}]}),
+            false,
+        ),
+        (json!({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"namespaceSelector": {}}]}]}), false),
+        // A second list of names narrows the first and names nobody else, so members could have written this too.
+        (twice(&["backup", WORKLOAD]), true),
+        (twice(&["backup"]), true),
+    ];
+    // What repeats the operator's own policy, members could have written.
+    let own = world("Running");
+    let plan = decide(&own).0;
+    let ours = super::world::object(&plan, WORKLOAD, "NetworkPolicy", "govcloud-isolation").unwrap()["spec"].clone();
+    policies.push((json!({"ingress": ours["ingress"], "egress": ours["egress"]}), true));
+    for (spec, closes) in policies {
+        for (stage, goes) in [("Running", false), ("Suspended", closes)] {
+            let mut seen = world(stage);
+            put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
+            let deleted = deleted(&seen);
+            assert_eq!(deleted.len(), usize::from(goes), "{stage} {spec}");
+            assert!(
+                deleted
+                    .iter()
+                    .all(|(_, cause)| cause.contains("the network of a suspended system is closed both ways") && cause.contains("apply")),
+                "{deleted:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_finalizer_holds_back_is_released_only_where_it_may_not_apply() {
+    let held = |stage: &str, subject: &str, deleting: bool| {
+        let mut seen = world(stage);
+        seen.tenant.as_mut().unwrap().status.former_members = vec!["User/gone".to_owned()];
+        let mut binding = json!({"roleRef": {"kind": "Role", "name": "reader"}, "subjects": [self::subject(subject)]});
+        binding["metadata"] = json!({"finalizers": ["example.com/never"]});
+        if deleting {
+            binding["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        }
+        put(&mut seen, "RoleBinding", "theirs", binding);
+        let changes = decide(&seen).1.into_iter().flat_map(|space| space.changes).filter(Change::writes).collect::<Vec<_>>();
+        changes.iter().any(|change| matches!(change, Change::Delete { held: true, .. }))
+    };
+    for deleting in [false, true] {
+        assert!(held("Running", "User/gone", deleting));
+        assert!(held("Retired", "User/ci-health", deleting));
+        assert!(!held("Running", "User/ci-health", deleting));
+        assert!(!held("Retired", "ServiceAccount/monitoring/prometheus", deleting));
+    }
+}
+
+#[test]
+fn whoever_leaves_is_remembered_until_they_come_back() {
+    let mut seen = world("Running");
+    let former = |seen: &Snapshot| seen.tenant.as_ref().unwrap().status.former_members.clone();
+    let change = |seen: &mut Snapshot, yaml: &str| {
+        let status = seen.tenant.as_ref().unwrap().status.clone();
+        let mut root = tenant(yaml);
+        (root.status, root.generation) = (status, seen.tenant.as_ref().unwrap().generation + 1);
+        seen.tenant = Some(root);
+        settle(seen);
+    };
+    assert!(former(&seen).is_empty());
+    let without = HEALTH.replace("{kind: User, name: ci-health, role: Deployer}", "{kind: User, name: other, role: Deployer}");
+    change(&mut seen, &without);
+    assert_eq!(former(&seen), ["User/ci-health"]);
+    change(&mut seen, HEALTH);
+    assert_eq!(former(&seen), ["User/other"]);
+}
+
+#[test]
+fn the_members_of_a_tenant_that_is_taken_over_count_as_former_ones() {
+    let mut seen = world("Running");
+    let spec = seen.tenant.as_ref().unwrap().status.contract.clone().unwrap();
+    let mut text = serde_json::to_value(Kept { generation: 1, stopped: false, spec }).unwrap();
+    text["spec"]["members"][0]["name"] = json!("before");
+    seen.former = serde_json::from_value(text).unwrap();
+    settle(&mut seen);
+    assert_eq!(seen.tenant.unwrap().status.former_members, ["User/before"]);
+}
+
+#[test]
+fn the_roles_that_members_bind_are_those_of_the_policy() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/govcloud/policies/bindings.yaml");
+    let policy = std::fs::read_to_string(path).unwrap();
+    let list: Vec<String> = BOUND_BY_MEMBERS.iter().map(|role| format!("'{role}'")).collect();
+    assert!(policy.contains(&format!("dyn(object).roleRef.name in [{}]", list.join(", "))), "{list:?}");
+}

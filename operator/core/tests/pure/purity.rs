@@ -1,0 +1,118 @@
+//! The folders of this crate use those before them and none after, and no files use each other in a circle. What Cargo and
+//! `clippy.toml` cannot see of a client is looked for here: `async`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// From the first, which uses none of the others, to the last.
+const FOLDERS: [&str; 6] = ["api", "model", "children", "plan", "status", "views"];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// The modules of the crate, by path from its root, each with the text of its file up to its tests.
+fn modules() -> BTreeMap<String, String> {
+    let named = files(&source()).into_iter().map(|path| {
+        let name = path.strip_prefix(source()).unwrap().with_extension("").to_string_lossy().replace('/', "::");
+        let text = fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        (name.strip_suffix("::mod").map_or(name.clone(), str::to_owned), code)
+    });
+    named.filter(|(name, _)| name != "lib" && !name.ends_with("tests")).collect()
+}
+
+/// The paths that a `use` names: each leaf of its tree.
+fn leaves(tree: &str, prefix: &str, into: &mut Vec<String>) {
+    let (mut depth, mut part) = (0, String::new());
+    let parts = tree.chars().chain([',']).fold(Vec::new(), |mut parts, letter| {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if letter == ',' && depth == 0 {
+            parts.push(std::mem::take(&mut part));
+        } else if !letter.is_whitespace() {
+            part.push(letter);
+        }
+        parts
+    });
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        match part.split_once('{') {
+            Some((head, rest)) => leaves(rest.strip_suffix('}').unwrap(), &format!("{prefix}{head}"), into),
+            None => into.push(format!("{prefix}{part}")),
+        }
+    }
+}
+
+/// The modules that a file uses: by `use`, and by paths from the crate's root.
+fn uses(module: &str, text: &str, all: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let parent = module.rsplit_once("::").map_or(module, |(parent, _)| parent);
+    let mut paths = Vec::new();
+    for statement in text.split("\nuse ").skip(1).filter_map(|rest| rest.split_once(';')).map(|(statement, _)| statement) {
+        match (statement.strip_prefix("crate::"), statement.strip_prefix("super::")) {
+            (Some(tree), _) => leaves(tree, "", &mut paths),
+            (_, Some(tree)) => leaves(tree, &format!("{parent}::"), &mut paths),
+            _ => {}
+        }
+    }
+    let here =
+        text.split("crate::").skip(1).map(|rest| rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == ':')));
+    paths.extend(here.filter_map(|mut words| words.next().map(str::to_owned)));
+    let known = |path: &String| {
+        let mut path = path.as_str();
+        loop {
+            if all.contains_key(path) {
+                return Some(path.to_owned());
+            }
+            path = path.rsplit_once("::")?.0;
+        }
+    };
+    // A folder's own file is its table of contents; what it re-exports is used from there.
+    paths.iter().filter_map(known).filter(|used| used != module).collect()
+}
+
+#[test]
+fn folders_use_those_before_them_and_none_after() {
+    let modules = modules();
+    let place = |module: &str| FOLDERS.iter().position(|folder| module.split("::").next() == Some(folder)).unwrap();
+    let mut arrows = 0;
+    for (module, text) in &modules {
+        for used in uses(module, text, &modules) {
+            assert!(place(&used) <= place(module), "{module} uses {used}, which comes after it");
+            arrows += 1;
+        }
+    }
+    assert!(arrows > 150, "only {arrows} uses were found");
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let modules = modules();
+    let arrows: BTreeMap<&String, BTreeSet<String>> = modules.iter().map(|(name, text)| (name, uses(name, text, &modules))).collect();
+    for start in modules.keys() {
+        let (mut reached, mut next): (BTreeSet<String>, Vec<String>) = (BTreeSet::new(), arrows[start].iter().cloned().collect());
+        while let Some(module) = next.pop() {
+            assert!(&module != start, "{start} uses itself by way of {reached:?}");
+            if reached.insert(module.clone()) {
+                next.extend(arrows[&module].iter().cloned());
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_waits() {
+    for (module, text) in modules() {
+        assert!(!text.contains("async ") && !text.contains(".await"), "{module} waits; input and output belong to crate govcloud");
+    }
+}

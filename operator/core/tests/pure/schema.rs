@@ -1,0 +1,65 @@
+//! The schema teaches and is bounded: `kubectl explain` has a text for every field, and no value is without limit.
+
+use serde_json::Value;
+
+fn schemas() -> Vec<(String, Value)> {
+    let definitions = serde_json::to_value(govcloud_core::api::definitions()).unwrap();
+    let of = |definition: &Value| {
+        let kind = definition["spec"]["names"]["kind"].as_str().unwrap().to_owned();
+        (kind, definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone())
+    };
+    definitions.as_array().unwrap().iter().map(of).collect()
+}
+
+fn walk(path: &str, schema: &Value, visit: &mut impl FnMut(&str, &Value)) {
+    visit(path, schema);
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        walk(&format!("{path}.{name}"), field, visit);
+    }
+    for (step, inner) in [("[]", &schema["items"]), ("{}", &schema["additionalProperties"])] {
+        if inner.is_object() {
+            walk(&format!("{path}{step}"), inner, visit);
+        }
+    }
+}
+
+#[test]
+fn every_field_of_the_spec_says_what_it_is_and_its_default_or_an_example() {
+    for (kind, schema) in schemas() {
+        let mut fields = 0;
+        walk(&format!("{kind}.spec"), &schema["properties"]["spec"], &mut |path, field| {
+            fields += 1;
+            let text = field["description"].as_str().unwrap_or_default();
+            let is_entry = path.ends_with("[]") || path.ends_with("{}") || !path.contains(".spec.");
+            assert!(is_entry || text.len() > 20, "{path} has no description");
+            let teaches = ["Example: ", "Default: "].iter().any(|word| text.contains(word));
+            assert!(is_entry || teaches, "{path}: '{text}' gives neither a default nor an example");
+            assert!(!text.contains('\n') || text.contains("\n\n"), "{path} has lines that kubectl explain breaks oddly");
+        });
+        assert!(fields > 8, "{kind} has only {fields} fields");
+    }
+}
+
+#[test]
+fn every_string_list_and_map_is_bounded() {
+    for (kind, schema) in schemas() {
+        for part in ["spec", "status"] {
+            walk(&format!("{kind}.{part}"), &schema["properties"][part], &mut |path, field| {
+                let bounded = |key: &str| field.get(key).is_some();
+                match field["type"].as_str() {
+                    Some("string") => assert!(bounded("maxLength") || bounded("enum"), "{path} is an unbounded string"),
+                    Some("array") => assert!(bounded("maxItems"), "{path} is an unbounded list"),
+                    Some("object") if bounded("additionalProperties") => assert!(bounded("maxProperties"), "{path} is an unbounded map"),
+                    _ => {}
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn an_object_that_no_operator_has_seen_says_so() {
+    for (kind, schema) in schemas() {
+        assert_eq!(schema["properties"]["status"]["default"]["observedGeneration"], -1, "{kind}");
+    }
+}

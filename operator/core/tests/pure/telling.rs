@@ -1,0 +1,184 @@
+//! What statuses tell of refused pods and of deletions that take long, and when they change.
+
+use govcloud_core::{
+    api::{HostedSystemStatus, Stage},
+    model::{
+        names::NamespaceName,
+        observed::Remaining,
+        outcome::{Outcome, SpaceOutcome},
+        refusals::{Refusal, Seen, Workload},
+        snapshot::Snapshot,
+        tags::{INTERVAL, Tags},
+    },
+    plan::{intent::intent, tags::required},
+    status::{Facts, system as system_status, tenant as tenant_status},
+};
+use serde_json::{Value, json};
+
+use super::{
+    decisions::{APPOINTMENTS, HEALTH},
+    world::{decide, settings, settle, system, with_home},
+};
+
+/// 2026-01-02T00:00:00Z in seconds since 1970.
+const NOW: i64 = 1_767_312_000;
+
+/// Judges the first system, and the tenant: the conditions by type.
+fn told(seen: &mut Snapshot) -> (Value, Value) {
+    let (plan, changes) = decide(seen);
+    let spaces = changes.into_iter().map(|space| (space.namespace, SpaceOutcome::default())).collect();
+    let (intent, outcome) = (intent(seen, &settings()), Outcome { spaces });
+    let facts = Facts { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome, now: "2026-01-02T00:00:00Z" };
+    let status: HostedSystemStatus = system_status::status(&facts, &seen.systems[0]);
+    let tenant = tenant_status::status(&facts, seen.tenant.as_ref().unwrap(), std::slice::from_ref(&status));
+    let by_type = |conditions: Value| -> Value {
+        let conditions = conditions.as_array().unwrap().iter();
+        conditions.map(|condition| (condition["type"].as_str().unwrap().to_owned(), condition.clone())).collect()
+    };
+    let pair = (by_type(json!(status.conditions)), by_type(json!(tenant.conditions)));
+    seen.systems[0].status = status;
+    pair
+}
+
+fn world() -> Snapshot {
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
+    settle(&mut seen);
+    seen
+}
+
+fn namespace() -> NamespaceName {
+    NamespaceName::new("health--appointments")
+}
+
+fn refusal(name: &str, used: u8, seen: Seen) -> Refusal {
+    Refusal {
+        workload: Workload { namespace: namespace(), kind: "ReplicaSet".into(), name: name.into() },
+        objects: "pods",
+        cause: format!("exceeded quota: govcloud-quota, requested: pods=1, used: pods={used}, limited: pods=60"),
+        last: NOW - 10,
+        seen,
+    }
+}
+
+/// Status and message of `Available`, with these refusals.
+fn available(seen: &mut Snapshot, refusals: Vec<Refusal>) -> (String, String) {
+    seen.refusals.insert(namespace(), refusals);
+    let (system, _) = told(seen);
+    let text = |field: &str| system["Available"][field].as_str().unwrap().to_owned();
+    (text("status"), text("message"))
+}
+
+#[test]
+fn of_a_suspended_or_retired_system_the_stage_is_the_cause_whichever_rule_refuses_first() {
+    for stage in ["Suspended", "Retired"] {
+        let mut seen = with_home(HEALTH, vec![system(&APPOINTMENTS.replace("Running", stage))]);
+        settle(&mut seen);
+        let mut by_rule = refusal("web", 60, Seen::Lacking);
+        by_rule.cause = "rule images: spec.containers[web].image: \"a\" is not under a registry of this agency; allowed: none".into();
+        let (status, message) = available(&mut seen, vec![by_rule]);
+        let expected = format!("Kubernetes cannot create pods of ReplicaSet web: the system is {stage}, so it admits no new pods");
+        assert_eq!((status.as_str(), message), ("False", expected));
+    }
+}
+
+#[test]
+fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
+    let mut seen = world();
+    assert_eq!(available(&mut seen, vec![refusal("web", 60, Seen::NotYet)]).0, "True", "it may be cured already");
+    let (status, message) = available(&mut seen, vec![refusal("web", 60, Seen::Lacking)]);
+    assert_eq!(status, "False");
+    assert_eq!(
+        message,
+        "Kubernetes cannot create pods of ReplicaSet web: exceeded quota: govcloud-quota, requested: pods=1, used: pods=60, limited: pods=60; \
+         raise spec.resources.guaranteed[pods] of hostedsystem/appointments in namespace health; \
+         for a rolling update without room set strategy.rollingUpdate.maxSurge: 0 in the Deployment"
+    );
+    for (used, look) in [(61, Seen::Lacking), (62, Seen::Never), (63, Seen::NotYet)] {
+        assert_eq!(available(&mut seen, vec![refusal("web", used, look)]), ("False".to_owned(), message.clone()), "{look:?}");
+    }
+    let others = ["a", "b", "c", "d", "e"].map(|name| refusal(name, 60, Seen::Lacking));
+    let (_, message) = available(&mut seen, others.into());
+    assert!(message.ends_with("; also refused: ReplicaSet b, ReplicaSet c, ReplicaSet d and 1 more"), "{message}");
+    assert_eq!(available(&mut seen, Vec::new()).0, "True");
+}
+
+#[test]
+fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
+    let messages = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances";
+    for (since, of_kubernetes, is_told, stalled) in
+        [(NOW - 4, false, false, "False"), (NOW - 5, false, true, "True"), (NOW - 59, true, true, "False"), (NOW - 60, true, true, "True")]
+    {
+        let mut seen = world();
+        seen.systems[0].deleting = true;
+        seen.tenant.as_mut().unwrap().deleting = true;
+        let itself = |name: &str| name == namespace().as_str();
+        let entry = seen.observed.iter_mut().find(|(key, _)| itself(&key.name)).map(|(_, entry)| entry).unwrap();
+        entry.deleting = true;
+        let remaining = Remaining { since, messages: messages.into(), finalizers: true, of_kubernetes, undiscovered: false };
+        entry.remaining = Some(Box::new(remaining));
+        let (system, tenant) = told(&mut seen);
+        for (whose, conditions) in [("system", system), ("tenant", tenant)] {
+            let message = conditions["Ready"]["message"].as_str().unwrap();
+            assert_eq!(message.contains(messages), is_told, "{whose} {since}: {message}");
+            assert_eq!(conditions["Stalled"]["status"], stalled, "{whose} {since} {of_kubernetes}");
+        }
+    }
+}
+
+/// Looks for pods by tag, if that is due, and finds those of these workloads.
+fn look(seen: &mut Snapshot, now: i64, workloads: Option<&[&str]>) -> bool {
+    let enforced = seen.observed.iter().any(|(key, entry)| *key.name == *namespace().as_str() && entry.requires_digests);
+    let required = required(seen, &intent(seen, &settings()), now);
+    seen.tags.retain(|known, _| required.iter().any(|(namespace, _)| namespace == known));
+    let due = required.iter().any(|(_, due)| *due);
+    if due {
+        let workloads = workloads.map(|names| names.iter().map(ToString::to_string).collect());
+        seen.tags.insert(namespace(), Tags { looked: now, enforced, workloads });
+    }
+    due
+}
+
+/// Status, reason and message of `Available`.
+fn by_tag(seen: &mut Snapshot) -> [String; 3] {
+    let (system, _) = told(seen);
+    ["status", "reason", "message"].map(|field| system["Available"][field].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn pods_by_tag_are_told_from_the_change_on_until_none_is_left() {
+    let stage = |seen: &mut Snapshot, stage| seen.systems[0].spec.as_mut().unwrap().stage = stage;
+    let mut seen = world();
+    assert!(!look(&mut seen, NOW, None), "a new system has no pods yet");
+    assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
+
+    stage(&mut seen, Stage::Testing);
+    settle(&mut seen);
+    assert!(!look(&mut seen, NOW, None), "a system in test may name tags");
+    assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
+
+    stage(&mut seen, Stage::Running);
+    assert!(look(&mut seen, NOW, Some(&["ReplicaSet web"])), "beforehand");
+    assert!(!look(&mut seen, NOW, None), "not twice");
+    settle(&mut seen);
+    let found = ["Pod e", "Pod d", "Pod c", "Pod b", "Pod a"];
+    assert!(look(&mut seen, NOW, Some(&found)), "one may have been created meanwhile");
+    let [status, reason, message] = by_tag(&mut seen);
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "TagsInUse"));
+    assert_eq!(
+        message,
+        "pods of 5 workloads have an image that names no digest: Pod a, Pod b, Pod c and 2 more; they run on, but are not created again, \
+         since spec.images.requireDigest of agencytenant/health requires digests: deploy them by digest, name@sha256:<64 hexadecimal digits>"
+    );
+
+    // A start: what was told stays until somebody has looked.
+    seen.tags.clear();
+    assert_eq!(by_tag(&mut seen)[2], message);
+    assert!(look(&mut seen, NOW, None));
+    assert_eq!(by_tag(&mut seen)[2], message, "the pods could not be listed");
+    assert!(!look(&mut seen, NOW + INTERVAL - 1, None));
+    assert!(look(&mut seen, NOW + INTERVAL, Some(&[])));
+    assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
+    assert!(!look(&mut seen, NOW + 100 * INTERVAL, None), "no more when none is left");
+    seen.tags.clear();
+    assert!(!look(&mut seen, NOW, None), "nor after a start");
+}
