@@ -11,7 +11,6 @@ use super::{
     common::{Deletion, Quantity, Resources},
     objects::Objects,
     rules,
-    tenant_status::AgencyTenantStatus,
 };
 
 /// One agency on the cloud: its members, its quota, and what its systems may reach.
@@ -26,7 +25,7 @@ use super::{
     shortname = "at",
     shortname = "agency",
     category = "govcloud",
-    status = "AgencyTenantStatus",
+    status = "super::tenant_status::AgencyTenantStatus",
     derive = "PartialEq",
     doc = "One agency on the cloud: its members, its quota, and what its systems may reach. The operator creates \
         the home namespace, named as the tenant, in which the agency declares its hosted systems.",

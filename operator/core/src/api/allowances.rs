@@ -56,9 +56,6 @@ impl RequireDigest {
     }
 }
 
-/// Characters of all names in `allow` together. They are stored twice on the agency's home namespace, whose annotations are bounded.
-pub const MOST_CHARACTERS: usize = 32_768;
-
 /// Classes of the cluster and types of Services that the agency may use. What is not listed is refused. All names together have at
 /// most 32768 characters.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+/// Characters of all names in `allow` together. They are stored twice on the agency's home namespace, whose annotations are bounded.
+pub const MOST_CHARACTERS: usize = 32_768;
+
 /// A Kubernetes quantity, as text (`500m`, `160Gi`) or as a whole number (`400`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quantity(pub String);

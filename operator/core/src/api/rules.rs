@@ -5,10 +5,8 @@
 
 use kube::core::{Message, Rule};
 
-use super::{
-    allowances::MOST_CHARACTERS,
-    objects::{MAX_OBJECTS, OBJECT_CAPS},
-};
+use super::common::MOST_CHARACTERS;
+use super::objects::{MAX_OBJECTS, OBJECT_CAPS};
 
 /// A rule whose message is an expression.
 fn rule(holds: impl Into<String>, message: impl Into<String>) -> Rule {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, Write};
 use crate::model::{names::GROUP, namespace::Entrance};
 
 pub(super) static KIND: Kind = Kind {
@@ -15,7 +15,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Guard,
     build: Build::Entrance(build),
     content: |object| json!({ "rules": object["rules"], "aggregationRule": object["aggregationRule"] }),
-    figures: None,
+    observe: None,
     prime: None,
     narrow: None,
     opens: None,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Build, Kind, Rank, Write,
+    kind::{Build, Kind, Rank, Write},
     role_binding::{RBAC, subjects},
 };
 use crate::{api::agency_tenant::Role, model::namespace::Entrance};
@@ -18,7 +18,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Guard,
     build: Build::Entrance(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
-    figures: None,
+    observe: None,
     prime: None,
     narrow: Some(super::role_binding::narrow),
     opens: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, Write};
 use crate::{
     api::Quantity,
     model::{amounts::Amount, names::LIMIT_RANGE, namespace::Space},
@@ -19,7 +19,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Guard,
     build: Build::Inside(build),
     content,
-    figures: None,
+    observe: None,
     prime: None,
     narrow: None,
     opens: None,

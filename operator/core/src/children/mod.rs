@@ -7,6 +7,7 @@ mod cluster_role;
 mod cluster_role_binding;
 mod content;
 pub mod desired;
+mod kind;
 mod limit_range;
 pub mod merge;
 mod namespace;
@@ -18,25 +19,19 @@ mod service_account;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::Timestamp;
-use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 use crate::{
-    api::hosted_system::WithinSystem,
     children::desired::Desired,
     model::{
-        names::{
-            ANNOTATION_DISPLAY_NAME, LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName,
-            rails,
-        },
+        names::{LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
         namespace::{Entrance, Space},
-        observed::{Entry, QuotaState},
         ownership::Identity,
     },
 };
 
 use content::hash;
+pub use kind::{Build, Kind, Rank, Write};
 pub use network_policy::{OPENS_NETWORK, repeatable};
 pub use role_binding::{BOUND_BY_MEMBERS, PIPELINE_ROLE, cluster_role, member_words};
 
@@ -51,112 +46,6 @@ pub static TABLE: [&Kind; 8] = [
     &cluster_role::KIND,
     &cluster_role_binding::KIND,
 ];
-
-/// One row of the table.
-#[derive(Debug)]
-pub struct Kind {
-    /// API group, empty for the core group.
-    pub group: &'static str,
-    /// API version.
-    pub version: &'static str,
-    /// Kind. Example: `NetworkPolicy`.
-    pub kind: &'static str,
-    /// Resource. Example: `networkpolicies`.
-    pub plural: &'static str,
-    /// When it is written.
-    pub rank: Rank,
-    /// How it is written.
-    pub write: Write,
-    /// Builds its manifests, without the common metadata.
-    pub build: Build,
-    /// The part of the object that the operator defines, beside its marks.
-    pub content: fn(&Value) -> Value,
-    /// Figures that the cache keeps.
-    pub figures: Option<fn(&Value) -> QuotaState>,
-    /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
-    pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
-    /// What an object of this kind that others wrote opens: members write such objects too, which are watched for that, and go
-    /// when what they open may not be open any more. Nothing, where members could not have written it.
-    pub opens: Option<fn(&Value) -> Vec<String>>,
-    /// What of a change may be written while the namespace is not guarded: that which lets nobody in.
-    pub narrow: Option<fn(desired: &Value, live: &Value) -> Value>,
-}
-
-/// Scope of a kind, and what its manifests are built from.
-#[derive(Clone, Copy, Debug)]
-pub enum Build {
-    /// In each namespace of a tenant; the namespace itself counts among them.
-    Inside(fn(&Space) -> Vec<Value>),
-    /// Cluster-scoped, for a tenant itself.
-    Entrance(fn(&Entrance) -> Vec<Value>),
-}
-
-/// Order of writing within a namespace: each rank is complete before the next begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rank {
-    /// The namespace, with its Pod Security labels.
-    Namespace,
-    /// Isolation, quota, defaults: nobody is inside yet.
-    Guard,
-    /// The bindings that let people in; only behind a live quota.
-    Access,
-}
-
-/// How a kind is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// Created by POST and never adopted; later only our own labels and annotations, by merge patch.
-    Namespace,
-    /// Wholly ours: created by POST, changed by PUT, so that what a stranger added goes too.
-    Guard,
-    /// Shared with others, who may add to it: created by POST; later only our own content, labels and annotations, by merge
-    /// patch.
-    Shared,
-}
-
-impl Kind {
-    /// The resource in the form that a dynamic client takes.
-    #[must_use]
-    pub fn resource(&self) -> ApiResource {
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(self.group, self.version, self.kind), self.plural)
-    }
-
-    /// Whether its objects are namespaces themselves.
-    #[must_use]
-    pub fn is_namespace(&self) -> bool {
-        self.write == Write::Namespace
-    }
-
-    /// Hash of what the operator defines in an object of this kind, live or desired.
-    #[must_use]
-    pub fn hash(&self, object: &Value) -> u64 {
-        hash(&json!([content::marks(object, self.is_namespace()), (self.content)(object)]))
-    }
-
-    /// Reduces a live object to what the cache keeps.
-    #[must_use]
-    pub fn entry(&self, object: &Value) -> Entry {
-        let metadata = &object["metadata"];
-        Entry {
-            uid: text(&metadata["uid"]).into(),
-            resource_version: text(&metadata["resourceVersion"]).into(),
-            tenant_uid: text(&metadata["labels"][LABEL_TENANT_UID]).into(),
-            display_name: text(&metadata["annotations"][ANNOTATION_DISPLAY_NAME]).into(),
-            within_system: match text(&metadata["annotations"][rails::WITHIN_SYSTEM]) {
-                "Deny" => WithinSystem::Deny,
-                _ => WithinSystem::Allow,
-            },
-            requires_digests: text(&metadata["annotations"][rails::IMAGE_DIGESTS]) != namespace::OPTIONAL,
-            created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
-            held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
-            deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
-            remaining: self.is_namespace().then(|| namespace::remaining(object)).flatten(),
-            hash: self.hash(object),
-            opens: self.opens.filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null()).map_or_else(Vec::new, |opens| opens(object)),
-            quota: self.figures.map(|figures| Box::new(figures(object))),
-        }
-    }
-}
 
 /// Every child of one namespace.
 #[must_use]
@@ -210,8 +99,4 @@ fn marks(tenant: &TenantName, identity: &Identity, system: Option<&SystemName>) 
         marks.insert(LABEL_SYSTEM, json!(system.as_str()));
     }
     marks
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

@@ -4,7 +4,11 @@ use ipnet::IpNet;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_binding::member_words};
+use super::{
+    kind::{Build, Kind, Rank, Write},
+    network_policy::platform_peers,
+    role_binding::member_words,
+};
 use crate::{
     api::{
         agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
@@ -14,13 +18,13 @@ use crate::{
     model::{
         names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
         namespace::{Access, Space},
-        observed::Remaining,
+        observed::{Entry, Remaining},
         tenant::Exit,
     },
 };
 
 /// Where images need no digest. Anything else, and nothing at all, requires one.
-pub(super) const OPTIONAL: &str = "Optional";
+const OPTIONAL: &str = "Optional";
 
 pub(super) static KIND: Kind = Kind {
     group: "",
@@ -31,14 +35,21 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Namespace,
     build: Build::Inside(build),
     content: |_| Value::Null, // its marks are all that is ours
-    figures: None,
+    observe: Some(observe),
     prime: None,
     narrow: None,
     opens: None,
 };
 
+fn observe(object: &Value, entry: &mut Entry) {
+    let annotation = |name: &str| object["metadata"]["annotations"][name].as_str();
+    entry.within_system = if annotation(rails::WITHIN_SYSTEM) == Some("Deny") { WithinSystem::Deny } else { WithinSystem::Allow };
+    entry.requires_digests = annotation(rails::IMAGE_DIGESTS) != Some(OPTIONAL);
+    entry.remaining = remaining(object);
+}
+
 /// What is left in a namespace that is being deleted; none of one that is not.
-pub(super) fn remaining(object: &Value) -> Option<Box<Remaining>> {
+fn remaining(object: &Value) -> Option<Box<Remaining>> {
     let since: Timestamp = object["metadata"]["deletionTimestamp"].as_str()?.parse().ok()?;
     let mut remaining = Remaining { since: since.as_second(), ..Remaining::default() };
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, Write};
 use crate::{
     api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
     model::{
@@ -25,7 +25,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Guard,
     build: Build::Inside(build),
     content: |object| object["spec"].clone(),
-    figures: None,
+    observe: None,
     prime: None,
     narrow: None,
     opens: Some(opens),

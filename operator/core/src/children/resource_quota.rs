@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, Write};
 use crate::{
     api::{
         allowances::ServiceType,
@@ -27,7 +27,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Guard,
     build: Build::Inside(build),
     content,
-    figures: Some(figures),
+    observe: Some(|object, entry| entry.quota = Some(Box::new(figures(object)))),
     prime: Some(prime),
     narrow: None,
     opens: None,

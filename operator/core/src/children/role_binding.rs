@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, Write};
 use crate::{
     api::agency_tenant::{Member, Role, SubjectKind},
     model::{
@@ -20,7 +20,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Guard,
     build: Build::Inside(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
-    figures: None,
+    observe: None,
     prime: None,
     narrow: Some(narrow),
     opens: Some(opens),

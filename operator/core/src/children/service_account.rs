@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, Write};
 use crate::model::{
     names::DEPLOYER,
     namespace::{Access, Space},
@@ -17,7 +17,7 @@ pub(super) static KIND: Kind = Kind {
     write: Write::Shared,
     build: Build::Inside(build),
     content: |object| json!(object["automountServiceAccountToken"]),
-    figures: None,
+    observe: None,
     prime: None,
     narrow: None,
     opens: None,

@@ -36,7 +36,7 @@ impl ChildKey {
 }
 
 /// All that is kept of a child that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// UID, for preconditions.
     pub uid: Box<str>,

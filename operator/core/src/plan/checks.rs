@@ -18,11 +18,11 @@ use crate::{
         snapshot::{Snapshot, TenantRoot, Unreadable},
         tenant::{Exit, Problem},
     },
-    plan::{
-        intent::MOST_SYSTEMS,
-        rivals::{MOST_REQUESTS, crowd},
-    },
+    plan::rivals::{MOST_REQUESTS, crowd},
 };
+
+/// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
+pub(super) const MOST_SYSTEMS: usize = 100;
 
 /// What is wrong with what is asked for, beside what the schema sees.
 pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Settings) -> Vec<Problem> {

@@ -3,7 +3,7 @@
 //! The operator does not see who wrote an object, so it is judged by what members could have written at all. What they could not is
 //! an administrator's or a platform program's, and stays, whatever becomes of the namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     api::{
@@ -15,22 +15,14 @@ use crate::{
         names::{DEPLOYER, NamespaceName},
         snapshot::Snapshot,
     },
-    plan::{Plan, SpacePlan, contract::Standing},
+    plan::{
+        contract::Standing,
+        target::{Plan, SpacePlan},
+    },
 };
 
 /// Former members that are remembered. Their bindings are deleted soon after they leave, so older ones have none left.
 const MAX_FORMER: usize = 256;
-
-/// What objects that members wrote may open in a namespace.
-#[derive(Clone, Debug, Default)]
-pub struct Tolerance {
-    /// Whether they may let the agency's members and accounts in.
-    pub access: bool,
-    /// Whether they may open the network.
-    pub network: bool,
-    /// What members may repeat of the operator's own network policy, in the words of its kind, and whether a suspended system closes it.
-    pub repeatable: BTreeMap<String, bool>,
-}
 
 /// Why an object that others wrote must go; none where it stays.
 #[must_use]

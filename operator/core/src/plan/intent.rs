@@ -18,7 +18,7 @@ use crate::{
         tenant::{ContainerDefaults, Problem, System, Tenant},
     },
     plan::{
-        checks::{check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
+        checks::{MOST_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
         contract::{Standing, standing},
         quota::with_following,
         rivals::crowd,
@@ -50,9 +50,6 @@ impl Intent {
         spec.is_some_and(|spec| !spec.domains.is_empty())
     }
 }
-
-/// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
-pub const MOST_SYSTEMS: usize = 100;
 
 /// Checks a snapshot.
 #[must_use]

@@ -14,14 +14,15 @@ pub mod release;
 pub mod rivals;
 mod site;
 pub mod tags;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    children::{children, desired::Desired, entrance, member_words, repeatable},
+    children::{children, entrance, member_words, repeatable},
     model::{
         amounts::{Amounts, amounts},
-        names::{NamespaceName, SystemName, TenantName},
+        names::{NamespaceName, TenantName},
         namespace::{Access, Entrance, Space},
         observed::{NAMESPACE, Observed, QuotaState, inside},
         ownership::{Identity, Owner, namespace_entry},
@@ -30,7 +31,7 @@ use crate::{
         tenant::Tenant,
     },
     plan::{
-        foreign::{Tolerance, former_members},
+        foreign::former_members,
         intent::Intent,
         ledger::Ledger,
         quota::{Allocation, Books, Claim, Grant, hand_out},
@@ -38,65 +39,7 @@ use crate::{
     },
 };
 
-/// Everything that should be so for one tenant.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// The namespaces, home first. None where nothing may be touched.
-    pub spaces: Vec<SpacePlan>,
-    /// What grants the members access to their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
-    pub entrance: Option<SpacePlan>,
-    /// The tenant's total, handed out.
-    pub allocation: Allocation,
-    /// Whose namespaces these are.
-    pub identity: Identity,
-    /// The agency's members, in the words in which bindings are read.
-    pub members: BTreeSet<String>,
-    /// Users and groups that were members and are no longer, in the same words.
-    pub former: BTreeSet<String>,
-    /// Namespaces that stay as they are until their systems are declared again.
-    pub untouched: Vec<NamespaceName>,
-}
-
-/// One namespace as it should be.
-#[derive(Clone, Debug)]
-pub struct SpacePlan {
-    /// Its name, empty for cluster scope.
-    pub namespace: NamespaceName,
-    /// Its system, none for the home namespace.
-    pub system: Option<SystemName>,
-    /// Its children, itself among them.
-    pub desired: Vec<Desired>,
-    /// What is to become of it.
-    pub goal: Goal,
-    /// Whether a namespace that was there before may be taken over.
-    pub adopts: bool,
-    /// Whether its quota admits no pod and counts none.
-    pub drained: bool,
-    /// What objects of others may open in it.
-    pub tolerance: Tolerance,
-    /// Whether its network policy stays as it is where there is one: it opens the way to the API server, whose addresses are
-    /// not known.
-    pub api_server_unknown: bool,
-}
-
-/// What is to become of a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// It serves.
-    Serve,
-    /// It is kept, closed and without pods.
-    Close,
-    /// It is closed, then deleted.
-    Remove,
-}
-
-impl Plan {
-    /// The plan of one namespace.
-    #[must_use]
-    pub fn space(&self, namespace: &NamespaceName) -> Option<&SpacePlan> {
-        self.spaces.iter().find(|space| &space.namespace == namespace)
-    }
-}
+pub use target::{Goal, Plan, SpacePlan, Tolerance};
 
 /// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
 /// Owners have access to their own `AgencyTenant` from the first request on.

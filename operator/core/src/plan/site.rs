@@ -13,7 +13,7 @@ use crate::{
         snapshot::{Snapshot, SystemRoot},
         tenant::{System, Tenant},
     },
-    plan::{Goal, intent::Intent, ledger::Ledger, quota::Claim},
+    plan::{intent::Intent, ledger::Ledger, quota::Claim, target::Goal},
 };
 
 /// One namespace that is planned.

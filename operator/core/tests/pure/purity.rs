@@ -58,13 +58,23 @@ fn leaves(tree: &str, prefix: &str, into: &mut Vec<String>) {
 fn uses(module: &str, text: &str, all: &BTreeMap<String, String>) -> BTreeSet<String> {
     let parent = module.rsplit_once("::").map_or(module, |(parent, _)| parent);
     let mut paths = Vec::new();
-    for statement in text.split("\nuse ").skip(1).filter_map(|rest| rest.split_once(';')).map(|(statement, _)| statement) {
+    let text = text.replace("\npub use ", "\nuse ");
+    let mut parts = text.split("\nuse ");
+    let mut code = parts.next().unwrap_or_default().to_owned();
+    for (statement, rest) in parts.filter_map(|rest| rest.split_once(';')) {
+        code.push_str(rest);
         match (statement.strip_prefix("crate::"), statement.strip_prefix("super::")) {
             (Some(tree), _) => leaves(tree, "", &mut paths),
             (_, Some(tree)) => leaves(tree, &format!("{parent}::"), &mut paths),
-            _ => {}
+            // What a folder's own file names of a file in it.
+            _ => leaves(statement, &format!("{module}::"), &mut paths),
         }
     }
+    let inside = all.keys().filter_map(|other| other.strip_prefix(module)?.strip_prefix("::"));
+    let words: BTreeSet<&str> = code.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == ':')).collect();
+    paths.extend(
+        inside.filter(|file| words.iter().any(|word| word.starts_with(&format!("{file}::")))).map(|file| format!("{module}::{file}")),
+    );
     let here =
         text.split("crate::").skip(1).map(|rest| rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == ':')));
     paths.extend(here.filter_map(|mut words| words.next().map(str::to_owned)));
@@ -77,7 +87,6 @@ fn uses(module: &str, text: &str, all: &BTreeMap<String, String>) -> BTreeSet<St
             path = path.rsplit_once("::")?.0;
         }
     };
-    // A folder's own file is its table of contents; what it re-exports is used from there.
     paths.iter().filter_map(known).filter(|used| used != module).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Whatever the schema admits, fits: a namespace's annotations hold at most 262,144 bytes, and some of that is for others.
 
 use govcloud_core::api::{
-    allowances::MOST_CHARACTERS,
+    common::MOST_CHARACTERS,
     objects::{MAX_OBJECTS, OBJECT_CAPS},
 };
 use serde_json::{Map, Value, json};
