@@ -29,7 +29,7 @@ use super::{
     object::Object,
     repairs::Repairs,
     streams::Source,
-    takeover::{agreed, not_ours},
+    takeover::{agreed, foreign},
 };
 use crate::error::Error;
 
@@ -60,13 +60,10 @@ impl Writer {
     async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
         let mut outcome = SpaceOutcome::default();
         let mut found = Found { fresh: false, guarded: true, adopts: space.adopts };
-        let absent = space.changes.iter().any(|change| match change {
-            Change::Create(desired) => desired.kind.is_namespace(),
-            other => matches!(other, Change::Conflict { .. }),
-        });
+        let absent = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
         let mut rest = space.changes;
         for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
-            let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| rank_of(change) == Some(rank));
+            let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == Some(rank));
             rest = later;
             if rank == Rank::Guard && absent && !outcome.failures.is_empty() {
                 return outcome; // nothing is created in a namespace that is not ours
@@ -105,8 +102,7 @@ impl Writer {
 
     async fn carry_out(&self, namespace: &NamespaceName, change: &Change, found: Found) -> Result<Done, Failure> {
         match change {
-            Change::Keep(_) => Ok(Done::Nothing),
-            Change::Conflict { owner } => Err(failure("Namespace", namespace.as_str(), &not_ours(namespace, owner))),
+            Change::Keep(_) | Change::Conflict { .. } => Ok(Done::Nothing),
             Change::Create(desired) => {
                 let key = desired.key();
                 let created = self.in_turn(&key, desired.purpose, found.fresh, self.create(desired, found));
@@ -208,7 +204,7 @@ impl Writer {
             return Err(Error::Stale);
         }
         if seen.doubtful && !self.is_proven(desired).await? {
-            return Err(not_ours(&desired.namespace, &owner_of(content)));
+            return Err(foreign(&desired.namespace, content));
         }
         if let Some(narrow) = desired.kind.narrow.filter(|_| !guarded) {
             let object = narrow(&desired.object, content);
@@ -310,16 +306,6 @@ enum Done {
     Changed,
     /// A new object, with so many writes.
     Created(usize),
-}
-
-/// When a change is carried out; none for what comes after everything else. Taking away comes with the guards.
-fn rank_of(change: &Change) -> Option<Rank> {
-    match change {
-        Change::Create(desired) | Change::Update { desired, .. } => Some(desired.kind.rank),
-        Change::Conflict { .. } => Some(Rank::Namespace),
-        Change::Delete { .. } | Change::Keep(ChildKey { .. }) => Some(Rank::Guard),
-        Change::Evict | Change::Remove { .. } => None,
-    }
 }
 
 /// What of the members' own a change takes away.

@@ -17,7 +17,7 @@ use govcloud_core::{
         names::{NamespaceName, QUOTA, TenantName},
         observed::{ChildKey, Entry, Observed, inside},
         refusals::{self, LASTS, Refusal, Seen, Workload},
-        snapshot::{Definitions, Root, Snapshot, SystemRoot, TenantRoot},
+        snapshot::{Root, Snapshot, SystemRoot, TenantRoot},
     },
     plan::rivals::{concerned, rival},
 };
@@ -255,7 +255,7 @@ impl Cache {
     }
 
     /// One tenant at this moment.
-    pub fn snapshot(&self, name: &TenantName) -> Snapshot {
+    pub fn snapshot(&self, name: &TenantName, now: Timestamp) -> Snapshot {
         let contents = self.contents();
         let home = name.home();
         let systems = contents.systems.range((home.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == home);
@@ -280,9 +280,6 @@ impl Cache {
             known.extend(seen(&contents.looks, refusal).map(|seen| Refusal { seen, ..refusal.clone() }));
         }
         Snapshot {
-            name: name.clone(),
-            kept: None,
-            former: None,
             rivals,
             tenant,
             systems: systems.map(|(_, root)| root.clone()).collect(),
@@ -290,10 +287,8 @@ impl Cache {
             api_server: contents.api_server.addresses(),
             blind: contents.streams.blind(),
             pod_classes: self.classes.all(),
-            definitions: Definitions::default(),
             refusals,
-            refused: BTreeMap::new(),
-            tags: BTreeMap::new(),
+            ..Snapshot::new(name.clone(), now)
         }
     }
 

@@ -15,7 +15,7 @@ use govcloud_core::{
     },
     views::guard_rails::{GuardRails, Subject},
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams},
@@ -166,7 +166,7 @@ impl Live {
     #[must_use]
     pub fn snapshots(&self, name: &TenantName) -> [Snapshot; 2] {
         [&self.now, &self.then].map(|cache| {
-            let mut snapshot = cache.snapshot(name);
+            let mut snapshot = cache.snapshot(name, Timestamp::now());
             let lost = snapshot.tenant.as_ref().filter(|root| root.status.contract.is_none());
             let copy = lost.and_then(|root| self.kept.get(name).filter(|(uid, _)| *uid == root.uid));
             snapshot.kept = copy.and_then(|(_, text)| serde_json::from_str(text).ok());

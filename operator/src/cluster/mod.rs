@@ -1,6 +1,7 @@
 //! All input and output with Kubernetes. Nothing here decides what should be.
 
 mod apply;
+mod ask;
 mod cache;
 mod connection;
 mod decode;
@@ -11,6 +12,7 @@ mod http;
 mod leader;
 mod lease;
 pub mod live;
+mod memory;
 mod metrics;
 mod object;
 mod pod_classes;
@@ -21,7 +23,6 @@ mod report;
 mod run;
 mod shared_names;
 mod streams;
-mod tags;
 mod takeover;
 mod watch;
 mod workloads;

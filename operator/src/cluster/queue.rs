@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use govcloud_core::model::names::TenantName;
+use govcloud_core::{model::names::TenantName, step::Next};
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::{
     sync::{mpsc, watch},
@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     metrics::Metrics,
-    reconcile::{Context, Next, reconcile},
+    reconcile::{Context, reconcile},
 };
 use crate::error::Error;
 
@@ -128,7 +128,7 @@ impl Queue {
             let word = match &result {
                 Ok(Next::Retry(_)) => "requeue",
                 Ok(Next::After(_)) => "requeue_after",
-                Ok(Next::News) => "success",
+                Ok(Next::Change) => "success",
                 Err(_) => "error",
             };
             debug!(%tenant, result = word, "reconciled");
@@ -150,7 +150,7 @@ impl Queue {
         }
         let now = Instant::now();
         let wait = match result {
-            Ok(Next::News) => None,
+            Ok(Next::Change) => None,
             Ok(Next::After(wait)) => Some(wait),
             Ok(Next::Retry(least)) => return Some(self.again(tenant, now, least)),
             Err(error) => return Some(self.again(tenant, now, error.again().unwrap_or_default())),

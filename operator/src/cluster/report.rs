@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures::future::join_all;
@@ -14,8 +13,8 @@ use govcloud_core::{
         outcome::Outcome,
         snapshot::{Root, Snapshot},
     },
-    plan::release::{Release, wants_hold},
-    status::tenant::differ_in_use_only,
+    plan::finalizers::{Finalizers, Release},
+    step::{Next, Settled},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Api, Resource, ResourceExt, api::Patch};
@@ -26,14 +25,12 @@ use super::{
     cache::Cache,
     connection::{Connection, patch as patch_by_us, post},
     events::Events,
+    memory::Memory,
     object::Object,
     streams::{Source, plural},
     watch::resource,
 };
 use crate::error::Error;
-
-/// Figures of use are written at most so often.
-const USE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Writes status, finalizers and events.
 #[derive(Clone)]
@@ -41,58 +38,39 @@ pub struct Report {
     connection: Connection,
     cache: Arc<Cache>,
     events: Events,
-    memory: Arc<Mutex<Memory>>,
-}
-
-#[derive(Default)]
-struct Memory {
-    use_written: BTreeMap<TenantName, Instant>,
-    forbidden: BTreeMap<TenantName, String>,
-}
-
-/// What became of holding.
-#[derive(Default)]
-pub struct Held {
-    /// Whether anything was written.
-    pub written: bool,
-    /// Objects that the API server does not let us hold, by name, and its words; no name is the tenant's.
-    pub refused: BTreeMap<String, String>,
-}
-
-impl Held {
-    fn note(&mut self, name: &str, result: Result<(), Error>) -> Result<(), Error> {
-        match result {
-            Ok(()) => self.written = true,
-            Err(Error::Refused { code: 400 | 403 | 422, message, .. }) => drop(self.refused.insert(name.to_owned(), message)),
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
+    memory: Arc<Memory>,
+    /// What the API server forbids, by tenant.
+    forbidden: Arc<Mutex<BTreeMap<TenantName, String>>>,
 }
 
 impl Report {
     /// A reporter in the operator's name.
-    pub fn new(connection: Connection, cache: Arc<Cache>, events: Events) -> Self {
-        Self { connection, cache, events, memory: Arc::default() }
+    pub fn new(connection: Connection, cache: Arc<Cache>, events: Events, memory: Arc<Memory>) -> Self {
+        Self { connection, cache, events, memory, forbidden: Arc::default() }
     }
 
-    /// Puts our finalizer on what will get children.
-    pub async fn hold(&self, snapshot: &Snapshot) -> Result<Held, Error> {
-        let mut held = Held::default();
-        let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending) else { return Ok(held) };
-        if wants_hold(tenant) {
-            held.note("", self.finalizers(Source::Tenants, tenant, true).await)?;
+    /// Puts our finalizer on what will get children. Returns the objects on which the API server does not let us, by name, with its
+    /// words; no name is the tenant's.
+    pub async fn add_finalizers(&self, snapshot: &Snapshot, missing: &Finalizers) -> Result<BTreeMap<String, String>, Error> {
+        let mut results = Vec::new();
+        if let Some(tenant) = snapshot.tenant.as_ref().filter(|_| missing.tenant) {
+            results.push((String::new(), self.finalizers(Source::Tenants, tenant, true).await));
         }
-        let systems: Vec<_> = snapshot.systems.iter().filter(|root| wants_hold(root)).collect();
-        let results = join_all(systems.iter().map(|root| self.finalizers(Source::Systems, root, true))).await;
-        for (root, result) in systems.iter().zip(results) {
-            held.note(&root.name, result)?;
+        let systems = snapshot.systems.iter().filter(|root| missing.systems.contains(&root.name));
+        results.extend(join_all(systems.map(async |root| (root.name.clone(), self.finalizers(Source::Systems, root, true).await))).await);
+        let mut refused = BTreeMap::new();
+        for (name, result) in results {
+            match result {
+                Ok(()) => {}
+                Err(Error::Refused { code: 400 | 403 | 422, message, .. }) => drop(refused.insert(name, message)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(held)
+        Ok(refused)
     }
 
     /// Takes our finalizer off what may go.
-    pub async fn release(&self, snapshot: &Snapshot, release: &Release) -> Result<(), Error> {
+    async fn release(&self, snapshot: &Snapshot, release: &Release) -> Result<(), Error> {
         let systems = snapshot.systems.iter().filter(|root| release.systems.contains(&root.name));
         for result in join_all(systems.map(|root| self.finalizers(Source::Systems, root, false))).await {
             result?;
@@ -103,33 +81,35 @@ impl Report {
         }
     }
 
-    /// Writes the statuses that differ. Returns when figures of use are due, if they wait.
-    pub async fn statuses(
+    /// Writes what became of a tenant, and lets go what may go.
+    pub async fn settle(&self, snapshot: &Snapshot, settled: Settled) -> Result<Next, Error> {
+        self.note(&snapshot.name, &settled.outcome);
+        let told = self.statuses(snapshot, settled.tenant, &settled.systems).await;
+        if settled.release != Release::default() {
+            // The status that was just written has raised the version that a finalizer's removal is conditional on.
+            self.release(&self.cache.snapshot(&snapshot.name, snapshot.now), &settled.release).await?;
+        }
+        told.map(|()| settled.next)
+    }
+
+    async fn statuses(
         &self,
         snapshot: &Snapshot,
         tenant: Option<AgencyTenantStatus>,
-        systems: Vec<HostedSystemStatus>,
-    ) -> Result<Option<Duration>, Error> {
-        let writes =
-            snapshot.systems.iter().zip(&systems).filter(|(root, status)| root.status != **status).map(|(root, status)| async move {
-                self.status(Source::Systems, root, status).await?;
-                self.announce(Source::Systems, root, &root.status.conditions, &status.conditions);
-                Ok::<_, Error>(())
-            });
-        let mut first_error = None;
-        for result in join_all(writes).await {
-            first_error = first_error.or(result.err());
-        }
-        let mut due = None;
+        systems: &[(usize, HostedSystemStatus)],
+    ) -> Result<(), Error> {
+        let writes = systems.iter().map(|(place, status)| (&snapshot.systems[*place], status)).map(async |(root, status)| {
+            self.status(Source::Systems, root, status).await?;
+            self.announce(Source::Systems, root, &root.status.conditions, &status.conditions);
+            Ok::<_, Error>(())
+        });
+        let first_error = join_all(writes).await.into_iter().find_map(Result::err);
         if let (Some(root), Some(status)) = (&snapshot.tenant, tenant) {
-            due = self.use_due(&snapshot.name, &root.status, &status);
-            if due.is_none() && root.status != status {
-                self.status(Source::Tenants, root, &status).await?;
-                self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions);
-                self.memory().use_written.insert(snapshot.name.clone(), Instant::now());
-            }
+            self.status(Source::Tenants, root, &status).await?;
+            self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions);
+            self.memory.told(&snapshot.name);
         }
-        first_error.map_or(Ok(due), Err)
+        first_error.map_or(Ok(()), Err)
     }
 
     /// Makes a raised total known before any of it is handed out.
@@ -170,32 +150,26 @@ impl Report {
     }
 
     /// Remembers what the API server forbids for `/readyz`.
-    pub fn note(&self, name: &TenantName, outcome: &Outcome) {
+    fn note(&self, name: &TenantName, outcome: &Outcome) {
         let failures = outcome.spaces.values().flat_map(|space| &space.failures);
         let forbidden = failures.filter(|failure| failure.reason == reason::FORBIDDEN).map(|failure| failure.message.clone()).next();
-        let mut memory = self.memory();
+        let mut all = self.all_forbidden();
         match forbidden {
-            Some(message) => drop(memory.forbidden.insert(name.clone(), message)),
-            None => drop(memory.forbidden.remove(name)),
+            Some(message) => drop(all.insert(name.clone(), message)),
+            None => drop(all.remove(name)),
         }
     }
 
     /// What the API server forbids, a line for each different refusal.
     pub fn forbidden(&self) -> Vec<String> {
-        let mut messages: Vec<String> = self.memory().forbidden.values().cloned().collect();
+        let mut messages: Vec<String> = self.all_forbidden().values().cloned().collect();
         messages.sort();
         messages.dedup();
         messages
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When the new figures may be written, if they are all that is new.
-    fn use_due(&self, name: &TenantName, old: &AgencyTenantStatus, new: &AgencyTenantStatus) -> Option<Duration> {
-        let since = self.memory().use_written.get(name).map(Instant::elapsed)?;
-        USE_INTERVAL.checked_sub(since).filter(|_| differ_in_use_only(old, new))
+    fn all_forbidden(&self) -> MutexGuard<'_, BTreeMap<TenantName, String>> {
+        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn status<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, status: &impl Serialize) -> Result<(), Error> {

@@ -21,6 +21,7 @@ use super::{
     guard_rails::watch_over,
     http::{Health, pages},
     leader::{Election, Fence},
+    memory::Memory,
     metrics::Metrics,
     queue::Queue,
     reconcile::Context,
@@ -59,7 +60,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
     let mut election = Election::new(connection.clone(), standing);
     let (events, to_tell) = events();
-    let report = Report::new(connection.clone(), cache.clone(), events);
+    let memory: Arc<Memory> = Arc::default();
+    let report = Report::new(connection.clone(), cache.clone(), events, memory.clone());
     let writer = Writer { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
     let context = Context {
@@ -68,9 +70,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         writer,
         report: report.clone(),
         settings,
+        memory,
         claiming: Arc::default(),
-        unenforced: Arc::default(),
-        tags: Arc::default(),
     };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;

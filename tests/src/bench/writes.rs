@@ -1,24 +1,19 @@
 //! The writes of an agency's setup, taken from the operator's own pure part, so that the bare client writes exactly what the
 //! operator does: the plan is carried out on paper until it holds.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use govcloud_core::{
-    api::{AgencyTenantStatus, HostedSystemStatus},
     children::{Rank, desired::Desired},
     model::{
         names::{FINALIZER, NamespaceName, TenantName},
-        outcome::{Outcome, SpaceOutcome},
         settings::Settings,
-        snapshot::{Definitions, Root, Snapshot},
+        snapshot::{Root, Snapshot},
     },
-    plan::{
-        diff::{Change, diff},
-        intent::intent,
-        plan,
-    },
-    status::{Facts, system, tenant},
+    plan::diff::{Change, SpaceChanges},
+    step::{Step, step},
+    views::foresight::carry_out,
 };
 use kube::core::{ApiResource, DynamicObject};
 use kube::{CustomResourceExt, Resource, ResourceExt};
@@ -32,8 +27,10 @@ pub const UID: &str = "00000000-0000-4000-8000-000000000000";
 /// Stands for the version that the API server gives a created object.
 pub const VERSION: &str = "created-resource-version";
 
+/// When everything of the load was created, on paper.
+const CREATED: &str = "2026-01-01T00:00:00Z";
 /// More rounds than this mean that the plan never holds.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 20;
 
 /// An object to create, and the status that it gets.
 pub struct Write {
@@ -90,63 +87,27 @@ impl Paper {
     fn settle(&mut self) -> Result<()> {
         let settings = settings();
         for _ in 0..ROUNDS {
-            let intent = intent(&self.snapshot, &settings);
-            let plan = plan(&self.snapshot, &intent, &settings);
-            if let Some(status) = tenant::beforehand(&self.snapshot, &intent, &plan) {
-                self.take(Some(status), Vec::new()); // a bare client needs no ledger
-                continue;
+            let next = step(&self.snapshot, &settings);
+            match &next {
+                Step::Settled(settled) if settled.tenant.is_none() && settled.systems.is_empty() => return Ok(()),
+                Step::Apply(changes) => self.note(changes)?,
+                _ => {}
             }
-            let changes = diff(&plan, &self.snapshot.observed);
-            let mut outcome = Outcome::default();
-            let mut writes = false;
-            for space in changes {
-                outcome.spaces.insert(space.namespace.clone(), SpaceOutcome::default());
-                for change in space.changes {
-                    match change {
-                        Change::Create(desired) => self.create(desired),
-                        Change::Keep(_) => continue,
-                        other => bail!("a setup only creates, but the plan asks for {other:?}"),
-                    }
-                    writes = true;
-                }
-            }
-            let facts = Facts { snapshot: &self.snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: "2026-01-01T00:00:00Z" };
-            let (tenant, systems) = statuses(&facts);
-            if self.take(tenant, systems) && !writes {
-                return Ok(());
-            }
+            carry_out(&mut self.snapshot, next);
         }
         bail!("the plan does not hold after {ROUNDS} rounds")
     }
 
-    fn create(&mut self, desired: Desired) {
-        let mut object = desired.object.clone();
-        object["metadata"]["uid"] = json!(UID);
-        if let Some(prime) = desired.kind.prime {
-            object["status"] = prime(&object, true);
+    fn note(&mut self, changes: &[SpaceChanges]) -> Result<()> {
+        for change in changes.iter().flat_map(|space| &space.changes) {
+            match change {
+                Change::Create(desired) => self.created.entry(desired.namespace.clone()).or_default().push(desired.clone()),
+                Change::Keep(_) => {}
+                other => bail!("a setup only creates, but the plan asks for {other:?}"),
+            }
         }
-        self.snapshot.observed.insert(desired.key(), desired.kind.entry(&object));
-        self.created.entry(desired.namespace.clone()).or_default().push(desired);
+        Ok(())
     }
-
-    /// Whether the statuses are as they were.
-    fn take(&mut self, tenant: Option<AgencyTenantStatus>, systems: Vec<HostedSystemStatus>) -> bool {
-        let mut same = true;
-        if let (Some(root), Some(status)) = (&mut self.snapshot.tenant, tenant) {
-            same &= root.status == status;
-            root.status = status;
-        }
-        for (root, status) in self.snapshot.systems.iter_mut().zip(systems) {
-            same &= root.status == status;
-            root.status = status;
-        }
-        same
-    }
-}
-
-fn statuses(facts: &Facts) -> (Option<AgencyTenantStatus>, Vec<HostedSystemStatus>) {
-    let systems: Vec<_> = facts.snapshot.systems.iter().map(|root| system::status(facts, root)).collect();
-    (facts.snapshot.tenant.as_ref().map(|root| tenant::status(facts, root, &systems)), systems)
 }
 
 /// What the harness tells `govcloud run`, and what it has when it is told nothing.
@@ -167,20 +128,9 @@ fn settings() -> Settings {
 
 fn snapshot(agency: &Agency) -> Result<Snapshot> {
     Ok(Snapshot {
-        name: TenantName::new(agency.name()),
         tenant: Some(root(&agency.tenant)?),
-        kept: None,
-        former: None,
-        rivals: Vec::new(),
-        pod_classes: Arc::default(),
-        refusals: BTreeMap::new(),
         systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
-        observed: BTreeMap::new(),
-        api_server: Vec::new(),
-        blind: Vec::new(),
-        definitions: Definitions::default(),
-        refused: BTreeMap::new(),
-        tags: BTreeMap::new(),
+        ..Snapshot::new(TenantName::new(agency.name()), CREATED.parse()?)
     })
 }
 
@@ -191,7 +141,7 @@ fn root<Spec: DeserializeOwned, Status: Default>(object: &DynamicObject) -> Resu
         uid: UID.into(),
         resource_version: "1".into(),
         generation: 1,
-        created: "2026-01-01T00:00:00Z".into(),
+        created: CREATED.into(),
         deleting: false,
         finalizers: vec![FINALIZER.into()],
         spec: Ok(serde_json::from_value(object.data["spec"].clone()).context("reading a spec of the load")?),

@@ -97,9 +97,10 @@ pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> 
     ))
 }
 
-/// What is to be said of a namespace that was made for the tenant with this UID.
+/// Says whose a namespace is instead, by the UID that its mark names if it has one, and what can be done about it.
 #[must_use]
-pub fn orphaned(namespace: &NamespaceName, owner: &str) -> String {
+pub fn not_ours(namespace: &NamespaceName, owner: Option<&str>) -> String {
+    let Some(owner) = owner else { return takeover(namespace, "", false).err().unwrap_or_default() };
     format!(
         "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
          To take it over with all that is in it, set spec.adopt of agencytenant/{} to {owner}",

@@ -1,14 +1,22 @@
 //! What the operator sees of one tenant at one moment: plain data, gathered from the caches.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, approval::Contract},
     model::{
-        names::{NamespaceName, QUOTA, TenantName},
+        names::{NamespaceName, QUOTA, SystemName, TenantName},
         observed::{Observed, inside},
+        outcome::Outcome,
         pod_classes::PodClasses,
         refusals::Refusal,
         tags::Tags,
@@ -57,6 +65,8 @@ pub type SystemRoot = Root<HostedSystemSpec, HostedSystemStatus>;
 /// One tenant at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
+    /// The time.
+    pub now: Timestamp,
     /// Name of the tenant; there may be no such object.
     pub name: TenantName,
     /// The `AgencyTenant`.
@@ -86,6 +96,64 @@ pub struct Snapshot {
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,
+    /// Questions that the API server itself has answered in this round.
+    pub answered: BTreeSet<Question>,
+    /// What this reconcile has done so far.
+    pub progress: Progress,
+    /// How long ago a child was written.
+    pub since_write: Option<Duration>,
+    /// How long ago the tenant's status was written.
+    pub since_status: Option<Duration>,
+}
+
+/// What only the API server itself knows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// The copy of the contract on the home namespace of the tenant with this UID, whose status has none.
+    Contract {
+        /// The tenant's UID.
+        uid: String,
+    },
+    /// The copy of the contract of the tenant whose home namespace is about to be taken over.
+    FormerContract {
+        /// The UID of that tenant.
+        uid: String,
+    },
+    /// Whether the definitions of the two kinds stay.
+    Definitions,
+    /// Whether there is really no such tenant.
+    Tenant,
+    /// Whether there is really no such system.
+    System(SystemName),
+    /// Whether there is really no such namespace of a tenant.
+    Namespace(NamespaceName),
+    /// The pods of this namespace that run by tag.
+    PodsByTag(NamespaceName),
+}
+
+/// What a reconcile has done so far.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// What became of the last changes, where that is to be told; none where it is to be looked at again before.
+    pub outcome: Option<Outcome>,
+    /// How often others were faster.
+    stale: usize,
+}
+
+/// What others change faster than this is told, and looked at again later.
+const STALE_ROUNDS: usize = 3;
+
+impl Progress {
+    /// Notes what became of changes.
+    pub fn note(&mut self, outcome: Outcome) {
+        if outcome.is_stale() && self.stale < STALE_ROUNDS {
+            self.stale += 1;
+            self.outcome = None;
+        } else {
+            // The status is judged when there is nothing left to write.
+            self.outcome = Some(outcome).filter(|outcome| outcome.written() == 0 || outcome.failed());
+        }
+    }
 }
 
 /// The definitions of the two kinds.
@@ -98,6 +166,32 @@ pub struct Definitions {
 }
 
 impl Snapshot {
+    /// Nothing is known of this tenant yet.
+    #[must_use]
+    pub fn new(name: TenantName, now: Timestamp) -> Self {
+        Self {
+            now,
+            name,
+            tenant: None,
+            kept: None,
+            former: None,
+            rivals: Vec::new(),
+            systems: Vec::new(),
+            observed: Observed::new(),
+            api_server: Vec::new(),
+            blind: Vec::new(),
+            definitions: Definitions::default(),
+            pod_classes: Arc::default(),
+            refusals: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            progress: Progress::default(),
+            since_write: None,
+            since_status: None,
+        }
+    }
+
     /// Whether there is a quota in this namespace and admission enforces it as it is written.
     #[must_use]
     pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {

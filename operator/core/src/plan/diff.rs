@@ -1,12 +1,14 @@
 //! Plan × observed → changes: what must be written so that the plan holds, and nothing else.
 
 use crate::{
-    children::{TABLE, desired::Desired},
+    api::conditions::reason,
+    children::{Rank, TABLE, desired::Desired},
     model::{
         amounts::{Amount, of},
         names::{NETWORK_POLICY, NamespaceName},
         observed::{ChildKey, Entry, Observed, inside},
-        ownership::{Identity, Owner, namespace_entry},
+        outcome::{Failure, Outcome, SpaceOutcome},
+        ownership::{Identity, Owner, namespace_entry, not_ours},
     },
     plan::{Goal, Plan, SpacePlan, foreign::cause},
 };
@@ -38,8 +40,8 @@ pub enum Change {
     },
     /// The namespace is another's.
     Conflict {
-        /// UID of the tenant that its label names, empty where it names none.
-        owner: String,
+        /// UID of the tenant that its label names, none where it names none.
+        owner: Option<String>,
     },
     /// End the pods of a closed namespace whose quota admits no new ones.
     Evict,
@@ -62,6 +64,17 @@ pub struct Seen {
 }
 
 impl Change {
+    /// When it is carried out; none for what comes after everything else. Taking away comes with the guards.
+    #[must_use]
+    pub fn rank(&self) -> Option<Rank> {
+        match self {
+            Self::Create(desired) | Self::Update { desired, .. } => Some(desired.kind.rank),
+            Self::Conflict { .. } => Some(Rank::Namespace),
+            Self::Delete { .. } | Self::Keep(_) => Some(Rank::Guard),
+            Self::Evict | Self::Remove { .. } => None,
+        }
+    }
+
     /// Whether carrying it out writes to the API server.
     #[must_use]
     pub fn writes(&self) -> bool {
@@ -78,6 +91,28 @@ pub struct SpaceChanges {
     pub adopts: bool,
     /// What to do in it.
     pub changes: Vec<Change>,
+}
+
+/// What is to be told of changes beside what became of writing them: namespaces that are somebody else's.
+#[must_use]
+pub fn conflicts(changes: &[SpaceChanges]) -> Outcome {
+    let failure = |space: &SpaceChanges| {
+        let owner = space.changes.iter().find_map(|change| match change {
+            Change::Conflict { owner } => Some(owner.as_deref()),
+            _ => None,
+        })?;
+        let failures = vec![Failure {
+            kind: "Namespace",
+            name: space.namespace.to_string(),
+            reason: if owner.is_some() { reason::ORPHAN_OF } else { reason::CONFLICT },
+            message: not_ours(&space.namespace, owner),
+            stalled: true,
+            stale: false,
+            again: None,
+        }];
+        Some((space.namespace.clone(), SpaceOutcome { failures, ..SpaceOutcome::default() }))
+    };
+    Outcome { spaces: changes.iter().filter_map(failure).collect() }
 }
 
 /// Compares a plan with what is there.
@@ -101,8 +136,8 @@ fn changes(plan: &Plan, space: &SpacePlan, observed: &Observed) -> Vec<Change> {
     match identity.owner(observed, &space.namespace) {
         // Whatever else is remembered of it was in one that is gone.
         Owner::Nobody => return space.desired.iter().cloned().map(Change::Create).collect(),
-        Owner::Stranger => return vec![Change::Conflict { owner: String::new() }],
-        Owner::Orphan(owner) => return vec![Change::Conflict { owner: owner.to_owned() }],
+        Owner::Stranger => return vec![Change::Conflict { owner: None }],
+        Owner::Orphan(owner) => return vec![Change::Conflict { owner: Some(owner.to_owned()) }],
         Owner::Own => {}
     }
     let own = namespace_entry(observed, &space.namespace);

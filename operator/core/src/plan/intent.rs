@@ -41,13 +41,14 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// Whether a contract with domains is about to be taken on, which another tenant might be about to do too.
+    /// Whether the contract that is about to be taken on has domains that the former one did not have, which another tenant might be
+    /// about to claim too.
     #[must_use]
     pub fn claims_domains(&self, snapshot: &Snapshot) -> bool {
-        let root = snapshot.tenant.as_ref();
-        let standing = self.standing.as_ref().zip(root).filter(|(standing, root)| standing.is_new(root)).map(|(standing, _)| standing);
-        let spec = standing.and_then(|standing| standing.contract.as_ref()?.1.spec());
-        spec.is_some_and(|spec| !spec.domains.is_empty())
+        let domains = |contract: &Contract| contract.spec().map(|spec| spec.domains.clone()).unwrap_or_default();
+        let former = snapshot.tenant.as_ref().and_then(|root| root.status.contract.as_ref()).map(domains).unwrap_or_default();
+        let contract = self.standing.as_ref().and_then(|standing| standing.contract.as_ref());
+        contract.is_some_and(|(_, contract)| domains(contract).iter().any(|domain| !former.contains(domain)))
     }
 }
 

@@ -1,5 +1,4 @@
-//! Pods that run by tag where images must name a digest: they run on, but are not created again. Pure: the pods and the time are
-//! arguments.
+//! Pods that run by tag where images must name a digest: they run on, but are not created again.
 //!
 //! They are looked for from the moment that a system's stage or its contract asks for digests, before a pod is lost, and no longer
 //! when none is left. Not earlier: a system in test may name tags for as long as it likes, and a condition that every such system
@@ -33,23 +32,23 @@ pub fn is_required(tenant: &Tenant, system: &System) -> bool {
 
 /// Namespaces of this tenant in which images must name a digest, each with whether its pods are to be listed now.
 #[must_use]
-pub fn required(snapshot: &Snapshot, intent: &Intent, now: i64) -> Vec<(NamespaceName, bool)> {
+pub fn required(snapshot: &Snapshot, intent: &Intent) -> Vec<(NamespaceName, bool)> {
     let Some(Ok(tenant)) = &intent.tenant else { return Vec::new() };
     let served = intent.systems.iter().filter_map(|(_, system)| system.as_ref().ok()).filter(|system| is_required(tenant, system));
     let place = |system: &System| {
         let root = snapshot.systems.iter().find(|root| root.name == system.name.as_str())?;
         let namespace = snapshot.name.workload(&system.name);
-        let due = is_due(snapshot, root, system.stage, &namespace, now);
+        let due = is_due(snapshot, root, system.stage, &namespace);
         Some((namespace, due))
     };
     served.filter_map(place).collect()
 }
 
-fn is_due(snapshot: &Snapshot, root: &SystemRoot, stage: Stage, namespace: &NamespaceName, now: i64) -> bool {
+fn is_due(snapshot: &Snapshot, root: &SystemRoot, stage: Stage, namespace: &NamespaceName) -> bool {
     let Some(entry) = namespace_entry(&snapshot.observed, namespace) else { return false };
     if let Some(tags) = snapshot.tags.get(namespace) {
         let comes_into_force = entry.requires_digests && !tags.enforced;
-        return comes_into_force || tags.again().is_some_and(|time| time <= now);
+        return comes_into_force || tags.again().is_some_and(|time| time <= snapshot.now.as_second());
     }
     // Nothing is known, after a start for example: what was told may hold still, and what changes may not have been told yet.
     let told = find(&root.status.conditions, kind::AVAILABLE).map(|condition| condition.reason.as_str());

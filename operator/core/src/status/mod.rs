@@ -1,5 +1,6 @@
 //! Snapshot × outcome → status. Pure: the time is an argument. Written on failure too.
 
+pub mod ahead;
 pub mod conditions;
 pub mod system;
 pub mod tenant;

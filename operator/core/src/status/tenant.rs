@@ -10,16 +10,9 @@ use crate::{
     model::{
         amounts::{self, Amount, Amounts, resources},
         names::NamespaceName,
-        snapshot::{Snapshot, TenantRoot},
+        snapshot::TenantRoot,
     },
-    plan::{
-        Plan,
-        contract::Request,
-        foreign::former_members,
-        intent::Intent,
-        ledger,
-        ledger::{entries, rises},
-    },
+    plan::{contract::Request, ledger::entries},
     status::{
         Facts, being_deleted,
         conditions::{Judgement, conditions, stalled, summary},
@@ -45,37 +38,6 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
         systems: Some(counts(facts)),
         conditions: conditions(&root.status.conditions, judge(facts, root, systems), root.generation, facts.now),
     }
-}
-
-/// What must be told before anything follows from it: a new contract, and whom it leaves out; a ledger in which something rises, and the total that
-/// covers it.
-#[must_use]
-pub fn beforehand(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<AgencyTenantStatus> {
-    let root = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty())?;
-    let former = intent.standing.as_ref().map(|standing| former_members(snapshot, standing));
-    let former = former.filter(|former| *former != root.status.former_members);
-    let standing = intent.standing.as_ref().filter(|standing| standing.is_new(root));
-    let raised = !plan.spaces.is_empty() && rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
-    if standing.is_none() && former.is_none() && !raised {
-        return None;
-    }
-    let mut status = root.status.clone();
-    if let Some(standing) = standing {
-        status.stage = Some(standing.stage);
-        (status.contract_generation, status.contract) = standing.contract.clone().unzip();
-    }
-    if let Some(former) = former {
-        status.former_members = former;
-    }
-    if !raised {
-        return Some(status);
-    }
-    let some = plan.allocation.total.iter().filter(|(_, amount)| **amount > Amount::ZERO);
-    let mut figures = status.quota.take().unwrap_or_default();
-    figures.total = resources(&some.map(|(key, amount)| (key.clone(), *amount)).collect());
-    status.quota = Some(figures);
-    status.grants = Some(entries(&plan.allocation.ledger));
-    Some(status)
 }
 
 /// Whether two statuses differ in nothing but figures of use, which may be written late.

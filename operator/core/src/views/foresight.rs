@@ -8,15 +8,20 @@ use serde_json::json;
 use crate::{
     api::approval::{Approval, Decision, TenantStage},
     children::desired::Desired,
-    model::{names::NamespaceName, settings::Settings, snapshot::Snapshot},
+    model::{
+        names::{FINALIZER, NamespaceName},
+        settings::Settings,
+        snapshot::{Question, Snapshot},
+        tags::Tags,
+    },
     plan::{
         Plan,
         contract::Request,
-        diff::{Change, SpaceChanges, diff},
+        diff::{Change, SpaceChanges},
         intent::{Intent, intent},
         plan,
     },
-    status::tenant::beforehand,
+    step::{Step, step},
 };
 
 /// Steps that a plan takes at most; creating, closing and removing a tenant take less.
@@ -35,26 +40,25 @@ pub struct Foreseen {
     pub emptied: BTreeSet<NamespaceName>,
 }
 
-/// Decides and carries out until nothing is left to be done.
+/// Decides and carries out until nothing is left to be done but telling of it.
 #[must_use]
 pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
     let mut emptied = BTreeSet::new();
-    let mut left = STEPS;
-    loop {
-        let intent = intent(&snapshot, settings);
-        let plan = plan(&snapshot, &intent, settings);
-        let ahead = beforehand(&snapshot, &intent, &plan);
-        let changes = if ahead.is_some() { Vec::new() } else { diff(&plan, &snapshot.observed) };
-        let done = ahead.is_none() && !changes.iter().flat_map(|space| &space.changes).any(Change::writes);
-        if done || left == 0 {
-            return Foreseen { snapshot, intent, plan, emptied };
+    for _ in 0..STEPS {
+        let next = step(&snapshot, settings);
+        match &next {
+            Step::Settled(_) | Step::Wait(_) => break,
+            Step::Apply(changes) => {
+                let evicts = |space: &&SpaceChanges| space.changes.iter().any(|change| matches!(change, Change::Evict));
+                emptied.extend(changes.iter().filter(evicts).map(|space| space.namespace.clone()));
+            }
+            _ => {}
         }
-        if let (Some(status), Some(tenant)) = (ahead, snapshot.tenant.as_mut()) {
-            tenant.status = status;
-        }
-        carry_out(&mut snapshot, &changes, &mut emptied);
-        left -= 1;
+        carry_out(&mut snapshot, next);
     }
+    let intent = intent(&snapshot, settings);
+    let plan = plan(&snapshot, &intent, settings);
+    Foreseen { snapshot, intent, plan, emptied }
 }
 
 /// Takes an open request to be approved, as an approver does; what needs no approval stays as it is.
@@ -69,19 +73,46 @@ pub fn approve(snapshot: &mut Snapshot, settings: &Settings) {
     }
 }
 
-fn carry_out(snapshot: &mut Snapshot, changes: &[SpaceChanges], emptied: &mut BTreeSet<NamespaceName>) {
-    for space in changes {
-        for change in &space.changes {
-            match change {
-                Change::Create(desired) | Change::Update { desired, .. } => write(snapshot, desired),
-                Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
-                Change::Evict => {
-                    end_pods(snapshot, &space.namespace);
-                    emptied.insert(space.namespace.clone());
+/// Carries a step out on the snapshot itself: everything succeeds, quotas are in force and pods are gone at once, and what the
+/// API server is asked is as the snapshot says.
+pub fn carry_out(snapshot: &mut Snapshot, step: Step) {
+    match step {
+        Step::Ask(questions) => {
+            for question in questions {
+                if let Question::PodsByTag(namespace) = &question {
+                    let tags = Tags { looked: snapshot.now.as_second(), enforced: true, workloads: Some(BTreeSet::new()) };
+                    snapshot.tags.insert(namespace.clone(), tags);
                 }
-                Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
-                Change::Keep(_) | Change::Conflict { .. } => {}
+                snapshot.answered.insert(question);
             }
+        }
+        Step::AddFinalizers(missing) => {
+            snapshot.tenant.iter_mut().filter(|_| missing.tenant).for_each(|root| root.finalizers.push(FINALIZER.to_owned()));
+            let systems = snapshot.systems.iter_mut().filter(|root| missing.systems.contains(&root.name));
+            systems.for_each(|root| root.finalizers.push(FINALIZER.to_owned()));
+        }
+        Step::WriteAhead { status, .. } => snapshot.tenant.iter_mut().for_each(|root| root.status = (*status).clone()),
+        Step::Apply(changes) => changes.iter().for_each(|space| change(snapshot, space)),
+        Step::Wait(_) => {}
+        Step::Settled(settled) => {
+            if let (Some(root), Some(status)) = (&mut snapshot.tenant, settled.tenant) {
+                root.status = status;
+            }
+            for (place, status) in settled.systems {
+                snapshot.systems[place].status = status;
+            }
+        }
+    }
+}
+
+fn change(snapshot: &mut Snapshot, space: &SpaceChanges) {
+    for change in &space.changes {
+        match change {
+            Change::Create(desired) | Change::Update { desired, .. } => write(snapshot, desired),
+            Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
+            Change::Evict => end_pods(snapshot, &space.namespace),
+            Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
+            Change::Keep(_) | Change::Conflict { .. } => {}
         }
     }
 }
@@ -92,7 +123,7 @@ fn write(snapshot: &mut Snapshot, desired: &Desired) {
     object["metadata"]["uid"] =
         json!(before.map_or_else(|| format!("{}/{}", desired.namespace, desired.name), |entry| entry.uid.to_string()));
     let mut entry = desired.kind.entry(&object);
-    entry.created = before.map_or(i64::MAX, |entry| entry.created);
+    entry.created = before.map_or_else(|| snapshot.now.as_second(), |entry| entry.created);
     if let Some(quota) = &mut entry.quota {
         quota.used = before.and_then(|entry| entry.quota.as_ref()).map(|quota| quota.used.clone()).unwrap_or_default();
         quota.hard = quota.wanted.clone();

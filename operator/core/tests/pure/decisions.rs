@@ -11,8 +11,8 @@ use govcloud_core::{
     plan::{
         Goal,
         diff::{Change, SpaceChanges},
+        finalizers::{Release, release},
         intent::intent,
-        release::{Release, release},
     },
     status::{Facts, system as system_status, tenant as tenant_status},
 };

@@ -4,7 +4,7 @@ use govcloud_core::{
     children::{BOUND_BY_MEMBERS, TABLE},
     model::{
         names::NamespaceName,
-        observed::ChildKey,
+        observed::{ChildKey, Entry},
         snapshot::{Kept, Snapshot},
     },
     plan::diff::Change,
@@ -30,7 +30,8 @@ fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
     object["metadata"]["uid"] = json!(name);
     object["metadata"]["namespace"] = json!(WORKLOAD);
     let key = ChildKey { namespace: NamespaceName::new(WORKLOAD), kind: index, name: name.into() };
-    seen.observed.insert(key, TABLE[index].entry(&object));
+    let created = seen.now.as_second() + 60;
+    seen.observed.insert(key, Entry { created, ..TABLE[index].entry(&object) });
 }
 
 /// What of others is to be deleted, and why.

@@ -2,6 +2,7 @@
 //! that hold for whatever people write.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops with its reason")]
+#![allow(clippy::disallowed_methods, reason = "tests read files of the project")]
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
 mod approval;

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// From the first, which uses none of the others, to the last.
-const FOLDERS: [&str; 6] = ["api", "model", "children", "plan", "status", "views"];
+const FOLDERS: [&str; 7] = ["api", "model", "children", "plan", "status", "step", "views"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -13,6 +13,7 @@ use govcloud_core::{
     plan::{intent::intent, tags::required},
     status::{Facts, system as system_status, tenant as tenant_status},
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -128,7 +129,8 @@ fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
 /// Looks for pods by tag, if that is due, and finds those of these workloads.
 fn look(seen: &mut Snapshot, now: i64, workloads: Option<&[&str]>) -> bool {
     let enforced = seen.observed.iter().any(|(key, entry)| *key.name == *namespace().as_str() && entry.requires_digests);
-    let required = required(seen, &intent(seen, &settings()), now);
+    seen.now = Timestamp::from_second(now).unwrap();
+    let required = required(seen, &intent(seen, &settings()));
     seen.tags.retain(|known, _| required.iter().any(|(namespace, _)| namespace == known));
     let due = required.iter().any(|(_, due)| *due);
     if due {

@@ -1,25 +1,22 @@
 //! A cluster that does exactly what it is told: changes become observed objects.
 
-use std::sync::Arc;
-
 use govcloud_core::{
     api::{AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus},
-    children::desired::Desired,
     model::{
         amounts::Amount,
         names::{FINALIZER, NamespaceName, TenantName},
         settings::Settings,
-        snapshot::{Definitions, Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
+        snapshot::{Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
     },
     plan::{
         Plan,
-        diff::{Change, SpaceChanges, diff},
+        diff::{SpaceChanges, diff},
         intent::intent,
         plan,
     },
-    status::tenant::beforehand,
+    step::{Step, step},
+    views::foresight,
 };
-use serde_json::json;
 
 pub fn settings() -> Settings {
     Settings {
@@ -61,20 +58,10 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
 pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
     let name = TenantName::new(tenant.name.as_str());
     Snapshot {
-        name,
         tenant: Some(tenant),
-        kept: None,
-        former: None,
-        rivals: Vec::new(),
-        pod_classes: Arc::default(),
-        refusals: Default::default(),
         systems,
-        observed: Default::default(),
         api_server: ["10.96.0.1:443", "192.0.2.7:6443"].map(|server| server.parse().unwrap()).into(),
-        blind: Vec::new(),
-        definitions: Definitions::default(),
-        refused: Default::default(),
-        tags: Default::default(),
+        ..Snapshot::new(name, "2026-01-02T00:00:00Z".parse().unwrap())
     }
 }
 
@@ -95,31 +82,7 @@ pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<SpaceChanges>) {
 
 /// Carries changes out. Quotas are in force at once.
 pub fn carry_out(snapshot: &mut Snapshot, changes: &[SpaceChanges]) {
-    for space in changes {
-        for change in &space.changes {
-            match change {
-                Change::Create(desired) | Change::Update { desired, .. } => write(snapshot, desired),
-                Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
-                Change::Evict => set_pods(snapshot, &space.namespace, 0),
-                Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
-                Change::Keep(_) | Change::Conflict { .. } => {}
-            }
-        }
-    }
-}
-
-fn write(snapshot: &mut Snapshot, desired: &Desired) {
-    let mut object = desired.object.clone();
-    let old = snapshot.observed.get(&desired.key());
-    object["metadata"]["uid"] =
-        json!(old.map_or_else(|| format!("uid-{}-{}", desired.namespace, desired.name), |entry| entry.uid.to_string()));
-    let mut entry = desired.kind.entry(&object);
-    if let Some(quota) = &mut entry.quota {
-        quota.used = old.and_then(|entry| entry.quota.as_ref()).map(|quota| quota.used.clone()).unwrap_or_default();
-        quota.hard = quota.wanted.clone();
-        (quota.live, quota.enforced, quota.counted) = (true, true, true);
-    }
-    snapshot.observed.insert(desired.key(), entry);
+    foresight::carry_out(snapshot, Step::Apply(changes.to_vec()));
 }
 
 /// So many pods run in a namespace.
@@ -136,18 +99,11 @@ pub fn set_pods(snapshot: &mut Snapshot, namespace: &NamespaceName, pods: u32) {
 
 /// Decides and carries out until nothing is left to write; returns the last plan.
 pub fn settle(snapshot: &mut Snapshot) -> Plan {
-    for _ in 0..12 {
-        let (plan, changes) = decide(snapshot);
-        if let Some(status) = beforehand(snapshot, &intent(snapshot, &settings()), &plan) {
-            snapshot.tenant.as_mut().unwrap().status = status;
-            continue;
-        }
-        if !changes.iter().flat_map(|space| &space.changes).any(Change::writes) {
-            return plan;
-        }
-        carry_out(snapshot, &changes);
-    }
-    panic!("the plan does not settle");
+    let foreseen = foresight::foresee(snapshot.clone(), &settings());
+    let tags = std::mem::take(&mut snapshot.tags); // nobody has looked for pods
+    *snapshot = Snapshot { tags, ..foreseen.snapshot };
+    assert!(matches!(step(snapshot, &settings()), Step::Settled(_) | Step::Ask(_)), "the plan does not settle");
+    foreseen.plan
 }
 
 /// The planned manifest of a child.

@@ -1,4 +1,4 @@
-//! When an object that is marked deleted may go: its namespaces are in the state that `deletion` asks for.
+//! Our finalizer: on every object before it gets children, until its namespaces are in the state that `deletion` asks for.
 
 use crate::{
     model::{
@@ -18,9 +18,26 @@ pub struct Release {
     pub tenant: bool,
 }
 
-/// Whether the object still needs our finalizer before anything is created for it.
+/// Objects that are to get our finalizer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finalizers {
+    /// The tenant itself.
+    pub tenant: bool,
+    /// Hosted systems, by name.
+    pub systems: Vec<String>,
+}
+
+/// The objects that still need our finalizer before anything is created for them, as far as the API server takes it.
 #[must_use]
-pub fn wants_hold<Spec, Status>(root: &Root<Spec, Status>) -> bool {
+pub fn missing_finalizers(snapshot: &Snapshot) -> Option<Finalizers> {
+    let tenant = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending)?;
+    let refused = |name: &str| snapshot.refused.contains_key(name);
+    let systems = snapshot.systems.iter().filter(|root| needs_finalizer(root) && !refused(&root.name));
+    let missing = Finalizers { tenant: needs_finalizer(tenant) && !refused(""), systems: systems.map(|root| root.name.clone()).collect() };
+    (missing != Finalizers::default()).then_some(missing)
+}
+
+fn needs_finalizer<Spec, Status>(root: &Root<Spec, Status>) -> bool {
     !root.deleting && !is_held(root)
 }
 

@@ -1,0 +1,155 @@
+//! The only place of decisions: what is to be done next for one tenant, from what is known of it.
+//!
+//! [`step`] is total and pure. Whoever carries a step out takes a new snapshot afterwards and asks again, until everything is
+//! [`Step::Settled`]. The operator does so against the API server; the commands `plan` and `adopt`, tests and the benchmark's bare
+//! client do so on the snapshot itself.
+
+use std::time::Duration;
+
+use crate::{
+    api::{AgencyTenantStatus, HostedSystemStatus},
+    model::{
+        names::NamespaceName,
+        outcome::Outcome,
+        settings::Settings,
+        snapshot::{Question, Snapshot},
+    },
+    plan::{
+        Plan,
+        diff::{Change, SpaceChanges, conflicts, diff},
+        finalizers::{Finalizers, Release, missing_finalizers, release},
+        intent::{Intent, intent},
+        plan,
+        questions::questions,
+        tags,
+    },
+    status::{Facts, ahead::status_ahead, system, tenant},
+};
+
+/// The controller manager puts a changed quota into force within moments; a status that told of them would flap.
+const ENFORCED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Figures of use are written at most so often.
+const USE_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What is to be done next for one tenant.
+#[derive(Debug)]
+pub enum Step {
+    /// Something would follow from what the cache does not know: ask the API server itself before.
+    Ask(Vec<Question>),
+    /// Put our finalizer on objects that are about to get children.
+    AddFinalizers(Finalizers),
+    /// Write the tenant's status before anything follows from it.
+    WriteAhead {
+        /// The status.
+        status: Box<AgencyTenantStatus>,
+        /// Whether it claims domains that the contract did not have before, which another tenant might be about to claim too.
+        claims_domains: bool,
+    },
+    /// Write children.
+    Apply(Vec<SpaceChanges>),
+    /// Nothing, for so long: what was written is about to come into force, and the news that it is comes sooner.
+    Wait(Duration),
+    /// Nothing is left to write but what became of it.
+    Settled(Box<Settled>),
+}
+
+/// What became of a tenant.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// The tenant's status, where it is to be written.
+    pub tenant: Option<AgencyTenantStatus>,
+    /// Statuses that are to be written, by the place of their system in the snapshot.
+    pub systems: Vec<(usize, HostedSystemStatus)>,
+    /// Objects that may go, once the statuses are written.
+    pub release: Release,
+    /// What failed.
+    pub outcome: Outcome,
+    /// Namespaces of which pods by tag stay remembered.
+    pub tags: Vec<NamespaceName>,
+    /// When to look again, if nothing happens before.
+    pub next: Next,
+}
+
+/// When to look at a tenant again, if nothing happens before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Next {
+    /// When something happens.
+    #[default]
+    Change,
+    /// After this time.
+    After(Duration),
+    /// Soon, and ever later as long as it fails; not before this time.
+    Retry(Duration),
+}
+
+/// Decides what is to be done next.
+#[must_use]
+pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
+    let asked = questions(snapshot);
+    if !asked.is_empty() {
+        return Step::Ask(asked);
+    }
+    if let Some(missing) = missing_finalizers(snapshot) {
+        return Step::AddFinalizers(missing);
+    }
+    let intent = intent(snapshot, settings);
+    let plan = plan(snapshot, &intent, settings);
+    if let Some(status) = status_ahead(snapshot, &intent, &plan) {
+        return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
+    }
+    let by_tag = tags::required(snapshot, &intent);
+    let due: Vec<_> = by_tag.iter().filter(|(_, due)| *due).map(|(namespace, _)| Question::PodsByTag(namespace.clone())).collect();
+    if !due.is_empty() {
+        return Step::Ask(due);
+    }
+    let changes = diff(&plan, &snapshot.observed);
+    let writes = |space: &SpaceChanges| space.changes.iter().any(Change::writes);
+    let mut outcome = conflicts(&changes);
+    match &snapshot.progress.outcome {
+        None if changes.iter().any(writes) => return Step::Apply(changes.into_iter().filter(writes).collect()),
+        None => {}
+        Some(done) => outcome.spaces.extend(done.spaces.clone()),
+    }
+    if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
+        return Step::Wait(wait);
+    }
+    let tags = by_tag.into_iter().map(|(namespace, _)| namespace).collect();
+    Step::Settled(Box::new(settled(snapshot, &intent, &plan, outcome, tags)))
+}
+
+/// How long to wait yet for the controller manager, none when it is done or has had its time.
+fn enforcement_due(snapshot: &Snapshot, plan: &Plan) -> Option<Duration> {
+    let in_force = plan.spaces.iter().all(|space| snapshot.quota_is_live(&space.namespace));
+    ENFORCED_WITHIN.checked_sub(snapshot.since_write.filter(|_| !in_force)?)
+}
+
+fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, tags: Vec<NamespaceName>) -> Settled {
+    let now = snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let facts = Facts { snapshot, intent, plan, outcome: &outcome, now: &now };
+    let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(&facts, root)).collect();
+    let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(&facts, root, &systems));
+    let use_due = snapshot.tenant.as_ref().zip(tenant.as_ref()).and_then(|(root, status)| use_due(snapshot, &root.status, status));
+    let next = next(&facts, use_due);
+    let release = release(snapshot, intent, plan, &outcome);
+    let changed = snapshot.tenant.as_ref().zip(tenant).filter(|(root, status)| use_due.is_none() && root.status != *status);
+    let told = systems.into_iter().enumerate().filter(|(place, status)| snapshot.systems[*place].status != *status);
+    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome, tags, next }
+}
+
+/// When the new figures of use may be written, if they are all that is new.
+fn use_due(snapshot: &Snapshot, old: &AgencyTenantStatus, new: &AgencyTenantStatus) -> Option<Duration> {
+    USE_INTERVAL.checked_sub(snapshot.since_status?).filter(|_| tenant::differ_in_use_only(old, new))
+}
+
+fn next(facts: &Facts, use_due: Option<Duration>) -> Next {
+    // What is uninstalled may be put back, and a right be given, without a word about this tenant.
+    if facts.snapshot.definitions.ending || !facts.snapshot.blind.is_empty() {
+        return Next::Retry(Duration::ZERO);
+    }
+    if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() {
+        return Next::Retry(facts.outcome.again().unwrap_or_default());
+    }
+    let expires = facts.expires_in().map(|seconds| Duration::from_secs(seconds + 1));
+    use_due.into_iter().chain(expires).min().map_or(Next::Change, Next::After)
+}

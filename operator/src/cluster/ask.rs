@@ -1,0 +1,141 @@
+//! Questions → answers: what only the API server itself knows, because a cache may not have heard of it yet, or keeps it not at all.
+
+use govcloud_core::{
+    model::{
+        names::{ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
+        observed::NAMESPACE,
+        ownership::namespace_entry,
+        snapshot::{Kept, Question, Snapshot},
+        tags::Tags,
+    },
+    plan::tags::by_tag,
+};
+use k8s_openapi::{api::core::v1::Pod, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition};
+use kube::{Api, ResourceExt, api::ListParams, core::ApiResource};
+use tracing::{debug, warn};
+
+use super::{object::Object, reconcile::Context, streams::Source, watch::resource};
+use crate::error::Error;
+
+/// Definitions without which nothing may be destroyed.
+const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
+
+impl Context {
+    /// Asks, and puts the answers into the snapshot. Whether it holds: where something is there that the cache did not know, the
+    /// cache knows it now, and a new snapshot must be taken.
+    ///
+    /// # Errors
+    /// Where the API server does not answer.
+    pub(super) async fn ask(&self, snapshot: &mut Snapshot, questions: Vec<Question>) -> Result<bool, Error> {
+        for question in questions {
+            let holds = match &question {
+                Question::Contract { uid } => {
+                    snapshot.kept = self.copy_of_contract(&snapshot.name, uid).await?;
+                    true
+                }
+                Question::FormerContract { uid } => {
+                    snapshot.former = self.copy_of_contract(&snapshot.name, uid).await?;
+                    true
+                }
+                Question::Definitions => {
+                    self.definitions(snapshot).await?;
+                    true
+                }
+                // Systems of a tenant that is gone are let go at once, as nobody's.
+                Question::Tenant => !self.refresh(&snapshot.name).await?,
+                Question::System(system) => self.is_absent(Source::Systems, &snapshot.name.home(), system).await?,
+                Question::Namespace(namespace) => self.is_no_tenants(namespace).await?,
+                Question::PodsByTag(namespace) => {
+                    let found = self.pods_by_tag(snapshot, namespace).await;
+                    snapshot.tags.insert(namespace.clone(), found);
+                    true
+                }
+            };
+            if !holds {
+                return Ok(false);
+            }
+            snapshot.answered.insert(question);
+        }
+        Ok(true)
+    }
+
+    /// The copy of the contract, if the home namespace is that of the tenant with this UID.
+    async fn copy_of_contract(&self, tenant: &TenantName, uid: &str) -> Result<Option<Kept>, Error> {
+        let namespaces = self.connection.api(&resource(Source::Children(NAMESPACE)), "");
+        let home = self.connection.request("get", "namespaces", namespaces.get_opt(tenant.as_str())).await?;
+        let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).is_some_and(|owner| owner == uid));
+        let text = own.and_then(|home| home.annotations().get(ANNOTATION_CONTRACT).cloned());
+        Ok(text.and_then(|text| {
+            serde_json::from_str(&text)
+                .inspect_err(|error| warn!(%error, "the copy of the contract in annotation govcloud.io/contract cannot be parsed"))
+                .ok()
+        }))
+    }
+
+    /// Nothing destructive may follow from a definition that is being removed, or was only just put back.
+    async fn definitions(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
+        for definition in DEFINITIONS {
+            match self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await {
+                Ok(found) => {
+                    let metadata = found.map(|found| found.metadata);
+                    snapshot.definitions.ending |= metadata.as_ref().is_none_or(|metadata| metadata.deletion_timestamp.is_some());
+                    let created = metadata.and_then(|metadata| metadata.creation_timestamp).map_or(0, |time| time.0.as_second());
+                    snapshot.definitions.created = snapshot.definitions.created.max(created);
+                }
+                Err(error @ Error::Refused { code: 401 | 403, .. }) => snapshot.blind.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a cache says that does not exist may only not have come through yet, and its namespace must not be closed.
+    async fn is_absent(&self, source: Source, namespace: &NamespaceName, name: &SystemName) -> Result<bool, Error> {
+        let systems = self.connection.api(&resource(source), namespace.as_str());
+        let found = self.connection.request("get", "hostedsystems", systems.get_opt(name.as_str())).await?;
+        if let Some(found) = &found {
+            self.cache.take(source, found);
+        }
+        Ok(found.is_none())
+    }
+
+    /// The ledger gives an entry up with its namespace, and that may only not have come through yet.
+    async fn is_no_tenants(&self, namespace: &NamespaceName) -> Result<bool, Error> {
+        let source = Source::Children(NAMESPACE);
+        let namespaces = self.connection.api(&resource(source), "");
+        let found = self.connection.request("get", "namespaces", namespaces.get_opt(namespace.as_str())).await?;
+        let found = found.filter(|found| found.labels().contains_key(LABEL_TENANT));
+        if let Some(found) = &found {
+            self.cache.take(source, found);
+        }
+        Ok(found.is_none())
+    }
+
+    /// Takes in the tenant as the API server has it, which its watch may not have said yet. Whether there is one.
+    ///
+    /// # Errors
+    /// Where the API server does not answer.
+    pub(super) async fn refresh(&self, name: &TenantName) -> Result<bool, Error> {
+        let tenants = self.connection.api(&resource(Source::Tenants), "");
+        let found = self.connection.request("get", "agencytenants", tenants.get_opt(name.as_str())).await?;
+        if let Some(found) = &found {
+            self.cache.take(Source::Tenants, found);
+        }
+        Ok(found.is_some())
+    }
+
+    /// Nothing depends on it: where pods may not be listed, nothing is told of them.
+    async fn pods_by_tag(&self, snapshot: &Snapshot, namespace: &NamespaceName) -> Tags {
+        let enforced = namespace_entry(&snapshot.observed, namespace).is_some_and(|entry| entry.requires_digests);
+        let pods = self.connection.api(&ApiResource::erase::<Pod>(&()), namespace.as_str());
+        let workloads = match self.connection.request("list", "pods", pods.list(&ListParams::default())).await {
+            Ok(pods) => Some(by_tag(namespace, pods.items.iter().map(Object::json))),
+            Err(error) => {
+                debug!(%namespace, %error, "pods cannot be listed");
+                None
+            }
+        };
+        Tags { looked: snapshot.now.as_second(), enforced, workloads }
+    }
+}
