@@ -123,14 +123,14 @@ impl Facts<'_> {
                      the chart ships"
                 ),
             ),
-            None if self.outcome.spaces.contains_key(namespace) && !self.snapshot.quota_is_live(namespace) => Judgement::no(
+            None if self.plan.space(namespace).is_some() && !self.snapshot.quota_is_live(namespace) => Judgement::no(
                 kind::PROVISIONED,
                 reason::QUOTA_NOT_LIVE,
                 format!(
                     "ResourceQuota govcloud-quota in namespace {namespace} is not enforced yet; if this lasts, check that kube-controller-manager runs"
                 ),
             ),
-            None if self.outcome.spaces.contains_key(namespace) => Judgement::yes(
+            None if self.plan.space(namespace).is_some() => Judgement::yes(
                 kind::PROVISIONED,
                 reason::PROVISIONED,
                 format!("all objects of the operator in namespace {namespace} are as they should be"),

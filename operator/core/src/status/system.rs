@@ -151,9 +151,12 @@ impl View<'_> {
     }
 
     fn isolated(&self) -> Judgement {
-        let Some(outcome) = self.facts.outcome.spaces.get(&self.namespace) else { return self.not_served(kind::ISOLATED) };
+        if self.space().is_none() {
+            return self.not_served(kind::ISOLATED);
+        }
+        let failures = self.facts.outcome.spaces.get(&self.namespace).map_or(&[][..], |space| &space.failures);
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
-        match outcome.failures.iter().find(|failure| guards(failure.kind)) {
+        match failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
             None => Judgement::yes(
                 kind::ISOLATED,

@@ -70,9 +70,8 @@ fn text(value: &Value) -> &str {
 }
 
 fn told(snapshot: &Snapshot, say: fn(&Value) -> String) -> (Value, Value) {
-    let (plan, changes) = decide(snapshot);
-    let spaces = changes.into_iter().map(|space| (space.namespace, SpaceOutcome::default())).collect();
-    let (intent, outcome) = (intent(snapshot, &settings()), Outcome { spaces });
+    let (plan, _) = decide(snapshot);
+    let (intent, outcome) = (intent(snapshot, &settings()), Outcome::default());
     let facts = Facts { snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: "2026-01-02T00:00:00Z" };
     let systems: Vec<_> = snapshot.systems.iter().map(|root| system_status::status(&facts, root)).collect();
     let tenant = snapshot.tenant.as_ref().map(|root| tenant_status::status(&facts, root, &systems));
