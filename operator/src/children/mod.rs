@@ -143,6 +143,7 @@ impl Kind {
                 _ => WithinSystem::Allow,
             },
             requires_digests: text(&metadata["annotations"][rails::IMAGE_DIGESTS]) != namespace::OPTIONAL,
+            api_server: text(&metadata["annotations"][rails::KUBERNETES_API]).into(),
             created: text(&metadata["creationTimestamp"]).parse().map_or(0, Timestamp::as_second),
             held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),

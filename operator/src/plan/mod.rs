@@ -25,7 +25,11 @@ pub mod snapshot;
 pub mod tags;
 pub mod workloads;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use crate::{
     children::{children, entrance, member_words, namespace_index, repeatable},
@@ -80,8 +84,7 @@ pub struct SpacePlan {
     pub drained: bool,
     /// What objects of others may open in it.
     pub tolerance: Tolerance,
-    /// Whether its network policy stays as it is where there is one: it opens the way to the API server, whose addresses are
-    /// not known.
+    /// Whether it opens the way to the API server, and nobody can see where that is: the addresses are those that were known last.
     pub api_server_unknown: bool,
 }
 
@@ -196,6 +199,16 @@ fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
     namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
 }
 
+/// Where the API server is. While nobody can see it, it is where it was when the home namespace was last written.
+fn api_server<'a>(snapshot: &'a Snapshot, tenant: &Tenant) -> Cow<'a, [SocketAddr]> {
+    if !snapshot.api_server.is_empty() {
+        return Cow::Borrowed(&snapshot.api_server);
+    }
+    let home = tenant.name.home();
+    let known = namespace_entry(&snapshot.observed, &home).filter(|_| tenant.identity.owner(&snapshot.observed, &home) == Owner::Own);
+    known.map(|home| Cow::Owned(api_server::read(&home.api_server))).unwrap_or_default()
+}
+
 fn space(
     snapshot: &Snapshot,
     tenant: &Tenant,
@@ -207,6 +220,7 @@ fn space(
 ) -> SpacePlan {
     let none = Grant::default();
     let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
+    let api_server = api_server(snapshot, tenant);
     let space = Space {
         tenant,
         settings,
@@ -217,7 +231,7 @@ fn space(
         access: site.access,
         testing: site.testing,
         within_system: site.within_system,
-        api_server: &snapshot.api_server,
+        api_server: &api_server,
         pipelines: if site.system.is_none() { pipelines.iter().cloned().collect() } else { Vec::new() },
         hard: grant.hard.clone(),
         epoch: grant.epoch,

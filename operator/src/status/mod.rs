@@ -115,9 +115,9 @@ impl Facts<'_> {
                 kind::PROVISIONED,
                 reason::FORBIDDEN,
                 format!(
-                    "the addresses of the API server are not known, so network policy {NETWORK_POLICY} of namespace {namespace} stays as it is: \
-                     the operator must list and watch Service and EndpointSlice kubernetes in namespace default; grant it the ClusterRole that \
-                     the chart ships"
+                    "the operator cannot see the addresses of the API server, so NetworkPolicy {NETWORK_POLICY} of namespace {namespace} opens \
+                     those that were known last, if any: it must list and watch Service and EndpointSlice kubernetes in namespace default; \
+                     apply ClusterRole govcloud-operator from the chart"
                 ),
             ),
             None if self.outcome.spaces.contains_key(namespace) && !self.snapshot.quota_is_live(namespace) => Judgement::no(
