@@ -64,6 +64,8 @@ pub mod rails {
     pub const NODE_POOLS: &str = "govcloud.io/node-pools";
     /// Devices that the total names.
     pub const DEVICES: &str = "govcloud.io/devices";
+    /// That the network is closed because the system is suspended: Suspended; absent where it is not.
+    pub const NETWORK: &str = "govcloud.io/network";
     /// Whether the agency's systems reach each other: Allow or Deny.
     pub const BETWEEN_SYSTEMS: &str = "govcloud.io/between-systems";
     /// Approved destinations: range, `=`, ports with protocol separated by semicolons. Example: `203.0.113.0/24=443/TCP`.

@@ -21,6 +21,8 @@ use crate::{
 
 /// Where images need no digest. Anything else, and nothing at all, requires one.
 pub(super) const OPTIONAL: &str = "Optional";
+/// Where the network is closed.
+const SUSPENDED: &str = "Suspended";
 
 pub(super) static KIND: Kind = Kind {
     group: "",
@@ -125,15 +127,26 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
         (rails::RUNTIME_CLASS_TOLERATIONS, space.pod_classes.lines(&allow.runtime_classes, |class| &class.tolerations).join(",")),
         (rails::NODE_POOLS, allow.node_pools.join(",")),
         (rails::DEVICES, devices.join(",")),
-        (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
-        (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
-        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
         (rails::PLATFORM_PEERS, platform_peers(space).join("\n")),
         (rails::WITHIN_SYSTEM, if space.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
         (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
         (rails::MEMBERS, members.join("\n")),
     ];
-    lines.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key.to_owned(), json!(text))).collect()
+    let lines = lines.into_iter().chain(ways(space)).filter(|(_, text)| !text.is_empty());
+    lines.map(|(key, text)| (key.to_owned(), json!(text))).collect()
+}
+
+/// What Owners may open of the ways that the contract opens: of a suspended system none.
+fn ways(space: &Space) -> Vec<(&'static str, String)> {
+    let tenant = space.tenant;
+    if space.access == Access::Suspended {
+        return vec![(rails::NETWORK, SUSPENDED.to_owned())];
+    }
+    vec![
+        (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
+        (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
+    ]
 }
 
 fn exit(exit: &Exit) -> String {

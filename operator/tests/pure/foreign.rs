@@ -8,6 +8,7 @@ use govcloud::{
         diff::Change,
         snapshot::{ChildKey, Snapshot},
     },
+    views::guard_rails::Subject,
 };
 use serde_json::{Value, json};
 
@@ -115,20 +116,23 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
         json!({"ingress": [{"from": [peer, {"podSelector": {}}]}]})
     };
     let mut policies = vec![
-        (json!({"ingress": [{"from": [{"podSelector": {}}]}]}), true),
         (json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
+        (json!({"ingress": [{"from": [{"podSelector": {}}, {"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
+        (json!({"egress": [{"to": [{"podSelector": {}}, {"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
         (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7"}}}]}]}), true),
-        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": WORKLOAD}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant": "health"}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant": "tax"}}}]}]}), false),
         (json!({"ingress": []}), false),
         (json!({"ingress": [{}]}), false),
         (json!({"ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
         (json!({"ingress": [{"from": [named("backup")]}]}), false),
         (json!({"ingress": [{"from": [named("monitoring")]}]}), false),
-        (json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}), true),
+        (json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}), false),
+        (json!({"ingress": [{"from": [named("monitoring"), named("health--other")]}]}), true),
         (json!({"ingress": [{"from": [named("monitoring"), named("ingress-nginx")]}]}), true),
         (json!({"ingress": [{"from": [named("backup"), {"podSelector": {}}]}]}), false),
-        (json!({"ingress": [{"from": [named(WORKLOAD)]}]}), true),
         (json!({"ingress": [{"from": [named("health--other")]}]}), true),
+        (json!({"ingress": [{"from": [named("health")]}]}), true),
         (json!({"ingress": [{"from": [named("healthy--web")]}]}), false),
         (json!({"egress": [{"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}]}), true),
         (json!({"egress": [{"to": [named("kube-system")]}]}), true),
@@ -143,10 +147,17 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
             false,
         ),
         (json!({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"namespaceSelector": {}}]}]}), false),
-        // A second list of names narrows the first and names nobody else, so members could have written this too.
-        (twice(&["backup", WORKLOAD]), true),
-        (twice(&["backup"]), true),
     ];
+    // Paths between pods of the namespace itself are nobody else's affair. A second list of names narrows the first.
+    let within = [
+        json!({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}]}),
+        json!({"ingress": [{"from": [named(WORKLOAD)]}]}),
+        json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant": "health", "govcloud.io/system": "appointments"}}}]}]}),
+        json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7", "govcloud.io/system": "appointments"}}}]}]}),
+        twice(&["backup", WORKLOAD]),
+        twice(&["backup"]),
+    ];
+    policies.extend(within.map(|spec| (spec, false)));
     // What repeats the operator's own policy, members could have written.
     let own = world("Running");
     let plan = decide(&own).0;
@@ -164,6 +175,70 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
                     .all(|(_, cause)| cause.contains("the network of a suspended system is closed both ways") && cause.contains("apply")),
                 "{deleted:?}"
             );
+        }
+    }
+}
+
+#[test]
+fn what_a_suspension_deletes_is_refused_while_it_lasts_and_what_it_keeps_is_not() {
+    let more = "  allow: {ingressClasses: [public]}\n  network:\n    betweenSystems: Allow\n    kubernetesAPI: Allow\n";
+    let at = |stage: &str| {
+        let mut seen = with_home(&HEALTH.replace("  network:\n", more), vec![system(&APPOINTMENTS.replace("Running", stage))]);
+        settle(&mut seen);
+        seen
+    };
+    let (running, suspended, rails) = (at("Running"), at("Suspended"), super::views::rails());
+    let refused = |seen: &Snapshot, spec: &Value| {
+        let plan = decide(seen).0;
+        let namespace = super::world::object(&plan, WORKLOAD, "Namespace", WORKLOAD).unwrap();
+        let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "theirs"}, "spec": spec});
+        let judged = rails.judge(&Subject { plural: "networkpolicies".into(), object: policy }, &namespace);
+        assert!(judged.unknown.is_empty(), "{spec}");
+        judged.refused.into_values().next()
+    };
+    let selected = |labels: Value| json!({"namespaceSelector": {"matchLabels": labels}});
+    let named = |name: &str| selected(json!({"kubernetes.io/metadata.name": name}));
+    let by =
+        |key: &str, values: &[&str]| json!({"namespaceSelector": {"matchExpressions": [{"key": key, "operator": "In", "values": values}]}});
+    let dns = json!([{"protocol": "UDP", "port": 53}]);
+    let server = json!({"matchLabels": {"k8s-app": "kube-dns"}});
+    let mut controller = named("ingress-nginx");
+    controller["podSelector"] = json!({"matchLabels": {"app.kubernetes.io/name": "ingress-nginx"}});
+    let way = |range: &str, port: u16| json!({"egress": [{"to": [{"ipBlock": {"cidr": range}}], "ports": [{"port": port}]}]});
+    let from = |peer: Value| json!({"ingress": [{"from": [peer]}]});
+    let kept = [
+        json!({"ingress": [], "egress": []}),
+        from(json!({"podSelector": {}})),
+        json!({"egress": [{"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}]}),
+        from(named(WORKLOAD)),
+        from(by("kubernetes.io/metadata.name", &[WORKLOAD])),
+        from(selected(json!({"govcloud.io/tenant-uid": "uid-of--health", "govcloud.io/system": "appointments"}))),
+        from(selected(json!({"govcloud.io/tenant": "health", "govcloud.io/system": "appointments"}))),
+        from(named("monitoring")),
+        json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}),
+    ];
+    let closed = [
+        from(named("health--other")),
+        from(named("health")),
+        from(by("kubernetes.io/metadata.name", &[WORKLOAD, "health--other"])),
+        from(selected(json!({"govcloud.io/tenant-uid": "uid-of--health"}))),
+        from(selected(json!({"govcloud.io/tenant": "health", "team": "a"}))),
+        from(by("govcloud.io/tenant", &["health"])),
+        json!({"ingress": [{"from": [{"podSelector": {}}, controller]}]}),
+        json!({"egress": [{"to": [{"namespaceSelector": {}, "podSelector": server}], "ports": dns}]}),
+        way("203.0.113.0/24", 443),
+        way("10.96.0.1/32", 443),
+    ];
+    for (specs, closes) in [(&kept[..], false), (&closed[..], true)] {
+        for spec in specs {
+            assert_eq!(refused(&running, spec), None, "{spec}");
+            let refused = refused(&suspended, spec);
+            assert_eq!(refused.is_some(), closes, "{spec}: {refused:?}");
+            let cure = "is suspended, so the network is closed; apply the policy again when the system is no longer suspended";
+            assert!(refused.is_none_or(|message| message.contains(cure)), "{spec}");
+            let mut seen = suspended.clone();
+            put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
+            assert_eq!(!deleted(&seen).is_empty(), closes, "{spec}");
         }
     }
 }

@@ -167,7 +167,7 @@ fn a_takeover_removes_the_owners_of_a_namespace_and_leaves_the_finalizers_of_pro
 }
 
 /// The guard rails as they are shipped.
-fn rails() -> GuardRails {
+pub fn rails() -> GuardRails {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/govcloud/policies");
     let files = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     let policies: Vec<Value> = files.map(|text| serde_yaml::from_str(text.split("\n---").next().unwrap()).unwrap()).collect();
