@@ -12,7 +12,11 @@ use crate::{
     },
     children::{OPENS_NETWORK, member_words},
     names::{DEPLOYER, NamespaceName},
-    plan::{Plan, SpacePlan, contract::Standing, snapshot::Snapshot},
+    plan::{
+        Plan, SpacePlan,
+        contract::Standing,
+        snapshot::{Entry, Observed, Snapshot, inside},
+    },
 };
 
 /// Former members that are remembered. Their bindings are deleted soon after they leave, so older ones have none left.
@@ -78,6 +82,25 @@ fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Network policies of others that stay and may open more than the operator's own: those of an administrator or of a program of the
+/// platform, and those that were there before the operator came.
+#[must_use]
+pub fn wider<'a>(plan: &Plan, space: &SpacePlan, observed: &'a Observed) -> Vec<&'a str> {
+    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
+    let opens_more = |entry: &Entry, opened: &str| {
+        if space.tolerance.network {
+            entry.created < arrival || is_of_the_platform(plan, space, opened)
+        } else {
+            space.tolerance.repeatable.get(opened) != Some(&false)
+        }
+    };
+    let wider = inside(observed, &space.namespace).filter(|(_, entry)| {
+        let opened = entry.opens.iter().filter(|opened| opened.split('/').next() == Some(OPENS_NETWORK));
+        opened.into_iter().any(|opened| opens_more(entry, opened))
+    });
+    wider.map(|(key, _)| &*key.name).collect()
 }
 
 /// Users and groups that were members, oldest first, by the contract that is about to be in force: those that its status remembers,

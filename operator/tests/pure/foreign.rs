@@ -244,6 +244,42 @@ fn what_a_suspension_deletes_is_refused_while_it_lasts_and_what_it_keeps_is_not(
 }
 
 #[test]
+fn policies_that_are_not_the_operators_to_delete_are_named_and_a_suspended_system_is_not_isolated_by_them() {
+    let isolated = |stage: &str, created: &str, spec: Value| {
+        let mut seen = world(stage);
+        let mut policy = json!({"spec": spec});
+        policy["metadata"] = json!({"creationTimestamp": created});
+        put(&mut seen, "NetworkPolicy", "theirs", policy);
+        for (_, entry) in seen.observed.iter_mut().filter(|(key, _)| &*key.name != "theirs") {
+            entry.created = 100;
+        }
+        let told = (super::decisions::conditions(&seen).1, super::decisions::messages(&seen).1);
+        let names = told.1["Isolated"].as_str().unwrap().contains(": theirs");
+        (told.0["Isolated"].as_str().unwrap().to_owned(), told.0["Ready"].as_str().unwrap().to_owned(), names)
+    };
+    let (before, after) = ("1970-01-01T00:00:50Z", "1970-01-01T00:02:00Z");
+    let well = |ready: &str, names: bool| ("True Isolated".to_owned(), ready.to_owned(), names);
+    let open = ("False OpenedByOthers".to_owned(), "False OpenedByOthers".to_owned(), true);
+    let everybody = json!({"ingress": [{}]});
+    let range = json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]});
+    let named =
+        |name: &str| json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]}]});
+    for (created, spec, running, suspended) in [
+        (after, everybody.clone(), well("True Ready", true), open.clone()),
+        (before, everybody, well("True Ready", true), open.clone()),
+        (before, range.clone(), well("True Ready", true), open.clone()),
+        (after, range, well("True Ready", false), open.clone()), // about to be deleted
+        (after, named("backup"), well("True Ready", true), open),
+        (before, named("monitoring"), well("True Ready", true), well("True Suspended", false)),
+        (after, named("monitoring"), well("True Ready", false), well("True Suspended", false)),
+        (before, json!({"ingress": [{"from": [{"podSelector": {}}]}]}), well("True Ready", false), well("True Suspended", false)),
+    ] {
+        assert_eq!(isolated("Running", created, spec.clone()), running, "{created} {spec}");
+        assert_eq!(isolated("Suspended", created, spec.clone()), suspended, "{created} {spec}");
+    }
+}
+
+#[test]
 fn what_a_finalizer_holds_back_is_released_only_where_it_may_not_apply() {
     let held = |stage: &str, subject: &str, deleting: bool| {
         let mut seen = world(stage);
