@@ -192,7 +192,7 @@ fn what_a_suspension_deletes_is_refused_while_it_lasts_and_what_it_keeps_is_not(
         let plan = decide(seen).0;
         let namespace = super::world::object(&plan, WORKLOAD, "Namespace", WORKLOAD).unwrap();
         let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "theirs"}, "spec": spec});
-        let judged = rails.judge(&Subject { plural: "networkpolicies".into(), object: policy }, &namespace);
+        let judged = rails.judge(&Subject { plural: "networkpolicies".into(), object: policy }, namespace);
         assert!(judged.unknown.is_empty(), "{spec}");
         judged.refused.into_values().next()
     };

@@ -104,8 +104,8 @@ fn while_nobody_sees_the_api_server_the_way_to_where_it_was_stays_and_the_rest_i
     seen.observed.get_mut(&open.0).unwrap().hash += 1;
     let repaired = settle(&mut seen);
     assert_eq!(policy(&seen).1.hash, open.1.hash, "what a stranger changed is repaired");
-    let ways = object(&repaired, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap()["spec"]["egress"].to_string();
-    assert!(ways.contains("10.96.0.1/32") && ways.contains("192.0.2.7/32"), "{ways}");
+    let ways = object(&repaired, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap()["spec"]["egress"].clone();
+    assert!(ways.to_string().contains("10.96.0.1/32") && ways.to_string().contains("192.0.2.7/32"), "{ways}");
 
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Suspended"))];
     settle(&mut seen);
@@ -116,7 +116,7 @@ fn while_nobody_sees_the_api_server_the_way_to_where_it_was_stays_and_the_rest_i
     let (plan, changes) = decide(&seen);
     let created = changes.iter().flat_map(|space| &space.changes).filter(|change| matches!(change, Change::Create(_))).count();
     let again = object(&plan, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap();
-    assert!(created > 0 && again["spec"]["egress"].to_string() == ways, "a new one has the same way");
+    assert!(created > 0 && again["spec"]["egress"] == ways, "a new one has the same way");
 
     seen.api_server = servers;
     settle(&mut seen);

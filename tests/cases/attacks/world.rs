@@ -125,6 +125,9 @@ async fn make(admin: &Person, plane: &ControlPlane) {
         let namespace = format!("{tenant}--{system}");
         admin.until("has its account", "ServiceAccount", &namespace, "default", |account| account.is_some()).await;
     }
+    let paused = small("clinic", "paused").replace("32Gi", "1Gi").replace("stage: Running", "stage: Suspended");
+    admin.apply(&paused).await;
+    admin.until_condition("HostedSystem", "clinic", "paused", "Ready", "True", "Suspended").await;
     for namespace in ["clinic", "oddity", "oddity--odd", "plain-ground"] {
         admin.until("has its account", "ServiceAccount", namespace, "default", |account| account.is_some()).await;
     }
