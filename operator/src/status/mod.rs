@@ -10,6 +10,7 @@ use crate::{
     names::{NETWORK_POLICY, NamespaceName},
     plan::{
         Plan,
+        foreign::wider,
         intent::{Intent, Tenant},
         outcome::Outcome,
         owner::namespace_entry,
@@ -24,6 +25,8 @@ use crate::{
 const TOLD_AFTER: i64 = 5;
 /// What ends by itself has ended after this many seconds.
 const STALLED_AFTER: i64 = 60;
+/// Names that a message lists.
+const NAMED: usize = 3;
 
 /// All that a status is judged from.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +104,26 @@ impl Facts<'_> {
         tenant.and_then(Tenant::without_ingress).map_or_else(String::new, |words| format!("; {words}"))
     }
 
+    /// That the operator's own guards are in place; and which network policies of others add to what they open.
+    fn isolated_from_others(&self, namespace: &NamespaceName) -> Judgement {
+        let in_place = format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
+        let space = self.plan.space(namespace);
+        let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, &self.snapshot.observed));
+        if names.is_empty() {
+            return Judgement::yes(kind::ISOLATED, reason::ISOLATED, in_place);
+        }
+        let policies = format!(
+            "NetworkPolicies that an administrator or a program of the platform wrote, or that were in the namespace before it was taken \
+             over: {}",
+            list_of(&names)
+        );
+        if space.is_some_and(|space| !space.tolerance.network) {
+            let message = format!("the system is suspended, but its network stays open by {policies}; delete them to close it");
+            return Judgement::no(kind::ISOLATED, reason::OPENED_BY_OTHERS, message);
+        }
+        Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("{in_place}; more may be open by {policies}"))
+    }
+
     /// Whether the children of a namespace are as planned.
     fn provisioned(&self, namespace: &NamespaceName) -> Judgement {
         if let Some(judgement) = self.held_up() {
@@ -134,6 +157,15 @@ impl Facts<'_> {
             ),
             None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet")),
         }
+    }
+}
+
+/// Names, of many only the first.
+fn list_of(names: &[&str]) -> String {
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{HostedSystemStatus, Stage},
-    names::{NETWORK_POLICY, NamespaceName, SystemName},
+    names::{NamespaceName, SystemName},
     plan::{
         SpacePlan,
         amount::{Amount, resources},
         cures::{Place, cure},
-        foreign::wider,
         intent::{Problem, System},
         owner::Owner,
         quota::Grant,
@@ -18,14 +17,11 @@ use crate::{
         tags::is_required,
     },
     status::{
-        Facts, STALLED_AFTER,
+        Facts, NAMED, STALLED_AFTER,
         conditions::{Judgement, conditions, find, kind, reason, stalled, summary},
-        seconds,
+        list_of, seconds,
     },
 };
-
-/// Names that a message lists.
-const NAMED: usize = 3;
 
 /// Judges one hosted system of the tenant.
 #[must_use]
@@ -150,27 +146,8 @@ impl View<'_> {
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match outcome.failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
-            None => self.isolated_from_others(),
+            None => self.facts.isolated_from_others(&self.namespace),
         }
-    }
-
-    /// That the operator's own guards are in place; and which network policies of others add to what they open.
-    fn isolated_from_others(&self) -> Judgement {
-        let in_place = format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.facts.without_ingress());
-        let names = self.space().map_or_else(Vec::new, |space| wider(self.facts.plan, space, &self.facts.snapshot.observed));
-        if names.is_empty() {
-            return Judgement::yes(kind::ISOLATED, reason::ISOLATED, in_place);
-        }
-        let policies = format!(
-            "NetworkPolicies that an administrator or a program of the platform wrote, or that were in the namespace before it was taken \
-             over: {}",
-            list_of(&names)
-        );
-        if self.space().is_some_and(|space| !space.tolerance.network) {
-            let message = format!("the system is suspended, but its network stays open by {policies}; delete them to close it");
-            return Judgement::no(kind::ISOLATED, reason::OPENED_BY_OTHERS, message);
-        }
-        Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("{in_place}; more may be open by {policies}"))
     }
 
     /// Whether the workloads' pods are let in, as Kubernetes' controllers tell. What Ready says does not depend on it: a pipeline
@@ -305,15 +282,6 @@ impl View<'_> {
             ),
             _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
         }
-    }
-}
-
-/// Names, of many only the first.
-fn list_of(names: &[&str]) -> String {
-    let first = names[..names.len().min(NAMED)].join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 => first,
-        more => format!("{first} and {more} more"),
     }
 }
 
