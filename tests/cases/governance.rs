@@ -9,6 +9,7 @@ mod guard_rails;
 mod leaving;
 mod refused_pods;
 mod request;
+mod sidecars;
 mod tags;
 mod warnings;
 

@@ -48,8 +48,16 @@ async fn a_system_that_goes_into_service_with_pods_by_tag_says_which_until_they_
     admin.patch("HostedSystem", "tagged", "web", stage("Testing")).await;
     admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
 
+    // A suspended system is not in service: what was admitted in test is deployed again.
+    admin.patch("HostedSystem", "tagged", "web", stage("Suspended")).await;
+    admin.until_condition("HostedSystem", "tagged", "web", "Ready", "True", "Suspended").await;
+    admin.apply(&deployment("registry.example.gov.cn/base/web:2")).await;
+    admin.apply(&deployment("registry.example.gov.cn/base/web:1")).await;
+
     admin.patch("HostedSystem", "tagged", "web", stage("Running")).await;
     admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "TagsInUse").await;
+    let refused = admin.try_apply(&deployment("registry.example.gov.cn/base/web:2")).await.unwrap_err();
+    assert!(refused.contains("rule image-digests: spec.template.spec.containers[main].image"), "{refused}");
     admin.apply(&deployment(&format!("registry.example.gov.cn/base/web@sha256:{}", "0".repeat(64)))).await;
     admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
 }
