@@ -3,6 +3,7 @@
 
 mod approval;
 mod chart;
+mod cures;
 mod domains;
 mod entrance;
 mod guard_rails;
