@@ -41,8 +41,7 @@ async fn a_workload_namespace_has_each_child_with_its_exact_content() {
     labels["kubernetes.io/metadata.name"] = json!("exact--web");
     let annotations = json!({
         "govcloud.io/display-name": "测试系统",
-        "govcloud.io/between-systems": "Deny",
-        "govcloud.io/domains": "exact.example.gov.cn",
+        "govcloud.io/between-systems": "Deny", "govcloud.io/domains": "exact.example.gov.cn",
         "govcloud.io/image-digests": "Optional",
         "govcloud.io/image-registries": "registry.example.gov.cn/exact,registry.example.gov.cn/base",
         "govcloud.io/ingress-classes": "public",

@@ -105,7 +105,8 @@ fn images_need_a_digest_in_service_and_also_where_the_agency_is_suspended() {
     ] {
         let agency = HEALTH.replace("  quota:", &format!("  suspended: {suspended}\n  quota:"));
         let mut seen = with_home(&agency, vec![system(&APPOINTMENTS.replace("Running", stage))]);
-        let namespace = object(&settle(&mut seen), "health--appointments", "Namespace", "health--appointments").unwrap();
+        let plan = settle(&mut seen);
+        let namespace = object(&plan, "health--appointments", "Namespace", "health--appointments").unwrap();
         assert_eq!(namespace["metadata"]["annotations"]["govcloud.io/image-digests"], digests, "{stage} {suspended}");
     }
 }

@@ -18,7 +18,7 @@ fn claim(class: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "cured--web"}, "spec": spec})
 }
 
-fn ingress(class: &Value, host: &Value, tls: Value) -> Value {
+fn ingress(class: &Value, host: &Value, tls: &Value) -> Value {
     let paths = json!([{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}]);
     let spec = json!({"ingressClassName": class, "rules": [{"host": host, "http": {"paths": paths}}], "tls": tls});
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web", "namespace": "cured--web"}, "spec": spec})
@@ -48,38 +48,26 @@ async fn a_refusal_names_the_field_that_is_missing_and_what_to_write_there() {
 
     let (public, host) = (json!("public"), json!("www.cured.example.gov.cn"));
     for (object, rule, words) in [
+        (ingress(&public, &none, &none), "hosts", "spec.rules[].host: a rule without a host answers for every host of the controller"),
+        (ingress(&public, &none, &none), "hosts", "*.cured.example.gov.cn; name one of these; for other names ask an owner"),
         (
-            ingress(&public, &none, none.clone()),
-            "hosts",
-            "spec.rules[].host: a rule without a host answers for every host of the controller",
-        ),
-        (ingress(&public, &none, none.clone()), "hosts", "*.cured.example.gov.cn; name one of these; for other names ask an owner"),
-        (
-            ingress(&public, &host, json!([{"secretName": "web"}])),
+            ingress(&public, &host, &json!([{"secretName": "web"}])),
             "hosts",
             "spec.tls[].hosts: an entry without hosts stands for every host of the controller",
         ),
+        (ingress(&public, &json!("a.example"), &none), "hosts", "spec.rules[].host: \"a.example\" is not under a domain of this agency"),
         (
-            ingress(&public, &json!("a.example"), none.clone()),
-            "hosts",
-            "spec.rules[].host: \"a.example\" is not under a domain of this agency",
-        ),
-        (
-            ingress(&none, &host, none.clone()),
+            ingress(&none, &host, &none),
             "ingress-classes",
             "spec.ingressClassName: no class is named, and the cluster has no default class; allowed: public; name one of them, or ask",
         ),
-        (
-            ingress(&json!("other"), &host, none.clone()),
-            "ingress-classes",
-            "spec.ingressClassName: \"other\" is no ingress class of this agency",
-        ),
+        (ingress(&json!("other"), &host, &none), "ingress-classes", "spec.ingressClassName: \"other\" is no ingress class of this agency"),
     ] {
         let told = told(&owner, "Ingress", object).await;
         assert!(told.contains(&format!("rule {rule}: ")) && told.contains(words), "{words}: {told}");
     }
-    assert_eq!(told(&owner, "Ingress", ingress(&public, &host, json!([{"secretName": "web", "hosts": [host]}]))).await, "");
-    let mut by_annotation = ingress(&none, &host, none.clone());
+    assert_eq!(told(&owner, "Ingress", ingress(&public, &host, &json!([{"secretName": "web", "hosts": [host]}]))).await, "");
+    let mut by_annotation = ingress(&none, &host, &none);
     by_annotation["metadata"]["annotations"] = json!({"kubernetes.io/ingress.class": "other"});
     let told = told(&owner, "Ingress", by_annotation).await;
     assert!(told.contains("metadata.annotations"), "{told}");
