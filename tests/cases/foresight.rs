@@ -139,3 +139,38 @@ async fn an_owner_sees_what_an_owner_may_and_is_told_what_is_not_known() {
     assert_eq!(code, 1, "{text}");
     says(&text, &["hostedsystem/web in namespace seen may not be read by you", "unknown, because you may not read it:"]);
 }
+
+#[tokio::test]
+async fn the_platforms_own_account_sees_all_that_a_plan_looks_at() {
+    let admin = admin().await;
+    admin.tenant_with_systems("overseen", &["web"]).await;
+    admin.apply(&pod_yaml("overseen--web", "running")).await;
+    admin
+        .apply(
+            "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: overseer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'govcloud:platform'}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: overseer}]
+",
+        )
+        .await;
+    let as_it_is = format!("{}---{}", tenant_yaml("overseen"), system_yaml("overseen", "web"));
+    let changed = as_it_is
+        .replace("registry.example.gov.cn/base]", "registry.example.gov.cn/new]")
+        .replace("requests.cpu: '8'", "requests.cpu: '12'");
+    let (code, text) = plan("overseer", "none", &changed).await;
+    assert_eq!(code, 1, "{text}");
+    says(
+        &text,
+        &[
+            "images.registries: registry.example.gov.cn/base is removed",
+            "spec.resources.guaranteed.requests.cpu: 8 becomes 12",
+            "namespace overseen--web: pod running: rule images: spec.containers[main].image: \"registry.example.gov.cn/base/web:1\"",
+        ],
+    );
+    assert!(!text.contains("may not read"), "{text}");
+    let (code, text) = plan("overseer-of-nothing", "none", &changed).await;
+    assert!(code != 0 && text.contains("may not read"), "{text}");
+}

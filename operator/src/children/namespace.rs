@@ -107,7 +107,7 @@ fn annotations(space: &Space) -> Map<String, Value> {
 /// The contract in the form that the guard rails read. What is missing allows nothing.
 fn guard_rails(space: &Space) -> Map<String, Value> {
     let (tenant, allow) = (space.tenant, &space.tenant.allow);
-    let digests = if tenant.images.require_digest.applies(space.testing) { "Required" } else { OPTIONAL };
+    let digests = if tenant.images.require_digest.applies(space.running) { "Required" } else { OPTIONAL };
     let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
     let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
     let mut members: Vec<String> = tenant.members.iter().map(member_words).collect();
@@ -115,6 +115,7 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
     let lines = [
         (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
         (rails::IMAGE_DIGESTS, digests.to_owned()),
+        (rails::PLATFORM_IMAGES, space.settings.platform_images.join(",")),
         (rails::REQUIRE_DIGEST, if space.system.is_none() { tenant.images.require_digest.as_str() } else { "" }.to_owned()),
         (rails::DOMAINS, tenant.domains.join(",")),
         (rails::SERVICE_TYPES, types.join(",")),

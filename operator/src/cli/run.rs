@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     cluster,
-    plan::settings::{IngressController, Pods, Settings, label},
+    plan::settings::{IngressController, Pods, Settings, image_prefix, label},
 };
 
 #[derive(clap::Args)]
@@ -54,6 +54,18 @@ pub(super) struct Arguments {
     /// same form as --metrics-collector.
     #[arg(long = "platform-program", env = "GOVCLOUD_PLATFORM_PROGRAMS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
     platform_programs: Vec<Pods>,
+    /// Images of the platform's own programs that get into agencies' pods, such as a mesh's proxy or an agent that a webhook adds: the
+    /// registry, and if wanted the first segments of the path. They are admitted in every agency, whatever its contract says of
+    /// registries and digests, so name only what the platform itself builds or mirrors. May be given several times; in the
+    /// environment separated by commas. Example: registry.example.gov.cn/mesh, which does not cover registry.example.gov.cn/mesh-other.
+    #[arg(
+        long = "platform-image",
+        env = "GOVCLOUD_PLATFORM_IMAGES",
+        value_name = "PREFIX",
+        value_delimiter = ',',
+        value_parser = image_prefix
+    )]
+    platform_images: Vec<String>,
     /// Format of the log.
     #[arg(long, env = "GOVCLOUD_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -73,6 +85,7 @@ impl Arguments {
             cluster_ranges: self.cluster_ranges.clone(),
             ingress_controllers: self.ingress_controllers.clone(),
             platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).cloned().collect(),
+            platform_images: self.platform_images.clone(),
         }
     }
 }

@@ -101,7 +101,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
             continue;
         }
         drop(turn);
-        context.tags.look(&context.connection, &mut snapshot, &intent).await;
+        context.tags.look(&context.connection, &mut snapshot, &intent, &context.settings).await;
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         context.report.removals(&snapshot, &outcome);
         written |= outcome.written() > 0;

@@ -16,6 +16,7 @@ use crate::{
     plan::{
         intent::Intent,
         owner::namespace_entry,
+        settings::Settings,
         snapshot::Snapshot,
         tags::{Tags, by_tag, required},
     },
@@ -27,13 +28,13 @@ pub struct Found(Mutex<BTreeMap<TenantName, BTreeMap<NamespaceName, Tags>>>);
 
 impl Found {
     /// Fills in what is known of the tenant's namespaces, after their pods were listed where that is due.
-    pub async fn look(&self, connection: &Connection, snapshot: &mut Snapshot, intent: &Intent) {
+    pub async fn look(&self, connection: &Connection, snapshot: &mut Snapshot, intent: &Intent, settings: &Settings) {
         let now = Timestamp::now().as_second();
         snapshot.tags = self.all().remove(&snapshot.name).unwrap_or_default();
         let required = required(snapshot, intent, now);
         snapshot.tags.retain(|namespace, _| required.iter().any(|(other, _)| other == namespace));
         for (namespace, _) in required.into_iter().filter(|(_, due)| *due) {
-            let found = list(connection, snapshot, &namespace, now).await;
+            let found = list(connection, snapshot, &namespace, settings, now).await;
             snapshot.tags.insert(namespace, found);
         }
         if !snapshot.tags.is_empty() {
@@ -46,11 +47,11 @@ impl Found {
     }
 }
 
-async fn list(connection: &Connection, seen: &Snapshot, namespace: &NamespaceName, now: i64) -> Tags {
+async fn list(connection: &Connection, seen: &Snapshot, namespace: &NamespaceName, settings: &Settings, now: i64) -> Tags {
     let enforced = namespace_entry(&seen.observed, namespace).is_some_and(|entry| entry.requires_digests);
     let pods = connection.api(&ApiResource::erase::<Pod>(&()), namespace.as_str());
     let workloads = match connection.request("list", "pods", pods.list(&ListParams::default())).await {
-        Ok(pods) => Some(by_tag(namespace, pods.items.iter().map(Object::json))),
+        Ok(pods) => Some(by_tag(namespace, pods.items.iter().map(Object::json), |image| settings.is_of_the_platform(image))),
         Err(error) => {
             debug!(%namespace, %error, "pods cannot be listed");
             None

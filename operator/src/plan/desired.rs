@@ -32,8 +32,8 @@ pub struct Space<'a> {
     pub display_name: String,
     /// What is open in it.
     pub access: Access,
-    /// Whether its system is in test.
-    pub testing: bool,
+    /// Whether its system is in service.
+    pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     /// Addresses of the API server; none as long as they are not known.

@@ -55,7 +55,8 @@ fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
     }
 }
 
-/// Whether this lets in nobody but a workload of the namespace itself, whose pods end where members have no access.
+/// Whether this lets in nobody but workloads of the namespace itself, whose pods end where members have no access. A group of all its
+/// accounts is one of them: `deployer` is deleted where members have no access.
 fn is_of_a_workload(space: &SpacePlan, opened: &str) -> bool {
     let account = opened.strip_prefix("ServiceAccount/").and_then(|account| account.split_once('/'));
     account.is_some_and(|(namespace, name)| namespace == space.namespace.as_str() && name != DEPLOYER)

@@ -129,8 +129,8 @@ pub struct System {
     pub created: String,
     /// Wanted stage; Suspended with its tenant, Retired when it is marked deleted.
     pub stage: Stage,
-    /// Whether it is, or was before, in test.
-    pub testing: bool,
+    /// Whether it is in service, or would be if its tenant were not suspended.
+    pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     /// Claimed share.
@@ -289,7 +289,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
             Stage::Testing | Stage::Running if suspended => Stage::Suspended,
             stage => stage,
         }),
-        testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
+        running: spec.is_some_and(|spec| spec.stage == Stage::Running),
         within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
         wanted: with_following(wanted, total),
         adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),

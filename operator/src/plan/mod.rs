@@ -229,7 +229,7 @@ fn space(
         system: site.system.clone(),
         display_name: site.display_name.clone(),
         access: site.access,
-        testing: site.testing,
+        running: site.running,
         within_system: site.within_system,
         api_server: &api_server,
         pipelines: if site.system.is_none() { pipelines.iter().cloned().collect() } else { Vec::new() },

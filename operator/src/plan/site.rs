@@ -26,8 +26,8 @@ pub(super) struct Site {
     pub system: Option<SystemName>,
     pub display_name: String,
     pub access: Access,
-    /// Whether its system is in test.
-    pub testing: bool,
+    /// Whether its system is in service.
+    pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     pub goal: Goal,
@@ -99,7 +99,7 @@ impl Survey<'_> {
         };
         let display_name = self.tenant.display_name.clone();
         let (within_system, adopts) = (WithinSystem::default(), self.tenant.adopts_namespace);
-        Some(Site { namespace, system: None, display_name, access, testing: false, within_system, goal, adopts, wanted: Amounts::new() })
+        Some(Site { namespace, system: None, display_name, access, running: false, within_system, goal, adopts, wanted: Amounts::new() })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -115,8 +115,8 @@ impl Survey<'_> {
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
         let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
-        let (testing, within_system, adopts) = (system.testing, system.within_system, system.adopts_namespace);
-        Some(Site { namespace, system: name, display_name, access, testing, within_system, goal, adopts, wanted })
+        let (running, within_system, adopts) = (system.running, system.within_system, system.adopts_namespace);
+        Some(Site { namespace, system: name, display_name, access, running, within_system, goal, adopts, wanted })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -125,7 +125,7 @@ impl Survey<'_> {
         let namespace = self.tenant.name.workload(name);
         let entry = self.own(&namespace)?;
         let stage = if self.tenant.deleting { Stage::Retired } else { root.status.stage? };
-        let testing = stage == Stage::Testing;
+        let running = stage == Stage::Running;
         let (access, goal) = match stage {
             Stage::Testing | Stage::Running if self.tenant.suspended => (Access::Suspended, Goal::Serve),
             Stage::Retired => (Access::Closed, Goal::Close),
@@ -133,7 +133,7 @@ impl Survey<'_> {
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
         let (display_name, within_system, system) = (entry.display_name.to_string(), entry.within_system, Some(name.clone()));
-        Some(Site { namespace, system, display_name, access, testing, within_system, goal, adopts: false, wanted })
+        Some(Site { namespace, system, display_name, access, running, within_system, goal, adopts: false, wanted })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -158,7 +158,7 @@ impl Survey<'_> {
                 system: Some(system),
                 display_name: entry.display_name.to_string(),
                 access: Access::Closed,
-                testing: false,
+                running: false,
                 within_system: WithinSystem::default(),
                 goal: Goal::Close,
                 adopts: false,

@@ -1,7 +1,7 @@
 //! What others wrote in a tenant's namespaces: which of it goes when, and who remembers whom.
 
 use govcloud::{
-    children::{BOUND_BY_MEMBERS, TABLE},
+    children::{BOUND_BY_MEMBERS, BOUND_TO_ACCOUNTS, TABLE},
     names::NamespaceName,
     plan::{
         contract::Kept,
@@ -65,10 +65,13 @@ fn goes(role: &str, subjects: &[&str], stage: &str) -> bool {
 
 #[test]
 fn what_members_could_not_have_written_stays_whatever_becomes_of_the_system() {
-    let platform: [(&str, &[&str]); 8] = [
+    let platform: [(&str, &[&str]); 11] = [
         ("Role/prometheus-k8s", &["ServiceAccount/monitoring/prometheus-k8s"]),
         ("ClusterRole/govcloud:deployer", &["ServiceAccount/argocd/argocd-application-controller"]),
         ("ClusterRole/view", &["Group/health-owners"]),
+        ("ClusterRole/view", &["Group/health-owners", "ServiceAccount/health--appointments/default"]),
+        ("ClusterRole/view", &["ServiceAccount/monitoring/prometheus-k8s"]),
+        ("Role/reader", &["User/system:serviceaccount:monitoring:prometheus-k8s"]),
         ("ClusterRole/edit", &["User/gone"]),
         ("Role/reader", &["Group/system:serviceaccounts:monitoring"]),
         ("Role/reader", &["User/auditor-of-the-city"]),
@@ -90,16 +93,25 @@ fn what_members_wrote_goes_with_the_member_and_where_nobody_enters() {
         ("Role/reader", &["ServiceAccount/health--appointments/deployer"]),
         ("Role/reader", &["ServiceAccount/health--appointments/default", "ServiceAccount/health--other/default"]),
         ("Role/reader", &["ServiceAccount/health/robot", "User/ci-health"]),
+        ("Role/reader", &["User/system:serviceaccount:health--appointments:deployer"]),
+        ("Role/reader", &["Group/system:serviceaccounts:health--other"]),
+        ("ClusterRole/view", &["Group/system:serviceaccounts:health", "ServiceAccount/health--appointments/default"]),
     ] {
         assert!(!goes(role, subjects, "Running") && !goes(role, subjects, "Suspended"), "{role} {subjects:?}");
         assert!(goes(role, subjects, "Retired"), "{role} {subjects:?}");
     }
     // A workload's own account has no pods any more where nobody enters, and needs its rights when the system comes back.
-    assert!(["Running", "Suspended", "Retired"].iter().all(|stage| !goes(
-        "Role/reader",
-        &["ServiceAccount/health--appointments/default"],
-        stage
-    )));
+    for account in [
+        "ServiceAccount/health--appointments/default",
+        "User/system:serviceaccount:health--appointments:default",
+        "Group/system:serviceaccounts:health--appointments",
+    ] {
+        for (role, stage) in
+            [("Role/reader", "Running"), ("Role/reader", "Suspended"), ("Role/reader", "Retired"), ("ClusterRole/view", "Retired")]
+        {
+            assert!(!goes(role, &[account], stage), "{role} {account} {stage}");
+        }
+    }
     for subjects in [&["User/gone"][..], &["User/gone", "Group/health-owners"]] {
         for stage in ["Running", "Suspended", "Retired"] {
             assert!(goes("Role/reader", subjects, stage), "{subjects:?} {stage}");
@@ -337,4 +349,5 @@ fn the_roles_that_members_bind_are_those_of_the_policy() {
     let policy = std::fs::read_to_string(path).unwrap();
     let list: Vec<String> = BOUND_BY_MEMBERS.iter().map(|role| format!("'{role}'")).collect();
     assert!(policy.contains(&format!("dyn(object).roleRef.name in [{}]", list.join(", "))), "{list:?}");
+    assert!(policy.contains(&format!("dyn(object).roleRef.name == '{BOUND_TO_ACCOUNTS}'")));
 }

@@ -189,7 +189,7 @@ const CONTRACT: &str = "  domains: [health.example.gov.cn]
 
 /// Objects that the contract admits. Plural, then the object.
 const ADMITTED: &str = r#"
-pods: {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: health--appointments}, spec: {nodeName: n1, priorityClassName: citizen-facing, runtimeClassName: gvisor, schedulerName: default-scheduler, tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists}], containers: [{name: web, image: "registry.example.gov.cn/health/web:1", resources: {requests: {cpu: 1}}}]}}
+pods: {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: health--appointments}, spec: {nodeName: n1, priorityClassName: citizen-facing, runtimeClassName: gvisor, schedulerName: default-scheduler, tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists}], containers: [{name: web, image: "registry.example.gov.cn/health/web:1", resources: {requests: {cpu: 1}}}, {name: proxy, image: "registry.example.gov.cn/platform/mesh/proxy:1"}]}}
 deployments: {apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "registry.example.gov.cn/health/web:1"}]}}}}
 statefulsets: {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {template: {spec: {containers: [{name: db, image: "registry.example.gov.cn/health/db:1"}]}}, volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: standard, resources: {requests: {storage: 1Gi}}}}]}}
 cronjobs: {apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly}, spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: "registry.example.gov.cn/health/job:1"}]}}}}}}

@@ -28,6 +28,7 @@ pub fn settings() -> Settings {
         cluster_ranges: ["10.96.0.0/12".parse().unwrap(), "10.244.0.0/16".parse().unwrap()].into(),
         ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
         platform_programs: vec!["monitoring".parse().unwrap()],
+        platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
     }
 }
 

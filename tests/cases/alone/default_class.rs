@@ -1,5 +1,5 @@
 //! The cluster has a default priority class, whose name and value the API server writes into every pod that names none. That is no
-//! agency's choice; whoever names a class chooses, but for the default itself.
+//! agency's choice; whoever names a class chooses, but for the default itself. Default classes of claims and Ingresses are content.
 
 use std::time::{Duration, Instant};
 
@@ -136,4 +136,78 @@ async fn deployed(admin: &Person, name: &str) {
             deployment.is_some_and(|deployment| deployment["status"]["replicas"] == 1 && deployment["status"]["updatedReplicas"] == 1)
         })
         .await;
+}
+
+const CLASSES: &str = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: cheap, annotations: {storageclass.kubernetes.io/is-default-class: 'true'}}
+provisioner: example.com/none
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edge, annotations: {ingressclass.kubernetes.io/is-default-class: 'true'}}
+spec: {controller: example.com/none}
+";
+
+fn claim(namespace: &str, class: Option<&str>) -> Value {
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": class});
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": namespace}, "spec": spec})
+}
+
+fn ingress(namespace: &str, class: Option<&str>) -> Value {
+    let paths = json!([{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}]);
+    let spec = json!({"ingressClassName": class, "rules": [{"host": "www.defaults.example.gov.cn", "http": {"paths": paths}}]});
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web", "namespace": namespace}, "spec": spec})
+}
+
+/// The object as the API server would create it, or the refusal.
+async fn tried(admin: &Person, object: &Value) -> Result<Value, String> {
+    let [kind, namespace] = [&object["kind"], &object["metadata"]["namespace"]].map(|text| text.as_str().unwrap());
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let created = admin.api(kind, namespace).create(&dry_run, &serde_json::from_value(object.clone()).unwrap()).await;
+    created.map(|created| created.data["spec"].clone()).map_err(|error| error.to_string())
+}
+
+/// Waits until the API server, which learns of classes by a watch, gives these to what names none outside of tenants.
+async fn until_filled_in(admin: &Person) {
+    for (object, field, class) in
+        [(claim("default", None), "storageClassName", "cheap"), (ingress("default", None), "ingressClassName", "edge")]
+    {
+        let begin = Instant::now();
+        while tried(admin, &object).await.unwrap()[field] != class {
+            assert!(begin.elapsed() < PATIENCE, "{class} is not given");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_default_class_of_claims_or_ingresses_is_told_as_the_clusters() {
+    let alone = Alone::turn().await;
+    let operator = alone.start().await;
+    let admin = alone.admin().await;
+    admin.tenant_with_systems("defaults", &["web"]).await;
+    admin.apply(CLASSES).await;
+    until_filled_in(&admin).await;
+    let web = "defaults--web";
+    for (object, words) in [
+        (claim(web, None), "no class is named, and the default class of the cluster, \"cheap\", is no storage class of this agency"),
+        (claim(web, Some("cheap")), "spec.storageClassName: \"cheap\" is no storage class of this agency; allowed: standard"),
+        (ingress(web, None), "no class is named, and the default class of the cluster, \"edge\", is no ingress class of this agency"),
+        (ingress(web, Some("edge")), "spec.ingressClassName: \"edge\" is no ingress class of this agency; allowed: public"),
+    ] {
+        let refused = tried(&admin, &object).await.unwrap_err();
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    // Where the contract has it, the default class is anybody's.
+    let allow = json!({"spec": {"allow": {"storageClasses": ["cheap"], "ingressClasses": ["edge"]}}});
+    admin.patch("AgencyTenant", "", "defaults", allow).await;
+    admin.tenant_ready("defaults").await;
+    assert_eq!(tried(&admin, &claim(web, None)).await.unwrap()["storageClassName"], "cheap");
+    assert_eq!(tried(&admin, &ingress(web, None)).await.unwrap()["ingressClassName"], "edge");
+    for (kind, class) in [("StorageClass", "cheap"), ("IngressClass", "edge")] {
+        admin.delete(kind, "", class).await;
+    }
+    operator.stop().await.unwrap();
 }

@@ -157,6 +157,7 @@ fn settings() -> Settings {
             .filter_map(|controller| controller.parse().ok())
             .collect(),
         platform_programs: "monitoring".parse().into_iter().collect(),
+        platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
     }
 }
 
