@@ -6,6 +6,10 @@ use serde_json::Value;
 
 use super::foresight::Foreseen;
 use crate::{
+    api::{
+        Condition,
+        conditions::{find, kind},
+    },
     children::TABLE,
     names::{ANNOTATION_CONTRACT, ANNOTATION_EPOCH, NamespaceName, TenantName},
     plan::{
@@ -13,9 +17,11 @@ use crate::{
         contract::{Request, Standing},
         desired::Desired,
         difference::between,
+        outcome::Outcome,
         owner::takeover,
         snapshot::ChildKey,
     },
+    status::{Facts, system, tenant},
 };
 
 /// Longest line about a field; what is longer is a list that nobody compares by eye.
@@ -103,15 +109,19 @@ fn shortened(line: &str) -> String {
     if line.chars().count() <= LINE { line } else { line.chars().take(LINE).chain(" ...".chars()).collect() }
 }
 
-/// What cannot be served of what is asked for, an object a line.
+/// Which objects the operator cannot serve, by kind and name, and why: what it says in condition Accepted.
 #[must_use]
-pub fn problems(after: &Foreseen) -> Vec<String> {
-    let tenant = &after.snapshot.name;
-    let request = after.intent.request.iter().flatten().map(|problem| format!("agencytenant/{tenant}: {problem}"));
-    let systems = after.intent.systems.iter().filter_map(|(name, system)| Some((name, system.as_ref().err()?)));
-    let systems = systems
-        .flat_map(|(name, problems)| problems.iter().map(move |problem| format!("hostedsystem/{name} in namespace {tenant}: {problem}")));
-    request.chain(systems).collect()
+pub fn unserved(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
+    let Foreseen { snapshot, intent, plan, .. } = after;
+    let facts = Facts { snapshot, intent, plan, outcome: &Outcome::default(), now: "" };
+    let complaint = |conditions: &[Condition]| {
+        let accepted = find(conditions, kind::ACCEPTED).filter(|condition| condition.status == "False");
+        accepted.map(|condition| condition.message.clone())
+    };
+    let tenant = snapshot.tenant.iter().map(|root| (("AgencyTenant", root.name.clone()), tenant::status(&facts, root, &[]).conditions));
+    let systems = snapshot.systems.iter();
+    let systems = systems.map(|root| (("HostedSystem", root.name.clone()), system::status(&facts, root).conditions));
+    tenant.chain(systems).filter_map(|(object, conditions)| Some((object, complaint(&conditions)?))).collect()
 }
 
 /// Namespaces that would be created and are there already, and whether they are taken over. `there` are those without a tenant's mark,
