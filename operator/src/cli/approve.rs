@@ -24,7 +24,7 @@ use crate::{
 };
 
 #[derive(clap::Args)]
-#[command(after_help = "A request that the operator cannot serve is not approved: the command says what is wrong with it.")]
+#[command(after_help = "A request that cannot come into force is not approved: the command says why.")]
 pub(super) struct Approval {
     #[command(flatten)]
     arguments: Arguments,
@@ -99,7 +99,7 @@ async fn run(arguments: &Arguments, decision: Decision, allow_pending_quota: boo
 async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, allow_pending_quota: bool) -> anyhow::Result<()> {
     let (name, generation) = (TenantName::new(tenant.name_any()), tenant.metadata.generation.unwrap_or_default());
     if tenant.metadata.deletion_timestamp.is_some() {
-        bail!("agencytenant/{name} is being deleted, so nothing of it can be approved");
+        bail!("agencytenant/{name} is being deleted, so it is not approved");
     }
     let mut approved = serde_json::to_value(tenant)?;
     approved["status"]["approval"] = json!({ "decision": Decision::Approved.as_str(), "generation": generation, "by": "" });
@@ -113,10 +113,7 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, allow_pending
     let [_, then] = live.snapshots(&name);
     let problems: Vec<String> = intent(&then, &settings).request.iter().flatten().map(ToString::to_string).collect();
     if !problems.is_empty() {
-        bail!(
-            "generation {generation} of agencytenant/{name} cannot be served, so it is not approved: {}. Approve it once this is corrected",
-            problems.join("; ")
-        );
+        bail!("generation {generation} of agencytenant/{name} is not valid, so it is not approved: {}", problems.join("; "));
     }
     let below = then.tenant.as_ref().map(|root| below_held(root, &tenant.spec)).unwrap_or_default();
     if !below.is_empty() && !allow_pending_quota {
@@ -167,7 +164,7 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
     let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);
-    let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
+    let complaint = refused.map(|condition| format!("\n  It is not valid: {}", condition.message)).unwrap_or_default();
     format!(
         "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Requested changes:\n    {}",
         spec.display_name,

@@ -21,7 +21,9 @@ impl Page {
 
     /// Prints it. The exit code is that of `kubectl diff`.
     pub(super) fn print(&self) -> ExitCode {
-        println!("{}", self.lines.join("\n"));
+        if !self.lines.is_empty() {
+            println!("{}", self.lines.join("\n"));
+        }
         ExitCode::from(match (self.refused, self.differs) {
             (true, _) => 2,
             (false, true) => 1,

@@ -22,7 +22,7 @@ use crate::{
     names::{GROUP, TenantName},
     plan::{Goal, contract::differences, difference::between, intent::intent, settings::Settings, snapshot::Snapshot},
     views::{
-        changes::{Row, approval, conflicts, rows, unserved},
+        changes::{Row, approval, conflicts, invalid, rows},
         foresight::{Foreseen, approve, foresee},
         guard_rails::GuardRails,
         quota,
@@ -33,7 +33,7 @@ use crate::{
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 nothing would change; 1 something would change; 2 an object would be refused or could not be served, or an \
+    after_help = "Exit codes: 0 nothing would change; 1 something would change; 2 an object would be refused or is not valid, or an \
     error occurred.\n\
     The operator's settings are read from its lease or, if you may not read that, from the GOVCLOUD_* environment variables of `govcloud run`."
 )]
@@ -70,8 +70,8 @@ struct Future {
     approval: Option<String>,
     before: Foreseen,
     after: Foreseen,
-    /// Objects that the operator cannot serve.
-    unserved: BTreeMap<(&'static str, String), String>,
+    /// Objects that the operator does not accept.
+    invalid: BTreeMap<(&'static str, String), String>,
 }
 
 async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode> {
@@ -169,8 +169,8 @@ fn future(tenant: &TenantName, live: &Live, settings: &Settings) -> Future {
     approve(&mut then, settings);
     let (before, after) = (foresee(now, settings), foresee(then, settings));
     // Of a tenant that may not be read nobody knows whether it is there.
-    let unserved = if live.hides(tenant) { BTreeMap::new() } else { unserved(&after) };
-    Future { contract, approval, before, after, unserved }
+    let invalid = if live.hides(tenant) { BTreeMap::new() } else { invalid(&after) };
+    Future { contract, approval, before, after, invalid }
 }
 
 /// A dry run leaves the version as it was; what it shows is newer all the same.
@@ -185,14 +185,14 @@ impl Page {
     fn describe(&mut self, object: &Given, future: Option<&Future>) {
         let Given { shown, kind, name, .. } = object;
         match &object.answer {
-            None => self.lines.push(format!("{shown}: not looked at, only AgencyTenants and HostedSystems are")),
+            None => self.lines.push(format!("{shown} is ignored: it is neither an AgencyTenant nor a HostedSystem")),
             Some(Err(error)) => {
                 self.lines.push(format!("{shown} is refused: {error}"));
                 self.refused = true;
             }
             Some(Ok(applied)) => {
                 let key = (if kind == "AgencyTenant" { "AgencyTenant" } else { "HostedSystem" }, name.clone());
-                let complaint = future.and_then(|future| future.unserved.get(&key));
+                let complaint = future.and_then(|future| future.invalid.get(&key));
                 self.refused |= complaint.is_some();
                 self.become_of(shown, kind, applied, complaint);
             }
@@ -201,11 +201,13 @@ impl Page {
 
     fn become_of(&mut self, shown: &str, kind: &str, applied: &Applied, complaint: Option<&String>) {
         let lines = applied.before.as_ref().map(|before| between(&plain(before), &plain(&applied.after))).unwrap_or_default();
+        if complaint.is_none() && applied.before.is_some() && lines.is_empty() {
+            return;
+        }
         let what = match (complaint, &applied.before) {
-            (Some(complaint), _) => format!("cannot be served: {complaint}"),
+            (Some(complaint), _) => format!("is not valid: {complaint}"),
             (None, None) if applied.hidden => "may not be read by you, so whether it exists is unknown".to_owned(),
             (None, None) => "is created".to_owned(),
-            (None, Some(_)) if lines.is_empty() => "stays as it is".to_owned(),
             (None, Some(_)) => "changes".to_owned(),
         };
         self.differs |= applied.before.is_none() || !lines.is_empty();
@@ -236,11 +238,12 @@ async fn tell(
     rails: &GuardRails,
     page: &mut Page,
 ) -> anyhow::Result<()> {
-    let Future { contract, approval, before, after, .. } = future;
-    page.lines.push(format!("tenant {tenant}"));
+    let Future { contract, approval, before, after, invalid } = future;
+    let is_valid = !invalid.keys().any(|(kind, _)| *kind == "AgencyTenant");
+    let headline = page.lines.len();
     page.section("Contract", contract.clone());
-    page.section("Approval", approval.iter().cloned().collect());
-    page.section("Cannot be served either", others_unserved(future, given));
+    page.section("Approval", approval.iter().filter(|_| is_valid).cloned().collect());
+    page.section("Other objects that are not valid", other_invalid(future, given));
     let rows = rows(before, after, live.strangers());
     page.differs |= !rows.is_empty();
     page.section("Changes", rows.iter().flat_map(sentences).collect());
@@ -251,12 +254,15 @@ async fn tell(
     page.section("Quota", quota::lines(before, after));
     let lines = no_longer_admitted(live, rails, before, after).await?;
     page.section("Keeps running, but would not be admitted again", lines);
+    if page.lines.len() > headline {
+        page.lines.insert(headline, format!("tenant {tenant}"));
+    }
     Ok(())
 }
 
-/// Objects that the operator cannot serve and that the files do not have.
-fn others_unserved(future: &Future, given: &[Given]) -> Vec<String> {
-    let others = future.unserved.iter().filter(|((kind, name), _)| {
+/// Objects that the operator does not accept and that the files do not have.
+fn other_invalid(future: &Future, given: &[Given]) -> Vec<String> {
+    let others = future.invalid.iter().filter(|((kind, name), _)| {
         !given.iter().any(|object| object.kind == *kind && object.name == *name && object.tenant == future.after.snapshot.name)
     });
     others.map(|((kind, name), complaint)| format!("{}/{name}: {complaint}", kind.to_lowercase())).collect()
@@ -264,7 +270,7 @@ fn others_unserved(future: &Future, given: &[Given]) -> Vec<String> {
 
 /// How the spec differs from what is served.
 fn contract(then: &Snapshot) -> Vec<String> {
-    let Some(root) = &then.tenant else { return vec!["the agencytenant does not exist, so no contract is in force".to_owned()] };
+    let Some(root) = &then.tenant else { return Vec::new() };
     let served = root.status.contract.as_ref().or(then.kept.as_ref().map(|kept| &kept.spec));
     let spec: Option<&AgencyTenantSpec> = root.spec.as_ref().ok();
     spec.map(|spec| differences(served, spec)).unwrap_or_default()

@@ -82,7 +82,8 @@ fn closed(before: &Foreseen, after: &Foreseen) -> impl Iterator<Item = Row> {
     let serves = |namespace: &NamespaceName| before.plan.space(namespace).is_some_and(|space| space.goal == Goal::Serve);
     let closed = after.plan.spaces.iter().filter(move |space| space.goal == Goal::Close && serves(&space.namespace));
     closed.map(|space| {
-        let mut fields = vec!["nobody enters, no pod is admitted, and the network is closed; namespace and volumes are kept".to_owned()];
+        let mut fields =
+            vec!["members lose access, no pod is admitted, and the network is closed; namespace and volumes are kept".to_owned()];
         fields.extend(after.emptied.contains(&space.namespace).then(|| "its pods are ended".to_owned()));
         Row { namespace: String::new(), object: format!("namespace/{}", space.namespace), what: "closed", fields }
     })
@@ -109,9 +110,9 @@ fn shortened(line: &str) -> String {
     if line.chars().count() <= LINE { line } else { line.chars().take(LINE).chain(" ...".chars()).collect() }
 }
 
-/// Which objects the operator cannot serve, by kind and name, and why: what it says in condition Accepted.
+/// Which objects the operator does not accept, by kind and name, and why: what it says in condition Accepted.
 #[must_use]
-pub fn unserved(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
+pub fn invalid(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
     let Foreseen { snapshot, intent, plan, .. } = after;
     let facts = Facts { snapshot, intent, plan, outcome: &Outcome::default(), now: "" };
     let complaint = |conditions: &[Condition]| {
@@ -143,16 +144,16 @@ pub fn approval(tenant: &TenantName, standing: Option<&Standing>, preapproved: b
     let standing = standing?;
     Some(match &standing.request {
         _ if standing.stopped => {
-            format!("agencytenant/{tenant} is stopped: an approval (kubectl govcloud approve {tenant}) ends that, too")
+            format!("agencytenant/{tenant} is stopped; an approval also ends that: kubectl govcloud approve {tenant}")
         }
         Request::Pending(_) => format!(
-            "needed, by somebody who holds the verb approve on agencytenants and is no member of the agency: kubectl govcloud approve {tenant}"
+            "needed, by somebody who holds the verb approve on agencytenants and is not a member of the agency: kubectl govcloud approve {tenant}"
         ),
-        Request::Rejected(approval) => format!("this very spec was rejected by {}: {}", approval.by, approval.reason),
-        Request::Unserved(approval) => format!("approved by {}, and cannot be served", approval.by),
+        Request::Rejected(approval) => format!("this spec was rejected by {}: {}", approval.by, approval.reason),
+        Request::Unserved(approval) => format!("approved by {}, but not valid", approval.by),
         Request::Granted if preapproved => {
-            "not needed, as spec.preapproved is true; whoever applies this must hold the verb approve".to_owned()
+            "not needed, because spec.preapproved is true; applying it takes the verb approve on agencytenants".to_owned()
         }
-        Request::Granted => "not needed, as it asks for nothing more than what is served".to_owned(),
+        Request::Granted => "not needed, because it asks for nothing beyond the contract in force".to_owned(),
     })
 }

@@ -11,7 +11,7 @@ use govcloud::{
     },
     views::{
         adoption,
-        changes::{Row, conflicts, rows, unserved},
+        changes::{Row, conflicts, invalid, rows},
         foresight::{Foreseen, approve, foresee},
         guard_rails::{GuardRails, Subject},
         quota,
@@ -82,12 +82,12 @@ fn a_request_is_shown_as_if_it_were_approved_and_what_cannot_be_served_is_told()
     assert!(told.contains(&" namespace/health created".to_owned()), "{told:?}");
 
     let wrong = foresee(snapshot(tenant(&HEALTH.replace("203.0.113.0/24", "10.96.1.0/24")), Vec::new()), &settings());
-    let told: Vec<_> = unserved(&wrong).into_iter().collect();
+    let told: Vec<_> = invalid(&wrong).into_iter().collect();
     let [(object, words)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(*object, ("AgencyTenant", "health".to_owned()));
     assert!(words.starts_with("spec.network.egress[10.96.1.0/24].cidr"), "{words}");
     let homeless = foresee(Snapshot { tenant: None, ..snapshot(tenant(HEALTH), vec![system(APPOINTMENTS)]) }, &settings());
-    let words = unserved(&homeless).remove(&("HostedSystem", "appointments".to_owned())).unwrap();
+    let words = invalid(&homeless).remove(&("HostedSystem", "appointments".to_owned())).unwrap();
     assert!(words.starts_with("metadata.namespace: 'health' is not the home namespace of an AgencyTenant"), "{words}");
 }
 
