@@ -117,7 +117,7 @@ async fn the_clusters_default_priority_is_everybodys_and_a_higher_one_nobodys() 
 const OF_A_TEAM: &str = "
 {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: bound--app}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
 ---
-{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: bound--app}, spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}}
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: bound--app}, spec: {rules: [{host: bound.example.gov.cn, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
 ";
 
 fn shared_class(kind: &str, name: &str) -> String {
