@@ -40,7 +40,17 @@ async fn an_agency_asks_an_approver_approves_and_its_owners_run_their_systems() 
     let apply = |name: &str, pods: &str| {
         std::fs::write(file.path(), request_yaml(name).replace("pods: 400", &format!("pods: {pods}"))).unwrap();
         let path = file.path().to_str().unwrap();
-        shared().kubectl(&["apply", "-f", path, "--as", REQUESTER.user, "--as-group", REQUESTER.group, "--as-group", "system:authenticated"])
+        shared().kubectl(&[
+            "apply",
+            "-f",
+            path,
+            "--as",
+            REQUESTER.user,
+            "--as-group",
+            REQUESTER.group,
+            "--as-group",
+            "system:authenticated",
+        ])
     };
     let refused = apply("asking-more", "200");
     assert!(refused.contains("cannot get resource \"agencytenants\""), "{refused}");
