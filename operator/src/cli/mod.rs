@@ -54,7 +54,7 @@ enum Command {
     Crds(crds::Arguments),
     /// Print the operator's own `ClusterRole`s.
     Role,
-    /// Run the operator, for the cluster that KUBECONFIG names or, in a pod, for the cluster of that pod.
+    /// Run the operator.
     Run(run::Arguments),
 }
 

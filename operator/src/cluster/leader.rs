@@ -221,11 +221,13 @@ impl Election {
         self.shut();
         let place = format!("lease {}/{LEASE}", self.connection.client.default_namespace());
         match why {
-            Lost::Taken(holder) if holder.is_empty() => anyhow!("{place} was taken from this replica and nobody holds it; it ends"),
-            Lost::Taken(holder) => anyhow!("{place} is held by {holder} now; this replica leads no longer and ends"),
+            Lost::Taken(holder) if holder.is_empty() => {
+                anyhow!("{place} was taken from this replica and nobody holds it; this replica stops")
+            }
+            Lost::Taken(holder) => anyhow!("{place} is held by {holder} now; this replica no longer leads and stops"),
             Lost::NotRenewed => {
                 let last = self.standing.borrow().failure.clone().unwrap_or_else(|| "the process stood still".to_owned());
-                anyhow!("{place} was not renewed within {} s: {last}; this replica leads no longer and ends", RENEW_WITHIN.as_secs())
+                anyhow!("{place} was not renewed within {} s: {last}; this replica no longer leads and stops", RENEW_WITHIN.as_secs())
             }
         }
     }

@@ -149,7 +149,7 @@ fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     match books.uncounted {
         Some(namespace) if raises(claim, own) => {
             let hard = keys.iter().map(|key| (key.clone(), amount::of(&claim.wanted, key).min(amount::of(own, key)))).collect();
-            let waiting = Some(format!("the use of namespace {namespace} is not counted yet, and no share is raised before"));
+            let waiting = Some(format!("the usage of namespace {namespace} has not been counted yet; no share is raised until then"));
             Grant { hard, waiting, epoch: 0 }
         }
         _ => answer(claim, own, books.wanted, sum, &keys),

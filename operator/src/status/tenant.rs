@@ -155,7 +155,7 @@ fn accepted(facts: &Facts) -> Judgement {
 /// Whether the spec is the contract; if not, what it would change and who decides.
 fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
     let Some(standing) = &facts.intent.standing else {
-        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been looked at yet");
+        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been processed yet");
     };
     let by = root.status.approval.as_ref().filter(|approval| approval.decision != Decision::Rejected);
     let why = |approval: &Approval| if approval.reason.is_empty() { "no reason given" } else { &approval.reason }.to_owned();

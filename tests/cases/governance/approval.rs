@@ -138,7 +138,8 @@ async fn the_plugin_approves_only_what_can_come_into_force() {
     }
     assert_eq!(admin.get("AgencyTenant", "", "sound").await["status"]["approval"]["generation"], 1);
     edit(json!({"quota": {"pods": "60"}, "podSecurity": "baseline"})).await;
-    approve(&[]).await.unwrap();
+    let told = approve(&[]).await.unwrap();
+    assert!(!told.contains("Not checked"), "{told}");
     admin.until_condition("AgencyTenant", "", "sound", "Approved", "True", "Approved").await;
     edit(json!({"quota": {"pods": "59"}})).await;
     approve(&["--allow-pending-quota"]).await.unwrap();
