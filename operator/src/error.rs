@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::status::conditions::reason;
+use crate::api::conditions::reason;
 
 /// However long the API server wants to be left alone, it is asked again after this time.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);

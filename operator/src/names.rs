@@ -129,6 +129,8 @@ pub const OPERATOR: &str = "govcloud-operator";
 
 /// The lease that one replica of the operator holds, in the operator's namespace.
 pub const LEASE: &str = "govcloud-operator";
+/// Annotation of the lease: the settings of the replica that holds it, as JSON. Commands that show what the operator would do read it.
+pub const ANNOTATION_SETTINGS: &str = "govcloud.io/settings";
 /// `ClusterRole` that lets the operator hold it.
 pub const LEASE_ROLE: &str = "govcloud-operator-lease";
 

@@ -5,6 +5,7 @@ pub mod agency_tenant;
 pub mod allowances;
 pub mod approval;
 pub mod common;
+pub mod conditions;
 pub mod hosted_system;
 pub mod objects;
 mod rules;

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
+use super::target::Target;
 use crate::{
     cluster,
     plan::settings::{IngressController, Pods, Settings, image_prefix, label},
@@ -96,7 +97,7 @@ enum LogFormat {
     Json,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_new(&arguments.log).with_context(|| format!("--log: '{}' is not a valid filter; example: info", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -105,9 +106,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         LogFormat::Json => log.json().init(),
     }
     let settings = arguments.settings();
-    let options = cluster::Options { listen: arguments.listen, workers: usize::from(arguments.workers), settings };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the threads of the runtime")?;
-    let result = runtime.block_on(cluster::run(options));
+    let result = runtime.block_on(async {
+        let config = target.config().await?;
+        cluster::run(cluster::Options { config, listen: arguments.listen, workers: usize::from(arguments.workers), settings }).await
+    });
     runtime.shutdown_background(); // whoever has lost the lease ends at once, whatever still waits for an answer
     result
 }

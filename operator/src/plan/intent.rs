@@ -224,9 +224,9 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         Some(Contract::Read(spec)) => (**spec).clone(),
         _ if root.deleting => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
         Some(Contract::Unreadable(_, complaint)) => {
-            return Err(vec![no_contract(&format!("is unreadable ({complaint}); have it approved anew"))]);
+            return Err(vec![no_contract(&format!("is unreadable ({complaint}); have it approved again"))]);
         }
-        None => return Err(vec![no_contract("is not there: nothing is approved yet")]),
+        None => return Err(vec![no_contract("is missing: nothing is approved yet")]),
     };
     let kept = contract.map(|(generation, contract)| Kept { generation: *generation, stopped: standing.stopped, spec: contract.clone() });
     let copy = kept.and_then(|kept| serde_json::to_string(&kept).ok()).unwrap_or_default();

@@ -149,7 +149,7 @@ fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     match books.uncounted {
         Some(namespace) if raises(claim, own) => {
             let hard = keys.iter().map(|key| (key.clone(), amount::of(&claim.wanted, key).min(amount::of(own, key)))).collect();
-            let waiting = Some(format!("the use of namespace {namespace} is not counted yet, and no share is raised before"));
+            let waiting = Some(format!("the usage of namespace {namespace} has not been counted yet; no share is raised until then"));
             Grant { hard, waiting, epoch: 0 }
         }
         _ => answer(claim, own, books.wanted, sum, &keys),
@@ -257,12 +257,17 @@ fn serve(wanted: &Amounts, served: &Amounts, sum: &Amounts, keys: &BTreeSet<Stri
     let mut pending = Vec::new();
     for key in keys {
         let (want, held) = (amount::of(wanted, key), amount::of(sum, key));
-        if held > want {
-            pending.push(format!("spec.quota[{key}]: {} is below the {} that the systems hold", want.text(key), held.text(key)));
-        }
+        pending.extend(below_held(key, want, held));
         total.insert(key.clone(), if held > want { want.max(amount::of(served, key)) } else { want });
     }
     (total, (!pending.is_empty()).then(|| pending.join("; ")))
+}
+
+/// That the wanted total is below what the systems hold, if so: until they hold no more, the former total stays in force.
+#[must_use]
+pub fn below_held(key: &str, wanted: Amount, held: Amount) -> Option<String> {
+    let words = || format!("spec.quota[{key}]: {} is below the {} that the systems hold", wanted.text(key), held.text(key));
+    (held > wanted).then(words)
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the cluster, the same for all tenants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// Namespace of the cluster's DNS servers.
     pub dns_namespace: String,
@@ -26,7 +28,7 @@ pub struct Settings {
 }
 
 /// The controller of an ingress class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngressController {
     /// The class, as contracts name it.
     pub class: String,
@@ -35,7 +37,7 @@ pub struct IngressController {
 }
 
 /// Pods of the platform: a namespace, and the labels that they have there; without labels every pod of the namespace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pods {
     /// Name of the namespace.
     pub namespace: String,

@@ -10,7 +10,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    api::Stage,
+    api::{
+        Stage,
+        conditions::{find, kind, reason},
+    },
     names::NamespaceName,
     plan::{
         intent::{Intent, System, Tenant},
@@ -18,7 +21,6 @@ use crate::{
         refusals::Workload,
         snapshot::{Snapshot, SystemRoot},
     },
-    status::conditions::{find, kind, reason},
 };
 
 /// Seconds after which pods by tag are looked for again, as long as there may be some.

@@ -74,7 +74,7 @@ impl View<'_> {
         match (&self.facts.intent.tenant, self.system) {
             (None, _) => Judgement::no(kind::ACCEPTED, reason::NO_TENANT, self.homeless()),
             (_, Some(Err(problems))) => Judgement::no(kind::ACCEPTED, reason::INVALID, list(problems)),
-            _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
+            _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec is valid"),
         }
     }
 
@@ -269,7 +269,7 @@ impl View<'_> {
             (Some(Err(problems)), _) => Judgement::unknown(
                 kind,
                 reason::TENANT_INVALID,
-                format!("agencytenant/{} cannot be served, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
+                format!("agencytenant/{} has no valid contract, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
             _ if !self.has_home() => Judgement::unknown(
@@ -280,7 +280,7 @@ impl View<'_> {
                     self.facts.snapshot.name
                 ),
             ),
-            _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
+            _ => Judgement::unknown(kind, self.accepted().reason, "nothing is created for the system; see condition Accepted"),
         }
     }
 }

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use acceptance::request::plugin_as;
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 
 use super::{Alone, PATIENCE};
-use crate::cluster::{Person, pod_yaml};
+use crate::cluster::{Person, pod_yaml, system_yaml};
 
 const WEB: &str = "ranks--web";
 
@@ -112,6 +113,68 @@ async fn the_clusters_default_priority_is_everybodys_and_a_higher_one_nobodys() 
     operator.stop().await.unwrap();
 }
 
+/// An object of a team as it was before anybody had default classes.
+const OF_A_TEAM: &str = "
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: bound--app}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: bound--app}, spec: {rules: [{host: bound.example.gov.cn, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}]}}
+";
+
+fn shared_class(kind: &str, name: &str) -> String {
+    let (group, field, mark) = match kind {
+        "StorageClass" => ("storage", "provisioner: example.com/disk", "storageclass"),
+        _ => ("networking", "spec: {controller: example.com/ingress}", "ingressclass"),
+    };
+    let annotation = format!("{mark}.kubernetes.io/is-default-class: 'true'");
+    format!("{{apiVersion: {group}.k8s.io/v1, kind: {kind}, metadata: {{name: {name}, annotations: {{{annotation}}}}}, {field}}}")
+}
+
+#[tokio::test]
+async fn a_takeover_is_judged_with_the_cluster_s_default_classes() {
+    let alone = Alone::turn().await;
+    let operator = alone.start().await;
+    let admin = alone.admin().await;
+    admin.apply("{apiVersion: v1, kind: Namespace, metadata: {name: bound--app}}").await;
+    admin.apply(OF_A_TEAM).await;
+    admin.apply(&class("bound-default", 1000, true)).await;
+    until_given(&admin, "bound-default").await;
+    admin.until("is there", "ServiceAccount", "bound--app", "default", |account| account.is_some()).await;
+    admin.apply(&pod_yaml("bound--app", "ranked")).await;
+    assert_eq!(admin.get("Pod", "bound--app", "ranked").await["spec"]["priorityClassName"], "bound-default");
+    admin.tenant_with_systems("bound", &[]).await;
+    admin.apply(&(system_yaml("bound", "app") + "  adoptNamespace: true\n")).await;
+
+    let adopt = async || {
+        let (plane, program) = (alone.plane, alone.program);
+        let arguments = ["adopt", "bound--app", "--into", "bound/app", "--dry-run"];
+        spawn_blocking(move || plugin_as(plane, program, "adopter", "system:masters", &arguments).unwrap()).await.unwrap()
+    };
+    // Without a default, and with one that the contract does not have.
+    for (classes, storage, ingress) in
+        [(false, "spec.storageClassName: no class is named", "rule ingress-classes"), (true, "\"bound-fast\"", "\"bound-inner\"")]
+    {
+        if classes {
+            admin.apply(&(shared_class("StorageClass", "bound-fast") + "\n---\n" + &shared_class("IngressClass", "bound-inner"))).await;
+        }
+        let (code, text) = adopt().await;
+        assert_eq!(code, 1, "{text}");
+        for words in ["persistentvolumeclaim data: rule storage-classes", storage, "ingress web: rule ingress-classes", ingress] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        assert!(!text.contains("pod ranked"), "the default priority class is everybody's: {text}");
+    }
+    let allow = json!({"spec": {"allow": {"storageClasses": ["bound-fast"], "ingressClasses": ["bound-inner"]}}});
+    admin.patch("AgencyTenant", "", "bound", allow).await;
+    admin.tenant_ready("bound").await;
+    let (code, text) = adopt().await;
+    assert_eq!(code, 0, "{text}");
+    for (kind, class) in [("storageclass", "bound-fast"), ("ingressclass", "bound-inner"), ("priorityclass", "bound-default")] {
+        let deleted = alone.plane.kubectl().args(["delete", kind, class]).output().unwrap();
+        assert!(deleted.status.success(), "{deleted:?}");
+    }
+    operator.stop().await.unwrap();
+}
+
 /// Waits until the API server, which learns of classes by a watch, gives this one to pods outside of tenants that name none.
 async fn until_given(admin: &Person, class: &str) {
     let mut pod: Value = serde_yaml::from_str(&pod_yaml("default", "given")).unwrap();
@@ -192,10 +255,10 @@ async fn a_refused_default_class_of_claims_or_ingresses_is_told_as_the_clusters(
     until_filled_in(&admin).await;
     let web = "defaults--web";
     for (object, words) in [
-        (claim(web, None), "no class is named, and the default class of the cluster, \"cheap\", is no storage class of this agency"),
-        (claim(web, Some("cheap")), "spec.storageClassName: \"cheap\" is no storage class of this agency; allowed: standard"),
-        (ingress(web, None), "no class is named, and the default class of the cluster, \"edge\", is no ingress class of this agency"),
-        (ingress(web, Some("edge")), "spec.ingressClassName: \"edge\" is no ingress class of this agency; allowed: public"),
+        (claim(web, None), "no class is named, and the default class of the cluster, \"cheap\", is not a storage class of this agency"),
+        (claim(web, Some("cheap")), "spec.storageClassName: \"cheap\" is not a storage class of this agency; allowed: standard"),
+        (ingress(web, None), "no class is named, and the default class of the cluster, \"edge\", is not an ingress class of this agency"),
+        (ingress(web, Some("edge")), "spec.ingressClassName: \"edge\" is not an ingress class of this agency; allowed: public"),
     ] {
         let refused = tried(&admin, &object).await.unwrap_err();
         assert!(refused.contains(words), "{words}: {refused}");

@@ -33,13 +33,16 @@ async fn a_refusal_names_the_field_that_is_missing_and_what_to_write_there() {
     for (class, words) in [
         (
             &none,
-            "spec.storageClassName: no class is named, and the cluster has no default class; allowed: standard; name one of them, or ask",
+            "spec.storageClassName: no class is named, and the cluster has no default class; allowed: standard; name one of them, or an Owner",
         ),
         (
             &json!(""),
             "spec.storageClassName: \"\" asks for an existing volume without a class, and those are the platform's; allowed: standard",
         ),
-        (&json!("fast"), "spec.storageClassName: \"fast\" is no storage class of this agency; allowed: standard; name one of them, or ask"),
+        (
+            &json!("fast"),
+            "spec.storageClassName: \"fast\" is not a storage class of this agency; allowed: standard; name one of them, or an Owner",
+        ),
     ] {
         let told = told(&owner, "PersistentVolumeClaim", claim(class)).await;
         assert!(told.contains("rule storage-classes: ") && told.contains(words), "{class}: {told}");
@@ -49,7 +52,7 @@ async fn a_refusal_names_the_field_that_is_missing_and_what_to_write_there() {
     let (public, host) = (json!("public"), json!("www.cured.example.gov.cn"));
     for (object, rule, words) in [
         (ingress(&public, &none, &none), "hosts", "spec.rules[].host: a rule without a host answers for every host of the controller"),
-        (ingress(&public, &none, &none), "hosts", "*.cured.example.gov.cn; name one of these; for other names ask an owner"),
+        (ingress(&public, &none, &none), "hosts", "*.cured.example.gov.cn; name one of these; for other names an Owner"),
         (
             ingress(&public, &host, &json!([{"secretName": "web"}])),
             "hosts",
@@ -59,9 +62,13 @@ async fn a_refusal_names_the_field_that_is_missing_and_what_to_write_there() {
         (
             ingress(&none, &host, &none),
             "ingress-classes",
-            "spec.ingressClassName: no class is named, and the cluster has no default class; allowed: public; name one of them, or ask",
+            "spec.ingressClassName: no class is named, and the cluster has no default class; allowed: public; name one of them, or an Owner",
         ),
-        (ingress(&json!("other"), &host, &none), "ingress-classes", "spec.ingressClassName: \"other\" is no ingress class of this agency"),
+        (
+            ingress(&json!("other"), &host, &none),
+            "ingress-classes",
+            "spec.ingressClassName: \"other\" is not an ingress class of this agency",
+        ),
     ] {
         let told = told(&owner, "Ingress", object).await;
         assert!(told.contains(&format!("rule {rule}: ")) && told.contains(words), "{words}: {told}");
