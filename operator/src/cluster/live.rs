@@ -106,7 +106,9 @@ impl Live {
             let api = Api::<Object>::namespaced_with(self.client.clone(), api_server::NAMESPACE, &resource(source));
             let found = api.get_opt(api_server::NAME).await;
             let Some(found) = self.of_the_cluster(found)? else { continue };
-            found.iter().for_each(|object| self.take(source, object));
+            if let Some(object) = &found {
+                self.take(source, object);
+            }
             for cache in [&self.now, &self.then] {
                 cache.listed(source, &BTreeSet::new()); // none is there, or it was taken in
             }
@@ -126,8 +128,8 @@ impl Live {
     pub async fn settings(&mut self) -> Result<Option<Settings>, Error> {
         let leases = Api::<Lease>::all(self.client.clone()).list(&ListParams::default().fields(&format!("metadata.name={LEASE}"))).await;
         let leases = self.of_the_cluster(leases)?.map(|list| list.items).unwrap_or_default();
-        let texts = leases.iter().filter_map(|lease| lease.annotations().get(ANNOTATION_SETTINGS));
-        Ok(texts.filter_map(|text| serde_json::from_str(text).ok()).next())
+        let mut texts = leases.iter().filter_map(|lease| lease.annotations().get(ANNOTATION_SETTINGS));
+        Ok(texts.find_map(|text| serde_json::from_str(text).ok()))
     }
 
     /// All objects of a kind in cluster scope.
@@ -152,7 +154,8 @@ impl Live {
         for name in names {
             let found = api.get_opt(name.as_str()).await;
             match self.readable(&format!("agencytenant/{name}"), found)? {
-                Some(found) => found.iter().for_each(|tenant| self.take(Source::Tenants, tenant)),
+                Some(Some(tenant)) => self.take(Source::Tenants, &tenant),
+                Some(None) => {}
                 None => drop(self.hidden.insert(name.clone())),
             }
         }
