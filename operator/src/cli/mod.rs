@@ -91,6 +91,7 @@ fn words(error: &anyhow::Error) -> String {
         match (cause.downcast_ref::<kube::Error>(), cause.downcast_ref::<Error>()) {
             (Some(kube::Error::Api(status)), _) if status.reason.is_empty() => return format!("Error from server: {}", status.message),
             (Some(kube::Error::Api(status)), _) => return format!("Error from server ({}): {}", status.reason, status.message),
+            (Some(kube::Error::Service(_)), _) => return format!("Error: cannot reach the API server: {}", error.root_cause()),
             (_, Some(Error::Refused { message, .. })) => return format!("Error from server: {message}"),
             _ => {}
         }

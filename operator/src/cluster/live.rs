@@ -1,9 +1,11 @@
 //! What one person may see of tenants, read once and with their own rights: for commands that show what would be. Nothing here writes;
 //! what may not be read is noted, and told.
 
+mod of_the_cluster;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace, networking::v1::IngressClass, storage::v1::StorageClass};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams},
@@ -17,14 +19,9 @@ use crate::{
     children::{TABLE, namespace_index},
     error::Error,
     names::{
-        ANNOTATION_ADOPT_INTO, ANNOTATION_CONTRACT, ANNOTATION_SETTINGS, LABEL_TENANT, LABEL_TENANT_UID, LEASE, NamespaceName,
-        POLICY_SELECTOR, SystemName, TenantName,
+        ANNOTATION_ADOPT_INTO, ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, POLICY_SELECTOR, SystemName, TenantName,
     },
-    plan::{
-        api_server::{self, Part},
-        settings::Settings,
-        snapshot::Snapshot,
-    },
+    plan::snapshot::Snapshot,
     views::{
         defaults::DefaultClasses,
         guard_rails::{GuardRails, Subject},
@@ -44,9 +41,6 @@ const JUDGED: [(&str, &str, &str, &str); 10] = [
     ("networking.k8s.io", "v1", "Ingress", "ingresses"),
     ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
 ];
-
-/// What is the same for all tenants, in words for those who may not read it.
-const OF_THE_CLUSTER: &str = "the operator's settings, the cluster's classes and the addresses of the API server";
 
 /// What was read.
 pub struct Live {
@@ -91,51 +85,6 @@ impl Live {
         Ok(())
     }
 
-    /// Reads what is the same for all tenants: default classes, priority and runtime classes, and where the API server is.
-    ///
-    /// # Errors
-    /// Where the API server does not answer.
-    pub async fn cluster(&mut self) -> Result<(), Error> {
-        for source in [Source::PriorityClasses, Source::RuntimeClasses] {
-            for class in self.all(&resource(source)).await? {
-                self.take(source, &class);
-            }
-        }
-        for part in [Part::Service, Part::Endpoints] {
-            let source = Source::ApiServer(part);
-            let api = Api::<Object>::namespaced_with(self.client.clone(), api_server::NAMESPACE, &resource(source));
-            let found = api.get_opt(api_server::NAME).await;
-            let Some(found) = self.of_the_cluster(found)? else { continue };
-            found.iter().for_each(|object| self.take(source, object));
-            for cache in [&self.now, &self.then] {
-                cache.listed(source, &BTreeSet::new()); // none is there, or it was taken in
-            }
-        }
-        let (storage, ingress) = (ApiResource::erase::<StorageClass>(&()), ApiResource::erase::<IngressClass>(&()));
-        let [storage, ingress] = [self.all(&storage).await?, self.all(&ingress).await?];
-        let plain = |classes: &[Object]| classes.iter().map(|class| class.json().clone()).collect::<Vec<_>>();
-        self.defaults = DefaultClasses::read(&plain(&storage), &plain(&ingress));
-        Ok(())
-    }
-
-    /// The settings of the operator, as the replica that leads has written them to its lease; none where there is none, or it may not
-    /// be read.
-    ///
-    /// # Errors
-    /// Where the API server does not answer.
-    pub async fn settings(&mut self) -> Result<Option<Settings>, Error> {
-        let leases = Api::<Lease>::all(self.client.clone()).list(&ListParams::default().fields(&format!("metadata.name={LEASE}"))).await;
-        let leases = self.of_the_cluster(leases)?.map(|list| list.items).unwrap_or_default();
-        let texts = leases.iter().filter_map(|lease| lease.annotations().get(ANNOTATION_SETTINGS));
-        Ok(texts.filter_map(|text| serde_json::from_str(text).ok()).next())
-    }
-
-    /// All objects of a kind in cluster scope.
-    async fn all(&mut self, kind: &ApiResource) -> Result<Vec<Object>, Error> {
-        let list = Api::<Object>::all_with(self.client.clone(), kind).list(&ListParams::default()).await;
-        Ok(self.of_the_cluster(list)?.map(|list| list.items).unwrap_or_default())
-    }
-
     /// Reads all tenants, since their domains and requests concern each other, or where that is not allowed the ones that are named.
     ///
     /// # Errors
@@ -152,7 +101,8 @@ impl Live {
         for name in names {
             let found = api.get_opt(name.as_str()).await;
             match self.readable(&format!("agencytenant/{name}"), found)? {
-                Some(found) => found.iter().for_each(|tenant| self.take(Source::Tenants, tenant)),
+                Some(Some(tenant)) => self.take(Source::Tenants, &tenant),
+                Some(None) => {}
                 None => drop(self.hidden.insert(name.clone())),
             }
         }
@@ -316,18 +266,6 @@ impl Live {
         self.now.take(source, object);
         if !self.replaced.contains(&(source, object.namespace().unwrap_or_default(), object.name_any())) {
             self.then.take(source, object);
-        }
-    }
-
-    /// An answer of what is the same for all tenants; of all that one may not ask, one note.
-    fn of_the_cluster<T>(&mut self, answer: kube::Result<T>) -> Result<Option<T>, Error> {
-        match answer.map_err(Error::from) {
-            Ok(found) => Ok(Some(found)),
-            Err(Error::Refused { .. }) => {
-                self.unread.insert(OF_THE_CLUSTER.to_owned());
-                Ok(None)
-            }
-            Err(error) => Err(error),
         }
     }
 
