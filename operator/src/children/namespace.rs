@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_binding::member_words};
 use crate::{
     api::{
-        agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
+        agency_tenant::{BetweenSystems, PodSecurity},
         allowances::ServiceType,
         hosted_system::WithinSystem,
     },
@@ -127,7 +127,7 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
         (rails::DEVICES, devices.join(",")),
         (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
         (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
-        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api.is_open() { api_server(space) } else { String::new() }),
         (rails::PLATFORM_PEERS, platform_peers(space).join("\n")),
         (rails::WITHIN_SYSTEM, if space.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
         (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),

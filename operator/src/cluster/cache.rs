@@ -22,7 +22,7 @@ use super::{
 };
 
 use crate::{
-    api::{agency_tenant::KubernetesApi, approval::Contract},
+    api::approval::Contract,
     children::TABLE,
     names::{NamespaceName, QUOTA, TenantName},
     plan::{
@@ -46,7 +46,7 @@ struct Contents {
     refusals: BTreeMap<(NamespaceName, String), Refusal>,
     api_server: ApiServer,
     /// Refused workloads that were looked at, and how each was found.
-    looks: BTreeMap<Workload, Look>,
+    looks: BTreeMap<Workload, Seen>,
     streams: Streams,
     names: Names,
     unreachable: Option<String>,
@@ -54,19 +54,6 @@ struct Contents {
     guard_rails: Option<Result<(), String>>,
     /// UIDs of objects that are gone, at which version and since when: an older answer does not bring them back.
     gone: BTreeMap<String, (String, Instant)>,
-}
-
-/// How a workload whose pods were refused was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// It has fewer pods than it asks for.
-    Lacking,
-    /// It cannot be looked at.
-    Never,
-    /// It is gone, or has what it asks for.
-    Cured,
-    /// What was refused until then, in seconds since 1970, is cured.
-    CuredUntil(i64),
 }
 
 /// The caches.
@@ -139,7 +126,8 @@ impl Cache {
     /// Takes in where the API server is, and tells those whose pods reach it.
     fn take_api_server(&self, contents: &mut Contents, part: Part, object: &Object) {
         if contents.api_server.take(part, object.json()) {
-            for tenant in contents.tenants.values().filter(|root| reaches_api_server(root)) {
+            let is_open = |contract: &Contract| contract.spec().is_some_and(|spec| spec.network.kubernetes_api.is_open());
+            for tenant in contents.tenants.values().filter(|root| root.status.contract.as_ref().is_some_and(is_open)) {
                 let _ = self.news.send(TenantName::new(tenant.name.as_str()));
             }
         }
@@ -319,10 +307,9 @@ impl Cache {
     }
 
     /// Notes how a workload was found, and tells its tenant if that is news.
-    pub fn looked(&self, workload: &Workload, look: Look) {
-        let look = if look == Look::Cured { Look::CuredUntil(self.last_refusal(workload)) } else { look };
-        let known = self.contents().looks.insert(workload.clone(), look);
-        if known != Some(look) {
+    pub fn looked(&self, workload: &Workload, seen: Seen) {
+        let known = self.contents().looks.insert(workload.clone(), seen);
+        if known != Some(seen) {
             let _ = self.news.send(workload.namespace.tenant()); // nobody listens when the operator is stopping
         }
     }
@@ -359,12 +346,11 @@ impl Cache {
 }
 
 /// What is known of a refused workload by now; none when the refusal is cured.
-fn seen(looks: &BTreeMap<Workload, Look>, refusal: &Refusal) -> Option<Seen> {
+fn seen(looks: &BTreeMap<Workload, Seen>, refusal: &Refusal) -> Option<Seen> {
     match looks.get(&refusal.workload) {
-        Some(Look::CuredUntil(last)) if refusal.last <= *last => None,
-        Some(Look::Lacking) => Some(Seen::Lacking),
-        Some(Look::Never) => Some(Seen::Never),
-        _ => Some(Seen::NotYet),
+        Some(Seen::Cured(until)) if refusal.last <= *until => None,
+        None | Some(Seen::Cured(_)) => Some(Seen::NotYet),
+        Some(seen) => Some(*seen),
     }
 }
 
@@ -382,12 +368,6 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
     }
     let known = contents.refusals.insert(key, refusal.clone());
     known != Some(refusal)
-}
-
-/// Whether pods of a tenant reach the API server, by its contract.
-fn reaches_api_server(root: &TenantRoot) -> bool {
-    let contract = root.status.contract.as_ref().and_then(Contract::spec);
-    contract.is_some_and(|spec| spec.network.kubernetes_api == KubernetesApi::Allow)
 }
 
 /// Every tenant that anything points to.

@@ -20,12 +20,12 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    cache::{Cache, Look},
+    cache::Cache,
     object::Object,
     watch::{Failure, Patience},
 };
 use crate::plan::{
-    refusals::Workload,
+    refusals::{Seen, Workload},
     workloads::{KINDS, is_cured},
 };
 
@@ -59,7 +59,7 @@ pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
                     let task = tasks.spawn(follow(client.clone(), resource, workload.clone(), cache.clone()));
                     watched.insert(workload, task);
                 }
-                None => cache.looked(&workload, Look::Never),
+                None => cache.looked(&workload, Seen::Never),
             }
         }
         tokio::select! {
@@ -80,6 +80,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
     pin_mut!(events);
     let mut exists = false;
     while let Some(event) = events.next().await {
+        let last = cache.last_refusal(&workload);
         let cured = match event {
             Ok(Event::Init) => {
                 exists = false;
@@ -87,13 +88,13 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
             }
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 exists = true;
-                is_cured(&workload.kind, object.json(), cache.last_refusal(&workload))
+                is_cured(&workload.kind, object.json(), last)
             }
             Ok(Event::InitDone) if exists => continue,
             Ok(Event::InitDone | Event::Delete(_)) => true,
             Err(failure) if failure.forbidden => {
                 debug!(workload = workload.shown(), error = failure.message, "a refused workload may not be watched");
-                cache.looked(&workload, Look::Never);
+                cache.looked(&workload, Seen::Never);
                 return sleep(INTERVAL).await;
             }
             Err(failure) => {
@@ -101,7 +102,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
                 continue;
             }
         };
-        cache.looked(&workload, if cured { Look::Cured } else { Look::Lacking });
+        cache.looked(&workload, if cured { Seen::Cured(last) } else { Seen::Lacking });
         if cured {
             return;
         }

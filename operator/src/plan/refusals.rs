@@ -51,6 +51,8 @@ pub enum Seen {
     Lacking,
     /// It cannot be looked at: only time tells.
     Never,
+    /// It is gone, or has what it asks for. What was refused until then, in seconds since 1970, is told no more.
+    Cured(i64),
 }
 
 /// A workload whose pods, claims or jobs were refused.
