@@ -14,6 +14,7 @@ use crate::{
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
     plan::{
         desired::{Access, Space},
+        ending::is_of_kubernetes,
         intent::Exit,
         snapshot::Remaining,
     },
@@ -63,11 +64,6 @@ pub(super) fn remaining(object: &Value) -> Option<Box<Remaining>> {
 fn finalizers(message: &str) -> impl Iterator<Item = &str> {
     let list = message.split_once("remaining: ").map_or("", |(_, list)| list);
     list.split(", ").filter_map(|entry| entry.split(" in ").next())
-}
-
-fn is_of_kubernetes(finalizer: &str) -> bool {
-    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
-    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
 }
 
 fn build(space: &Space) -> Vec<Value> {

@@ -282,6 +282,7 @@ impl Cache {
             refusals,
             refused: BTreeMap::new(),
             tags: BTreeMap::new(),
+            ending: BTreeMap::new(),
         }
     }
 

@@ -4,6 +4,7 @@ mod apply;
 mod cache;
 mod connection;
 mod decode;
+mod ending;
 pub mod dry_run;
 mod events;
 mod guard_rails;

@@ -9,6 +9,7 @@ pub mod cures;
 pub mod desired;
 pub mod diff;
 pub mod difference;
+pub mod ending;
 pub mod foreign;
 pub mod intent;
 pub mod ledger;

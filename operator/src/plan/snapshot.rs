@@ -8,6 +8,7 @@ use crate::{
     plan::{
         amount::{Amount, Amounts, of},
         contract::Kept,
+        ending::Ending,
         pod_classes::PodClasses,
         refusals::Refusal,
         rivals::Rival,
@@ -219,6 +220,8 @@ pub struct Snapshot {
     pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
     /// Pods by tag in namespaces where images must name a digest, as far as they were looked for.
     pub tags: BTreeMap<NamespaceName, Tags>,
+    /// Pods in namespaces that are to have none, as far as they were looked for.
+    pub ending: BTreeMap<NamespaceName, Ending>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,

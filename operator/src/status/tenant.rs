@@ -102,7 +102,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let namespaces = facts.plan.spaces.iter().map(|space| &space.namespace);
     let stuck =
         namespaces.filter(|_| root.deleting).find_map(|namespace| facts.remaining(namespace).map(|remaining| (namespace, remaining)));
-    let cause = cause.or_else(|| stuck.and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
+    let cause = cause.or_else(|| stuck.as_ref().and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) if root.status.contract.is_none() => door(facts),
         Some(Err(problems)) => Judgement::unknown(
@@ -122,7 +122,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
-        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(remaining))));
+        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(&remaining))));
         Judgement::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
     } else {
         let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();

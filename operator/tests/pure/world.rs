@@ -73,6 +73,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         definitions: Definitions::default(),
         refused: Default::default(),
         tags: Default::default(),
+        ending: Default::default(),
     }
 }
 
