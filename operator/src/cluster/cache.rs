@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
     object::Object,
+    pace::Pace,
     pod_classes::Classes,
     shared_names::Names,
     streams::{Source, Streams},
@@ -47,6 +48,7 @@ struct Contents {
     api_server: ApiServer,
     /// Refused workloads that were looked at, and how each was found.
     looks: BTreeMap<Workload, Seen>,
+    pace: Pace,
     streams: Streams,
     names: Names,
     unreachable: Option<String>,
@@ -54,6 +56,14 @@ struct Contents {
     guard_rails: Option<Result<(), String>>,
     /// UIDs of objects that are gone, at which version and since when: an older answer does not bring them back.
     gone: BTreeMap<String, (String, Instant)>,
+}
+
+impl Contents {
+    /// Whether a refusal that has just come is to be told now. Before its workload was looked at, there is nothing to tell.
+    fn is_paced_news(&mut self, key: &(NamespaceName, String)) -> bool {
+        let seen = self.refusals.get(key).and_then(|refusal| self.looks.get(&refusal.workload));
+        matches!(seen, Some(Seen::Lacking | Seen::Never)) && self.pace.admits(&key.0.tenant(), Instant::now())
+    }
 }
 
 /// The caches.
@@ -92,7 +102,7 @@ impl Cache {
                 if news {
                     self.refused.notify_one();
                 }
-                news
+                news && contents.is_paced_news(&system_key(object))
             }
             Source::ApiServer(part) => {
                 self.take_api_server(&mut contents, part, object);
@@ -296,6 +306,16 @@ impl Cache {
         recent.into_iter().filter(|refusal| seen(looks, refusal).is_some()).map(|refusal| refusal.workload.clone()).collect()
     }
 
+    /// Tells of the tenants whose refused pods could not be news when they came.
+    /// Whether there are more.
+    pub fn tell_late(&self) -> bool {
+        let mut contents = self.contents();
+        for tenant in contents.pace.due(Instant::now()) {
+            let _ = self.news.send(tenant); // nobody listens when the operator is stopping
+        }
+        contents.pace.is_late()
+    }
+
     /// Resolves when a workload's pods were refused.
     pub async fn refused(&self) {
         self.refused.notified().await;
@@ -309,9 +329,15 @@ impl Cache {
 
     /// Notes how a workload was found, and tells its tenant if that is news.
     pub fn looked(&self, workload: &Workload, seen: Seen) {
-        let known = self.contents().looks.insert(workload.clone(), seen);
-        if known != Some(seen) {
-            let _ = self.news.send(workload.namespace.tenant()); // nobody listens when the operator is stopping
+        let mut contents = self.contents();
+        let (known, tenant) = (contents.looks.insert(workload.clone(), seen), workload.namespace.tenant());
+        if known == Some(seen) {
+            return;
+        }
+        if matches!(seen, Seen::Cured(_)) || contents.pace.admits(&tenant, Instant::now()) {
+            let _ = self.news.send(tenant); // nobody listens when the operator is stopping
+        } else {
+            self.refused.notify_one();
         }
     }
 

@@ -12,6 +12,7 @@ pub mod difference;
 pub mod ending;
 pub mod foreign;
 pub mod intent;
+pub mod last_applied;
 pub mod ledger;
 pub mod outcome;
 pub mod owner;

@@ -35,6 +35,10 @@ pub struct Root<Spec, Status> {
     pub deleting: bool,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
+    /// Whether the operator wrote its finalizer itself. Where only others did, `kubectl apply --server-side` may take it off.
+    pub holds: bool,
+    /// `kubectl`'s note of what it applied last, as it is to be where it names the operator's finalizer.
+    pub last_applied: Option<String>,
     /// The spec, or what in it is unreadable.
     pub spec: Result<Spec, Unreadable>,
     /// The status, as far as it is readable.
