@@ -174,7 +174,8 @@ mod tests {
     fn the_finalizer_is_the_operators_own_where_it_wrote_it_too() {
         let read = |manager: &str, finalizer: &str| -> bool {
             let fields = json!({ "f:metadata": { "f:finalizers": { ".": {}, format!("v:\"{finalizer}\""): {} } } });
-            let managed = json!([{ "manager": "kubectl", "operation": "Apply", "fieldsV1": fields }, { "manager": manager, "fieldsV1": fields }]);
+            let managed =
+                json!([{ "manager": "kubectl", "operation": "Apply", "fieldsV1": fields }, { "manager": manager, "fieldsV1": fields }]);
             let sent = json!({ "metadata": { "name": "a", "managedFields": managed }, "spec": {} }).to_string();
             serde_json::from_str::<Object>(&sent).unwrap().holds()
         };

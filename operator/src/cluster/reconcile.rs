@@ -10,7 +10,9 @@ use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomR
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
-use super::{apply::Writer, cache::Cache, connection::Connection, ending::Left, report::Report, streams::Source, tags::Found, watch::resource};
+use super::{
+    apply::Writer, cache::Cache, connection::Connection, ending::Left, report::Report, streams::Source, tags::Found, watch::resource,
+};
 use crate::{
     api::approval::Contract,
     children::{Rank, TABLE, namespace_index},

@@ -102,7 +102,18 @@ impl Survey<'_> {
         };
         let display_name = self.tenant.display_name.clone();
         let (within_system, adopts) = (WithinSystem::default(), self.tenant.adopts_namespace);
-        Some(Site { namespace, system: None, display_name, access, testing: false, within_system, goal, adopts, wanted: Amounts::new(), follows: Follows::new() })
+        Some(Site {
+            namespace,
+            system: None,
+            display_name,
+            access,
+            testing: false,
+            within_system,
+            goal,
+            adopts,
+            wanted: Amounts::new(),
+            follows: Follows::new(),
+        })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
