@@ -280,6 +280,14 @@ pub enum KubernetesApi {
     Allow,
 }
 
+impl KubernetesApi {
+    /// Whether pods reach the API server.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self == Self::Allow
+    }
+}
+
 /// A range of addresses outside the cluster that pods may connect to.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

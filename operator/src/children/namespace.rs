@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 use super::{Build, Kind, Rank, Write, network_policy::platform_peers, role_binding::member_words};
 use crate::{
     api::{
-        agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
+        agency_tenant::{BetweenSystems, PodSecurity},
         allowances::ServiceType,
         hosted_system::WithinSystem,
     },
     names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
     plan::{
         desired::{Access, Space},
+        ending::is_of_kubernetes,
         intent::Exit,
         snapshot::Remaining,
     },
@@ -65,11 +66,6 @@ pub(super) fn remaining(object: &Value) -> Option<Box<Remaining>> {
 fn finalizers(message: &str) -> impl Iterator<Item = &str> {
     let list = message.split_once("remaining: ").map_or("", |(_, list)| list);
     list.split(", ").filter_map(|entry| entry.split(" in ").next())
-}
-
-fn is_of_kubernetes(finalizer: &str) -> bool {
-    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
-    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
 }
 
 fn build(space: &Space) -> Vec<Value> {

@@ -10,7 +10,9 @@ use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomR
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
-use super::{apply::Writer, cache::Cache, connection::Connection, report::Report, streams::Source, tags::Found, watch::resource};
+use super::{
+    apply::Writer, cache::Cache, connection::Connection, ending::Left, report::Report, streams::Source, tags::Found, watch::resource,
+};
 use crate::{
     api::approval::Contract,
     children::{Rank, TABLE, namespace_index},
@@ -59,6 +61,8 @@ pub struct Context {
     pub unenforced: Arc<Mutex<BTreeMap<TenantName, Instant>>>,
     /// Pods by tag that were found.
     pub tags: Arc<Found>,
+    /// Pods that should have ended and were found.
+    pub ending: Arc<Left>,
 }
 
 /// When to look at the tenant again, if nothing happens before.
@@ -102,6 +106,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         }
         drop(turn);
         context.tags.look(&context.connection, &mut snapshot, &intent, &context.settings).await;
+        context.ending.look(&context.connection, &mut snapshot, &plan).await;
         let outcome = context.writer.apply(diff(&plan, &snapshot.observed)).await;
         context.report.removals(&snapshot, &outcome);
         written |= outcome.written() > 0;

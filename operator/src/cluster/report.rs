@@ -25,6 +25,7 @@ use crate::{
     error::Error,
     names::{FINALIZER, SystemName, TenantName},
     plan::{
+        last_applied,
         outcome::Outcome,
         release::{Release, wants_hold},
         snapshot::{Root, Snapshot},
@@ -81,10 +82,10 @@ impl Report {
         let mut held = Held::default();
         let Some(tenant) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending) else { return Ok(held) };
         if wants_hold(tenant) {
-            held.note("", self.finalizers(Source::Tenants, tenant, true).await)?;
+            held.note("", self.put_hold(Source::Tenants, tenant).await)?;
         }
         let systems: Vec<_> = snapshot.systems.iter().filter(|root| wants_hold(root)).collect();
-        let results = join_all(systems.iter().map(|root| self.finalizers(Source::Systems, root, true))).await;
+        let results = join_all(systems.iter().map(|root| self.put_hold(Source::Systems, root))).await;
         for (root, result) in systems.iter().zip(results) {
             held.note(&root.name, result)?;
         }
@@ -94,11 +95,11 @@ impl Report {
     /// Takes our finalizer off what may go.
     pub async fn release(&self, snapshot: &Snapshot, release: &Release) -> Result<(), Error> {
         let systems = snapshot.systems.iter().filter(|root| release.systems.contains(&root.name));
-        for result in join_all(systems.map(|root| self.finalizers(Source::Systems, root, false))).await {
+        for result in join_all(systems.map(|root| self.take_hold(Source::Systems, root))).await {
             result?;
         }
         match &snapshot.tenant {
-            Some(tenant) if release.tenant => self.finalizers(Source::Tenants, tenant, false).await,
+            Some(tenant) if release.tenant => self.take_hold(Source::Tenants, tenant).await,
             _ => Ok(()),
         }
     }
@@ -209,11 +210,21 @@ impl Report {
         Ok(())
     }
 
-    async fn finalizers<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, hold: bool) -> Result<(), Error> {
-        let mut finalizers: Vec<&str> = root.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
-        if hold {
-            finalizers.push(FINALIZER);
+    /// By server-side apply, so that the finalizer is ours also where others wrote it before: then their next apply leaves it.
+    async fn put_hold<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>) -> Result<(), Error> {
+        let mut object = reference(source, root, json!({}))?.json().clone();
+        object["metadata"]["finalizers"] = json!([FINALIZER]);
+        if let Some(note) = &root.last_applied {
+            object["metadata"]["annotations"] = json!({ last_applied::ANNOTATION: note });
         }
+        let (api, apply) = (self.api(source, &root.namespace), patch_by_us().force());
+        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &apply, &Patch::Apply(object))).await?;
+        self.cache.take(source, &written);
+        Ok(())
+    }
+
+    async fn take_hold<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>) -> Result<(), Error> {
+        let finalizers: Vec<&str> = root.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
         let patch = json!({ "metadata": { "uid": root.uid, "resourceVersion": root.resource_version, "finalizers": finalizers } });
         let api = self.api(source, &root.namespace);
         let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_by_us(), &Patch::Merge(patch))).await;
@@ -224,7 +235,7 @@ impl Report {
                 self.cache.take(source, &written);
                 Ok(())
             }
-            Err(error) if error.is_code(404) && !hold => Ok(()),
+            Err(error) if error.is_code(404) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -73,6 +73,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         claiming: Arc::default(),
         unenforced: Arc::default(),
         tags: Arc::default(),
+        ending: Arc::default(),
     };
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     api::{
         Stage,
-        agency_tenant::{KubernetesApi, Member, Role},
+        agency_tenant::{Member, Role},
         hosted_system::WithinSystem,
     },
     children::Kind,
@@ -50,7 +50,7 @@ impl Space<'_> {
     /// Whether its pods reach the API server.
     #[must_use]
     pub fn reaches_api_server(&self) -> bool {
-        self.access == Access::Open && self.tenant.kubernetes_api == KubernetesApi::Allow
+        self.access == Access::Open && self.tenant.kubernetes_api.is_open()
     }
 }
 

@@ -18,8 +18,9 @@ use crate::{
         amount::{Amounts, amounts},
         checks::{check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
         contract::{Kept, Standing, standing},
+        foreign::former_members,
         owner::Identity,
-        quota::with_following,
+        quota::{Follows, with_following},
         rivals::crowd,
         settings::Settings,
         snapshot::{Snapshot, SystemRoot, TenantRoot},
@@ -135,6 +136,8 @@ pub struct System {
     pub within_system: WithinSystem,
     /// Claimed share.
     pub wanted: Amounts,
+    /// Keys of it that it does not name.
+    pub follows: Follows,
     /// Whether a namespace of its name that was there before may become its workload namespace.
     pub adopts_namespace: bool,
     /// What becomes of the workload namespace on deletion.
@@ -150,6 +153,8 @@ pub struct Intent {
     pub request: Option<Vec<Problem>>,
     /// Where the tenant stands; none where there is no such object.
     pub standing: Option<Standing>,
+    /// Users and groups that were members and are no longer, oldest first, in the words in which bindings are read.
+    pub former: Vec<String>,
     /// The tenant by its contract, or why it cannot be served; none where there is no such object.
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
     /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
@@ -199,7 +204,8 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         (SystemName::new(root.name.as_str()), checked)
     });
     let doorkeepers = snapshot.tenant.as_ref().zip(standing.as_ref()).and_then(|(root, standing)| doorkeepers(snapshot, root, standing));
-    Intent { systems: systems.collect(), request, standing, tenant, doorkeepers }
+    let former = standing.as_ref().map_or_else(Vec::new, |standing| former_members(snapshot, standing));
+    Intent { systems: systems.collect(), request, standing, former, tenant, doorkeepers }
 }
 
 /// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
@@ -281,6 +287,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
     if !problems.is_empty() && !root.deleting {
         return Err(problems);
     }
+    let (wanted, follows) = with_following(wanted, total);
     Ok(System {
         name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
@@ -291,7 +298,8 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
         }),
         running: spec.is_some_and(|spec| spec.stage == Stage::Running),
         within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
-        wanted: with_following(wanted, total),
+        wanted,
+        follows,
         adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,

@@ -9,8 +9,10 @@ pub mod cures;
 pub mod desired;
 pub mod diff;
 pub mod difference;
+pub mod ending;
 pub mod foreign;
 pub mod intent;
+pub mod last_applied;
 pub mod ledger;
 pub mod outcome;
 pub mod owner;
@@ -37,7 +39,7 @@ use crate::{
     plan::{
         amount::Amounts,
         desired::{Access, Desired, Entrance, Space},
-        foreign::{Tolerance, former_members},
+        foreign::Tolerance,
         intent::{Intent, Tenant},
         ledger::Ledger,
         owner::{Identity, Owner, namespace_entry},
@@ -171,7 +173,7 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     }
     let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
     let members = tenant.members.iter().map(member_words).collect();
-    let former = intent.standing.iter().flat_map(|standing| former_members(snapshot, standing)).collect();
+    let former = intent.former.iter().cloned().collect();
     Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, former, untouched }
 }
 

@@ -18,6 +18,9 @@ use crate::{
 /// with an amount of 0, a pod that says what it needs would be refused, and one that says nothing admitted.
 pub const STANDARD_KEYS: [&str; 6] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"];
 
+/// Keys that a share leaves out, each with the key that it names and they follow.
+pub type Follows = BTreeMap<String, String>;
+
 /// What one system is to hold of the total.
 #[derive(Clone, Debug)]
 pub struct Claim {
@@ -27,6 +30,8 @@ pub struct Claim {
     pub namespace: NamespaceName,
     /// The share it asks for, or what it is left with where it does not serve.
     pub wanted: Amounts,
+    /// Keys of it that it does not name.
+    pub follows: Follows,
     /// Whether it serves; else it asks for nothing new.
     pub serves: bool,
     /// Whether its quota admits pods; a suspended system's does not, and they stay promised to it.
@@ -90,6 +95,7 @@ pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
     let mut allocation = Allocation::default();
     for claim in claims {
         let own = reserved.entry(claim.namespace.clone()).or_default();
+        let claim = &without_unasked(books, claim, own, &sum);
         let mut grant = grant(books, claim, own, &sum);
         let share = enter(books, ledger, claim, &grant, &every_key);
         grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
@@ -140,6 +146,21 @@ fn reserve(books: &Books, ledger: &Ledger, claims: &[Claim], keys: &BTreeSet<Str
     reserved
 }
 
+/// What follows grows when the total changes, though its system asks for no more than it holds. Where there is no room for that, it
+/// stays as it is held and keeps no system waiting.
+fn without_unasked(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Claim {
+    let mut claim = claim.clone();
+    for (key, named) in &claim.follows {
+        let (want, has) = (amount::of(&claim.wanted, key), amount::of(own, key));
+        let asked = amount::of(&claim.wanted, named) > amount::of(own, named);
+        let fits = books.uncounted.is_none() && want.minus(has).plus(amount::of(sum, key)) <= amount::of(books.wanted, key);
+        if want > has && has > Amount::ZERO && !asked && !fits {
+            claim.wanted.insert(key.clone(), has);
+        }
+    }
+    claim
+}
+
 fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     if !claim.serves {
         return Grant { hard: claim.wanted.clone(), ..Grant::default() };
@@ -179,25 +200,28 @@ fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
 }
 
 /// What a share leaves out follows what it names, in the proportion of the tenant's total: a limit its request, and ephemeral
-/// storage, where the total names it, the memory.
+/// storage, where the total names it, the memory. Returns the whole share, and which keys follow.
 #[must_use]
-pub fn with_following(mut claimed: Amounts, total: &Amounts) -> Amounts {
-    let (memory, scratch) = ("requests.memory", "requests.ephemeral-storage");
-    if let (Some(share), Some(whole), None) = (claimed.get(memory), total.get(scratch), claimed.get(scratch)) {
-        let following = share.in_proportion(*whole, amount::of(total, memory), scratch);
-        claimed.insert(scratch.to_owned(), following);
-    }
-    for resource in ["cpu", "memory", "ephemeral-storage"] {
-        let (request, limit) = (format!("requests.{resource}"), format!("limits.{resource}"));
-        if resource == "ephemeral-storage" && !total.contains_key(&limit) {
-            continue;
+pub fn with_following(mut claimed: Amounts, total: &Amounts) -> (Amounts, Follows) {
+    let mut follows = Follows::new();
+    let mut follow = |key: &str, from: &str| {
+        if let (Some(share), None) = (claimed.get(from), claimed.get(key)) {
+            let following = share.in_proportion(amount::of(total, key), amount::of(total, from), key);
+            claimed.insert(key.to_owned(), following);
+            let named = follows.get(from).cloned().unwrap_or_else(|| from.to_owned());
+            follows.insert(key.to_owned(), named);
         }
-        if let (Some(share), None) = (claimed.get(&request), claimed.get(&limit)) {
-            let following = share.in_proportion(amount::of(total, &limit), amount::of(total, &request), &limit);
-            claimed.insert(limit, following);
-        }
+    };
+    let (scratch, limit) = ("requests.ephemeral-storage", "limits.ephemeral-storage");
+    if total.contains_key(scratch) {
+        follow(scratch, "requests.memory");
     }
-    claimed
+    follow("limits.cpu", "requests.cpu");
+    follow("limits.memory", "requests.memory");
+    if total.contains_key(limit) {
+        follow(limit, scratch);
+    }
+    (claimed, follows)
 }
 
 fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a Claim>) -> BTreeSet<String> {

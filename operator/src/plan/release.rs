@@ -19,10 +19,10 @@ pub struct Release {
     pub tenant: bool,
 }
 
-/// Whether the object still needs our finalizer before anything is created for it.
+/// Whether the object still needs our finalizer before anything is created for it, or others could take it off without knowing.
 #[must_use]
 pub fn wants_hold<Spec, Status>(root: &Root<Spec, Status>) -> bool {
-    !root.deleting && !is_held(root)
+    !root.deleting && (!is_held(root) || !root.holds || root.last_applied.is_some())
 }
 
 /// Decides what may go after this round.

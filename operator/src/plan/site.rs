@@ -13,7 +13,7 @@ use crate::{
         intent::{Intent, System, Tenant},
         ledger::Ledger,
         owner::{Owner, namespace_entry},
-        quota::Claim,
+        quota::{Claim, Follows},
         snapshot::{Entry, QuotaState, Snapshot, SystemRoot},
     },
 };
@@ -35,6 +35,8 @@ pub(super) struct Site {
     pub adopts: bool,
     /// The share that it asks for; for a closed one, what is left of it.
     pub wanted: Amounts,
+    /// Keys of it that it does not name.
+    pub follows: Follows,
 }
 
 impl Site {
@@ -44,6 +46,7 @@ impl Site {
             system: self.system.clone()?,
             namespace: self.namespace.clone(),
             wanted: self.wanted.clone(),
+            follows: self.follows.clone(),
             serves: self.access != Access::Closed,
             admits_pods: self.access == Access::Open,
         })
@@ -99,7 +102,18 @@ impl Survey<'_> {
         };
         let display_name = self.tenant.display_name.clone();
         let (within_system, adopts) = (WithinSystem::default(), self.tenant.adopts_namespace);
-        Some(Site { namespace, system: None, display_name, access, running: false, within_system, goal, adopts, wanted: Amounts::new() })
+        Some(Site {
+            namespace,
+            system: None,
+            display_name,
+            access,
+            running: false,
+            within_system,
+            goal,
+            adopts,
+            wanted: Amounts::new(),
+            follows: Follows::new(),
+        })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -116,7 +130,8 @@ impl Survey<'_> {
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
         let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
         let (running, within_system, adopts) = (system.running, system.within_system, system.adopts_namespace);
-        Some(Site { namespace, system: name, display_name, access, running, within_system, goal, adopts, wanted })
+        let follows = system.follows.clone();
+        Some(Site { namespace, system: name, display_name, access, running, within_system, goal, adopts, wanted, follows })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -133,7 +148,7 @@ impl Survey<'_> {
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
         let (display_name, within_system, system) = (entry.display_name.to_string(), entry.within_system, Some(name.clone()));
-        Some(Site { namespace, system, display_name, access, running, within_system, goal, adopts: false, wanted })
+        Some(Site { namespace, system, display_name, access, running, within_system, goal, adopts: false, wanted, follows: Follows::new() })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -163,6 +178,7 @@ impl Survey<'_> {
                 goal: Goal::Close,
                 adopts: false,
                 wanted: self.storage_held(&key.namespace),
+                follows: Follows::new(),
             });
         }
         (closed, untouched)

@@ -8,6 +8,7 @@ use crate::{
     plan::{
         amount::{Amount, Amounts, of},
         contract::Kept,
+        ending::Ending,
         pod_classes::PodClasses,
         refusals::Refusal,
         rivals::Rival,
@@ -34,6 +35,10 @@ pub struct Root<Spec, Status> {
     pub deleting: bool,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
+    /// Whether the operator wrote its finalizer itself. Where only others did, `kubectl apply --server-side` may take it off.
+    pub holds: bool,
+    /// `kubectl`'s note of what it applied last, as it is to be where it names the operator's finalizer.
+    pub last_applied: Option<String>,
     /// The spec, or what in it is unreadable.
     pub spec: Result<Spec, Unreadable>,
     /// The status, as far as it is readable.
@@ -221,6 +226,8 @@ pub struct Snapshot {
     pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
     /// Pods by tag in namespaces where images must name a digest, as far as they were looked for.
     pub tags: BTreeMap<NamespaceName, Tags>,
+    /// Pods in namespaces that are to have none, as far as they were looked for.
+    pub ending: BTreeMap<NamespaceName, Ending>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,

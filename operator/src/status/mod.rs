@@ -10,6 +10,7 @@ use crate::{
     names::{NETWORK_POLICY, NamespaceName},
     plan::{
         Plan,
+        ending::{self, Ending},
         foreign::wider,
         intent::{Intent, Tenant},
         outcome::Outcome,
@@ -56,27 +57,37 @@ impl Facts<'_> {
         let now = self.seconds();
         let refused = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS);
         let terminating = self.snapshot.observed.values().filter_map(|entry| entry.remaining.as_deref());
-        let slow = terminating.flat_map(|remaining| [remaining.since + TOLD_AFTER, remaining.since + STALLED_AFTER]);
+        let slow = terminating.flat_map(|remaining| [TOLD_AFTER, ending::INTERVAL, STALLED_AFTER].map(|after| remaining.since + after));
         let systems = self.snapshot.systems.iter().map(|root| &root.status.conditions);
         let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
         let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
         let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
         let by_tag = self.snapshot.tags.values().filter_map(Tags::again);
-        let next = refused.chain(slow).chain(late).chain(by_tag).filter(|time| *time > now).min();
+        let left = self.snapshot.ending.values().filter_map(Ending::again);
+        let next = refused.chain(slow).chain(late).chain(by_tag).chain(left).filter(|time| *time > now).min();
         next.and_then(|time| u64::try_from(time - now).ok())
     }
 
     /// What keeps a namespace that is being deleted, once that takes longer than usual.
-    fn remaining(&self, namespace: &NamespaceName) -> Option<&Remaining> {
+    fn remaining(&self, namespace: &NamespaceName) -> Option<Remaining> {
         let remaining = namespace_entry(&self.snapshot.observed, namespace)?.remaining.as_deref()?;
-        (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then_some(remaining)
+        let pods = self.snapshot.ending.get(namespace).and_then(|ending| Some((ending, ending.words()?)));
+        match pods.filter(|_| remaining.messages.is_empty()) {
+            Some((ending, messages)) => Some(Remaining {
+                messages,
+                finalizers: !ending.finalizers.is_empty(),
+                of_kubernetes: ending.is_of_kubernetes(),
+                ..remaining.clone()
+            }),
+            None => (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then(|| remaining.clone()),
+        }
     }
 
     /// What somebody must do before a namespace that is being deleted can go.
     fn held_by_finalizers(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
         let remaining = self.remaining(namespace).filter(|remaining| remaining.finalizers)?;
         let useless = !remaining.of_kubernetes || self.seconds() >= remaining.since + STALLED_AFTER;
-        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(remaining))))
+        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(&remaining))))
     }
 
     /// Why nothing at all is done for this tenant, if so.
@@ -132,7 +143,7 @@ impl Facts<'_> {
         match self.outcome.failure(namespace) {
             Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
             None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
-                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace)))
+                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace).as_ref()))
             }
             None if self.plan.space(namespace).is_some_and(|space| space.api_server_unknown) => Judgement::no(
                 kind::PROVISIONED,
@@ -177,7 +188,8 @@ fn seconds(time: &str) -> i64 {
 fn being_deleted(namespace: &NamespaceName, remaining: Option<&Remaining>) -> String {
     let Some(remaining) = remaining else { return format!("namespace {namespace} is being deleted") };
     let cure = if remaining.finalizers {
-        "; the controller of these finalizers must remove them: start it again or, if it is gone, remove them from the objects by hand"
+        "; the controller of these finalizers must remove them: a platform administrator starts it again or, if it is gone, removes them by \
+         hand, because members no longer have access to the namespace"
     } else if remaining.undiscovered {
         "; an API of the cluster does not answer: a platform administrator repairs it, or deletes its APIService"
     } else {

@@ -11,7 +11,6 @@ use crate::{
         Plan,
         amount::{self, Amount, Amounts, resources},
         contract::Request,
-        foreign::former_members,
         intent::Intent,
         ledger,
         ledger::{entries, rises},
@@ -49,8 +48,7 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
 #[must_use]
 pub fn beforehand(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<AgencyTenantStatus> {
     let root = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty())?;
-    let former = intent.standing.as_ref().map(|standing| former_members(snapshot, standing));
-    let former = former.filter(|former| *former != root.status.former_members);
+    let former = Some(&intent.former).filter(|former| **former != root.status.former_members);
     let standing = intent.standing.as_ref().filter(|standing| standing.is_new(root));
     let raised = !plan.spaces.is_empty() && rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
     if standing.is_none() && former.is_none() && !raised {
@@ -62,7 +60,7 @@ pub fn beforehand(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<A
         (status.contract_generation, status.contract) = standing.contract.clone().unzip();
     }
     if let Some(former) = former {
-        status.former_members = former;
+        status.former_members.clone_from(former);
     }
     if !raised {
         return Some(status);
@@ -104,7 +102,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let namespaces = facts.plan.spaces.iter().map(|space| &space.namespace);
     let stuck =
         namespaces.filter(|_| root.deleting).find_map(|namespace| facts.remaining(namespace).map(|remaining| (namespace, remaining)));
-    let cause = cause.or_else(|| stuck.and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
+    let cause = cause.or_else(|| stuck.as_ref().and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) if root.status.contract.is_none() => door(facts),
         Some(Err(problems)) => Judgement::unknown(
@@ -124,7 +122,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
-        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(remaining))));
+        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(&remaining))));
         Judgement::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
     } else {
         let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();

@@ -54,7 +54,8 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
     let uid = format!("uid-of-{namespace}-{name}");
     let created = "2026-01-01T00:00:00Z".to_owned();
     let finalizers = vec![FINALIZER.to_owned()];
-    Root { name, namespace, uid, resource_version: "1".into(), generation: 1, created, deleting: false, finalizers, spec, status }
+    let (resource_version, generation, deleting, holds, last_applied) = ("1".into(), 1, false, true, None);
+    Root { name, namespace, uid, resource_version, generation, created, deleting, finalizers, holds, last_applied, spec, status }
 }
 
 pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
@@ -74,6 +75,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
         definitions: Definitions::default(),
         refused: Default::default(),
         tags: Default::default(),
+        ending: Default::default(),
     }
 }
 

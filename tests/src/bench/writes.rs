@@ -177,6 +177,7 @@ fn snapshot(agency: &Agency) -> Result<Snapshot> {
         definitions: Definitions::default(),
         refused: BTreeMap::new(),
         tags: BTreeMap::new(),
+        ending: BTreeMap::new(),
     })
 }
 
@@ -190,6 +191,8 @@ fn root<Spec: DeserializeOwned, Status: Default>(object: &DynamicObject) -> Resu
         created: "2026-01-01T00:00:00Z".into(),
         deleting: false,
         finalizers: vec![FINALIZER.into()],
+        holds: true,
+        last_applied: None,
         spec: Ok(serde_json::from_value(object.data["spec"].clone()).context("reading a spec of the load")?),
         status: Status::default(),
     })

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     names::{NamespaceName, TenantName},
-    plan::quota::{Allocation, Books, Claim, hand_out},
+    plan::quota::{Allocation, Books, Claim, Follows, hand_out},
 };
 
 const SYSTEMS: [&str; 3] = ["a", "b", "c"];
@@ -53,6 +53,7 @@ impl World {
             system: SystemName::new(*name),
             namespace: namespace(name),
             wanted: cpu(cores),
+            follows: Follows::new(),
             serves: true,
             admits_pods: true,
         };
