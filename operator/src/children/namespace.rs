@@ -142,7 +142,7 @@ fn ways(space: &Space) -> Vec<(&'static str, String)> {
     vec![
         (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
         (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
-        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api.is_open() { api_server(space) } else { String::new() }),
     ]
 }
 

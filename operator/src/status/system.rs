@@ -24,8 +24,6 @@ use crate::{
     },
 };
 
-/// Causes that are told, and refused workloads that are named beside the first of each.
-const NAMED: usize = 3;
 /// Bytes of each of several causes that are told.
 const CAUSE_BYTES: usize = 900;
 
