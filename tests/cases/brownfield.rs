@@ -108,6 +108,29 @@ async fn a_namespace_is_taken_over_with_all_that_is_in_it_when_both_sides_say_so
 }
 
 #[tokio::test]
+async fn a_policy_from_before_that_keeps_a_suspended_system_open_is_told() {
+    let admin = admin().await;
+    admin.tenant_with_systems("inlet", &[]).await;
+    admin.apply("{apiVersion: v1, kind: Namespace, metadata: {name: inlet--app}}").await;
+    let wide = "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: wide, namespace: inlet--app}, \
+                spec: {podSelector: {}, ingress: [{}]}}";
+    admin.apply(wide).await;
+    hand_over(&admin, "inlet--app", "inlet/app").await.unwrap();
+    admin.apply(&(system_yaml("inlet", "app") + "  adoptNamespace: true\n")).await;
+    admin.system_ready("inlet", "app").await;
+    let message = admin.until_condition("HostedSystem", "inlet", "app", "Isolated", "True", "Isolated").await;
+    assert!(message.contains("more may be open by NetworkPolicies") && message.ends_with(": wide"), "{message}");
+
+    admin.patch("HostedSystem", "inlet", "app", json!({"spec": {"stage": "Suspended"}})).await;
+    let message = admin.until_condition("HostedSystem", "inlet", "app", "Ready", "False", "OpenedByOthers").await;
+    assert!(message.contains("the system is suspended, but its network stays open") && message.contains(": wide; delete"), "{message}");
+    assert_eq!(admin.get("HostedSystem", "inlet", "app").await["status"]["stage"], "Suspended");
+    admin.delete("NetworkPolicy", "inlet--app", "wide").await;
+    admin.until_condition("HostedSystem", "inlet", "app", "Isolated", "True", "Isolated").await;
+    admin.until_condition("HostedSystem", "inlet", "app", "Ready", "True", "Suspended").await;
+}
+
+#[tokio::test]
 async fn a_namespace_of_a_tenant_or_of_kubernetes_is_not_handed_over() {
     let admin = admin().await;
     admin.tenant_with_systems("settled", &[]).await;
@@ -161,6 +184,8 @@ async fn the_plugin_shows_a_takeover_before_it_hands_over() {
         "label govcloud.io/tenant is set to \"shown\"",
         "ResourceQuota govcloud-quota is created",
         "RoleBinding team: role view for Group old-team (no member of the agency)",
+        // The settings of the operator that runs, which this command was not told.
+        "ingress ingress-nginx * *, ingress monitoring * *",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }

@@ -41,12 +41,12 @@ async fn a_workload_namespace_has_each_child_with_its_exact_content() {
     labels["kubernetes.io/metadata.name"] = json!("exact--web");
     let annotations = json!({
         "govcloud.io/display-name": "测试系统",
-        "govcloud.io/between-systems": "Deny",
-        "govcloud.io/domains": "exact.example.gov.cn",
+        "govcloud.io/between-systems": "Deny", "govcloud.io/domains": "exact.example.gov.cn",
         "govcloud.io/image-digests": "Optional",
         "govcloud.io/image-registries": "registry.example.gov.cn/exact,registry.example.gov.cn/base",
         "govcloud.io/ingress-classes": "public",
         "govcloud.io/members": "Group/exact-audit\nGroup/exact-owners\nUser/ci-exact",
+        "govcloud.io/platform-images": "registry.example.gov.cn/platform/mesh",
         "govcloud.io/platform-peers": "egress kube-system k8s-app=kube-dns 53/TCP;53/UDP\ningress ingress-nginx * *\ningress monitoring * *",
         "govcloud.io/protected-ranges": "10.0.0.0/8,172.16.0.0/12,169.254.0.0/16,fe80::/10",
         "govcloud.io/service-types": "ClusterIP",

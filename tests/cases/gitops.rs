@@ -13,7 +13,7 @@ use futures::future::join_all;
 use kube::{Api, ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, admin, system_yaml, tenant_yaml};
 
 /// Folders of what ships. Both folders of examples have an agency `health`: the larger one comes last, for a total is not lowered under use.
 const GUARDS: [&str; 3] = ["crds", "charts/govcloud/policies", "charts/govcloud/roles"];
@@ -135,4 +135,85 @@ async fn let_in(cluster: &Cluster, folder: &str) {
         let held = |system: Option<&Value>| system.is_some_and(|system| system["metadata"]["finalizers"].is_array());
         admin.until("it is seen", "HostedSystem", &system.namespace().unwrap(), &system.name_any(), held).await;
     }
+}
+
+/// What an export keeps of an object when whoever made it left out what belongs to the cluster: kubectl's note, and the finalizer.
+fn exported(mut object: Value) -> Value {
+    object.as_object_mut().unwrap().remove("status");
+    let metadata = object["metadata"].as_object_mut().unwrap();
+    metadata.retain(|field, _| !["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"].contains(&field.as_str()));
+    object
+}
+
+/// Whether the operator has seen it, and neither kubectl's note nor kubectl alone has its finalizer.
+fn is_taken_in(object: Option<&Value>) -> bool {
+    let Some(metadata) = object.map(|object| &object["metadata"]) else { return false };
+    let note = &metadata["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
+    let managers = metadata["managedFields"].as_array().into_iter().flatten();
+    let mut holding = managers.filter(|entry| entry["fieldsV1"]["f:metadata"]["f:finalizers"]["v:\"govcloud.io/hold\""].is_object());
+    holding.any(|entry| entry["manager"] == "govcloud") && !note.as_str().unwrap_or_default().contains("govcloud.io/hold")
+}
+
+#[tokio::test]
+async fn after_an_export_is_created_or_applied_the_original_is_applied_again() {
+    const ROLE: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: emigrant-writer}
+rules:
+- {apiGroups: [govcloud.io], resources: [agencytenants, hostedsystems], verbs: [get, list, create, update, patch, delete, approve, govern]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: emigrant-writer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: emigrant-writer}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: emigrant-writer}]
+";
+    let (cluster, admin) = (crate::cluster::shared(), admin().await);
+    admin.apply(ROLE).await;
+    admin.tenant_with_systems("emigrant", &["web"]).await;
+    let file = |text: &str| {
+        let mut file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    };
+    let run = |how: &[&str], file: &tempfile::NamedTempFile| kubectl(cluster, &[&["--as=emigrant-writer"], how].concat(), file.path());
+    let original = file(&system_yaml("emigrant", "web"));
+    let server = ["apply", "--server-side", "--force-conflicts"];
+    let bringing: [&[&str]; 4] = [&["create"], &["create", "--save-config"], &["apply"], &server];
+    for bring in bringing {
+        for then in [&["apply"][..], &server] {
+            run(&["apply"], &original);
+            admin.until("it is taken in", "HostedSystem", "emigrant", "web", is_taken_in).await;
+            let live = admin.get("HostedSystem", "emigrant", "web").await;
+            // Once also whole, as it was read, which server-side apply does not take.
+            let export = if bring == ["create"] { live.clone() } else { exported(live) };
+            admin.delete("HostedSystem", "emigrant", "web").await;
+            admin.gone("HostedSystem", "emigrant", "web").await;
+            let brought = run(bring, &file(&export.to_string()));
+            assert!(brought.0, "{bring:?}: {:?}", brought.1);
+            admin.until("it is taken in", "HostedSystem", "emigrant", "web", is_taken_in).await;
+            for _ in 0..2 {
+                let applied = run(then, &original);
+                assert!(applied.0, "{bring:?}, {then:?}: {:?}", applied.1);
+            }
+            let live = admin.get("HostedSystem", "emigrant", "web").await;
+            assert_eq!(live["metadata"]["finalizers"], json!(["govcloud.io/hold"]), "{bring:?}, {then:?}");
+        }
+    }
+    // Who applies this may not take the finalizer off.
+    let writer = cluster.person("emigrant-writer", &[]).await;
+    let refused = writer.try_patch("HostedSystem", "emigrant", "web", json!({"metadata": {"finalizers": null}})).await.unwrap_err();
+    assert!(refused.contains("rule marks-finalizers"), "{refused}");
+
+    let original = file(&tenant_yaml("emigrant"));
+    let export = file(&exported(admin.get("AgencyTenant", "", "emigrant").await).to_string());
+    for then in [&["apply"][..], &server] {
+        assert!(run(&["apply"], &export).0);
+        admin.until("it is taken in", "AgencyTenant", "", "emigrant", is_taken_in).await;
+        let applied = run(then, &original);
+        assert!(applied.0, "{then:?}: {:?}", applied.1);
+    }
+    let refused = writer.try_patch("AgencyTenant", "", "emigrant", json!({"metadata": {"finalizers": null}})).await.unwrap_err();
+    assert!(refused.contains("rule tenant-finalizers"), "{refused}");
 }

@@ -3,12 +3,14 @@
 
 mod approval;
 mod chart;
+mod cures;
 mod domains;
 mod entrance;
 mod guard_rails;
 mod leaving;
 mod refused_pods;
 mod request;
+mod sidecars;
 mod tags;
 mod warnings;
 

@@ -1,6 +1,6 @@
 //! Stages, deletion, and what belongs to somebody else.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{admin, pod_yaml, shared, system_yaml, tenant_yaml};
 
@@ -103,6 +103,40 @@ async fn a_deletion_that_hangs_says_what_holds_it_and_goes_on_when_that_is_gone(
     assert_eq!(admin.until_condition("HostedSystem", "hangs", "web", "Ready", "False", "Deleting").await, told);
     admin.patch("ConfigMap", "hangs--web", "held", json!({"metadata": {"finalizers": null}})).await;
     admin.gone("HostedSystem", "hangs", "web").await;
+}
+
+#[tokio::test]
+async fn a_pod_that_holds_a_deletion_is_told_with_its_finalizer_though_its_namespace_says_nothing() {
+    let admin = admin().await;
+    admin.tenant_with_systems("clings", &["web"]).await;
+    admin.apply(&pod_yaml("clings--web", "held").replace("name: held,", "name: held, finalizers: [example.com/gone],")).await;
+    admin.patch("HostedSystem", "clings", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.delete("HostedSystem", "clings", "web").await;
+    let told = admin.until_condition("HostedSystem", "clings", "web", "Stalled", "True", "FinalizersRemaining").await;
+    for words in ["1 pod remains; finalizers remaining: example.com/gone in 1", "a platform administrator"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let namespace = admin.get("Namespace", "", "clings--web").await;
+    let silent = |condition: &Value| condition["status"] == "False";
+    assert!(namespace["status"]["conditions"].as_array().unwrap().iter().all(silent), "{namespace}");
+    admin.patch("Pod", "clings--web", "held", json!({"metadata": {"finalizers": null}})).await;
+    admin.gone("HostedSystem", "clings", "web").await;
+}
+
+#[tokio::test]
+async fn a_system_is_retired_when_its_pods_are_gone_and_says_what_holds_them() {
+    let admin = admin().await;
+    admin.tenant_with_systems("lingers", &["web"]).await;
+    admin.apply(&pod_yaml("lingers--web", "held").replace("name: held,", "name: held, finalizers: [example.com/gone],")).await;
+    admin.patch("HostedSystem", "lingers", "web", json!({"spec": {"stage": "Retired"}})).await;
+    let holder = |system: Option<&Value>| {
+        let message = system.map(|system| crate::cluster::find_condition(system, "Ready")["message"].to_string());
+        message.is_some_and(|message| message.contains("1 pod remains; finalizers remaining: example.com/gone in 1"))
+    };
+    admin.until("it says what holds its pod", "HostedSystem", "lingers", "web", holder).await;
+    assert_ne!(admin.get("HostedSystem", "lingers", "web").await["status"]["stage"], "Retired");
+    admin.patch("Pod", "lingers--web", "held", json!({"metadata": {"finalizers": null}})).await;
+    admin.until_condition("HostedSystem", "lingers", "web", "Ready", "True", "Retired").await;
 }
 
 #[tokio::test]

@@ -47,6 +47,11 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: own-pods, namespace: NAMESPACE}
 spec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {}}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: own-dns, namespace: NAMESPACE}
+spec: {podSelector: {}, policyTypes: [Egress], egress: [{to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{port: 53, protocol: UDP}]}]}
 ";
 
 /// What an Owner writes for a member.
@@ -103,18 +108,19 @@ async fn what_the_platform_wrote_stays_through_suspension_retirement_and_return(
         assert_eq!(uids().await, before, "{stage}");
     };
     stage("Suspended", "Suspended").await;
-    admin.gone("NetworkPolicy", "watched--web", "own-pods").await;
+    admin.gone("NetworkPolicy", "watched--web", "own-dns").await;
+    assert!(admin.look("NetworkPolicy", "watched--web", "own-pods").await.is_some(), "it opens nothing to others");
     assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "members go on to enter a suspended system");
     stage("Retired", "Retired").await;
     admin.gone("RoleBinding", "watched--web", "of-a-member").await;
     stage("Running", "Ready").await;
     assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "a workload finds its rights when it comes back");
-    told(&admin, "watched", "web", &["NetworkPolicy own-pods in watched--web was deleted", "suspended", "apply the policy again"]).await;
+    told(&admin, "watched", "web", &["NetworkPolicy own-dns in watched--web was deleted", "suspended", "apply the policy again"]).await;
     told(&admin, "watched", "web", &["RoleBinding of-a-member in watched--web was deleted", "members have no access"]).await;
     // The cure that the events name works.
     owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
     admin.system_ready("watched", "web").await;
-    assert!(admin.look("NetworkPolicy", "watched--web", "own-pods").await.is_some());
+    assert!(admin.look("NetworkPolicy", "watched--web", "own-dns").await.is_some());
 }
 
 #[tokio::test]

@@ -32,13 +32,15 @@ const NAME: &str = "govcloud-operator";
 const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 /// The platform around it, as far as a cluster without nodes can show it: whose pods reach those of the agencies.
-const PLATFORM: [&str; 6] = [
+const PLATFORM: [&str; 8] = [
     "--ingress-controller",
     "public=ingress-nginx",
     "--ingress-controller",
     "internal=ingress-internal/app.kubernetes.io/name=traefik",
     "--metrics-collector",
     "monitoring",
+    "--platform-image",
+    "registry.example.gov.cn/platform/mesh",
 ];
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);

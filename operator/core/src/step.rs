@@ -4,7 +4,7 @@
 //! [`Step::Settled`]. The operator does so against the API server; the commands `plan` and `adopt`, tests and the benchmark's bare
 //! client do so on the snapshot itself.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
@@ -17,6 +17,7 @@ use crate::{
     plan::{
         Plan,
         diff::{Change, SpaceChanges, conflicts, diff},
+        ending,
         finalizers::{Finalizers, Release, missing_finalizers, release},
         intent::{Intent, intent},
         plan,
@@ -65,8 +66,8 @@ pub struct Settled {
     pub release: Release,
     /// What failed.
     pub outcome: Outcome,
-    /// Namespaces of which pods by tag stay remembered.
-    pub tags: Vec<NamespaceName>,
+    /// Namespaces of which the pods that were found stay remembered.
+    pub looked_at: BTreeSet<NamespaceName>,
     /// When to look again, if nothing happens before.
     pub next: Next,
 }
@@ -98,8 +99,9 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
     if let Some(status) = status_ahead(snapshot, &intent, &plan) {
         return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
     }
-    let by_tag = tags::required(snapshot, &intent);
-    let due: Vec<_> = by_tag.iter().filter(|(_, due)| *due).map(|(namespace, _)| Question::PodsByTag(namespace.clone())).collect();
+    let (by_tag, left) = (tags::required(snapshot, &intent), ending::required(snapshot, &plan));
+    let due = by_tag.iter().filter(|(_, due)| *due).map(|(namespace, _)| Question::PodsByTag(namespace.clone()));
+    let due: Vec<_> = due.chain(left.iter().filter(|(_, due)| *due).map(|(namespace, _)| Question::PodsLeft(namespace.clone()))).collect();
     if !due.is_empty() {
         return Step::Ask(due);
     }
@@ -114,8 +116,8 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
     if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);
     }
-    let tags = by_tag.into_iter().map(|(namespace, _)| namespace).collect();
-    Step::Settled(Box::new(settled(snapshot, &intent, &plan, outcome, tags)))
+    let looked_at = by_tag.into_iter().chain(left).map(|(namespace, _)| namespace).collect();
+    Step::Settled(Box::new(settled(snapshot, &intent, &plan, outcome, looked_at)))
 }
 
 /// How long to wait yet for the controller manager, none when it is done or has had its time.
@@ -124,7 +126,7 @@ fn enforcement_due(snapshot: &Snapshot, plan: &Plan) -> Option<Duration> {
     ENFORCED_WITHIN.checked_sub(snapshot.since_write.filter(|_| !in_force)?)
 }
 
-fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, tags: Vec<NamespaceName>) -> Settled {
+fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, looked_at: BTreeSet<NamespaceName>) -> Settled {
     let now = snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let facts = Facts { snapshot, intent, plan, outcome: &outcome, now: &now };
     let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(&facts, root)).collect();
@@ -134,7 +136,7 @@ fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, 
     let release = release(snapshot, intent, plan, &outcome);
     let changed = snapshot.tenant.as_ref().zip(tenant).filter(|(root, status)| use_due.is_none() && root.status != *status);
     let told = systems.into_iter().enumerate().filter(|(place, status)| snapshot.systems[*place].status != *status);
-    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome, tags, next }
+    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome, looked_at, next }
 }
 
 /// When the new figures of use may be written, if they are all that is new.

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use govcloud_core::{
     model::{
         names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT_UID, NamespaceName, TenantName, system_name_complaint, tenant_name_complaint},
+        settings::Settings,
         snapshot::Snapshot,
     },
     plan::SpacePlan,
@@ -23,7 +24,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{client, confirmed, settings};
+use super::{confirmed, settings, target::Target};
 use crate::cluster::live::Live;
 
 #[derive(clap::Args)]
@@ -47,14 +48,14 @@ pub(super) struct Arguments {
     yes: bool,
 }
 
-pub(super) fn adopt(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Runtime::new()?.block_on(run(arguments))
+pub(super) fn adopt(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(run(arguments, target))
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode> {
     let name = NamespaceName::new(arguments.namespace.as_str());
     check_names(&name, &arguments.into)?;
-    let client = client().await?;
+    let client = target.client().await?;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let found = namespaces.get_opt(name.as_str()).await.with_context(|| format!("reading namespace {name}"))?;
     let Some(namespace) = found else { bail!("namespace {name} not found, so there is nothing to hand over; the operator creates it") };
@@ -114,11 +115,12 @@ fn check_owner(namespace: &Namespace, name: &NamespaceName) -> anyhow::Result<()
 async fn show(client: &Client, name: &NamespaceName, namespace: &Namespace) -> anyhow::Result<bool> {
     let tenant = name.tenant();
     let mut live = Live::new(client.clone());
+    live.cluster().await?;
     live.tenants(&[tenant.clone()].into()).await?;
     live.tenant(&tenant).await?;
     let [now, _] = live.snapshots(&tenant);
     let declared = declares(&now, name)?;
-    let foreseen = agreed(now)?;
+    let foreseen = agreed(now, &settings(&mut live).await?);
     let (space, planned) = planned(&foreseen, name)?;
     let (objects, mut there) = (live.objects(name).await?, live.namesakes(name).await?);
     there.extend(objects.iter().filter(|subject| matches!(subject.plural.as_str(), "pods" | "persistentvolumeclaims")).cloned());
@@ -170,10 +172,9 @@ fn declares(now: &Snapshot, name: &NamespaceName) -> anyhow::Result<bool> {
 }
 
 /// What comes of it when both sides agree and the request is approved.
-fn agreed(mut now: Snapshot) -> anyhow::Result<Foreseen> {
-    let settings = settings()?;
-    approve(&mut now, &settings);
-    Ok(foresee(now, &settings))
+fn agreed(mut now: Snapshot, settings: &Settings) -> Foreseen {
+    approve(&mut now, settings);
+    foresee(now, settings)
 }
 
 /// The namespace as it will be, with all that is written into it.

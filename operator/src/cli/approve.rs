@@ -7,7 +7,11 @@ use govcloud_core::{
         approval::Decision,
         conditions::{find, kind},
     },
-    plan::contract::differences,
+    model::names::TenantName,
+    plan::{
+        contract::{below_held, differences},
+        intent::intent,
+    },
 };
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
@@ -16,7 +20,18 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{client, confirmed};
+use super::{confirmed, settings, target::Target};
+use crate::cluster::live::Live;
+
+#[derive(clap::Args)]
+#[command(after_help = "A request that cannot come into force is not approved: the command says why.")]
+pub(super) struct Approval {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Also approve a quota below what the systems hold. The quota in force stays until they hold no more than the new one.
+    #[arg(long)]
+    allow_pending_quota: bool,
+}
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -33,15 +48,20 @@ pub(super) struct Arguments {
     yes: bool,
 }
 
-pub(super) fn decide(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
-    if decision != Decision::Approved && arguments.reason.is_none() {
-        bail!("--reason is required; it is shown to those who made the request");
-    }
-    tokio::runtime::Runtime::new()?.block_on(run(arguments, decision))
+pub(super) fn approve(approval: &Approval, target: &Target) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(run(&approval.arguments, Decision::Approved, approval.allow_pending_quota, target))
 }
 
-async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
-    let client = client().await?;
+/// Rejects or suspends.
+pub(super) fn decide(arguments: &Arguments, decision: Decision, target: &Target) -> anyhow::Result<()> {
+    if arguments.reason.is_none() {
+        bail!("--reason is required; it is shown to those who made the request");
+    }
+    tokio::runtime::Runtime::new()?.block_on(run(arguments, decision, false, target))
+}
+
+async fn run(arguments: &Arguments, decision: Decision, allow_pending_quota: bool, target: &Target) -> anyhow::Result<()> {
+    let client = target.client().await?;
     let tenants: Api<AgencyTenant> = Api::all(client.clone());
     let name = &arguments.name;
     let found = tenants.get_opt(name).await.with_context(|| format!("reading agencytenant/{name}"))?;
@@ -55,6 +75,9 @@ async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
         bail!("generation {generation} of agencytenant/{name} is already in force; to stop the tenant, use `suspend`");
     }
     println!("{}", shown(&tenant, generation));
+    if decision == Decision::Approved && served != Some(generation) {
+        refuse_unservable(&client, &tenant, allow_pending_quota).await?;
+    }
     if !arguments.yes
         && !confirmed(&format!("{} generation {generation} of {name}?", decision.as_str()), &format!("--yes --generation {generation}"))?
     {
@@ -69,6 +92,37 @@ async fn run(arguments: &Arguments, decision: Decision) -> anyhow::Result<()> {
     });
     write(&tenants, &tenant, &approval).await?;
     println!("agencytenant/{name}: generation {generation} is {} by {by}", decision.as_str().to_lowercase());
+    Ok(())
+}
+
+/// Refuses to approve what would not come into force: the operator's own checks, on the request as if it were approved.
+async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, allow_pending_quota: bool) -> anyhow::Result<()> {
+    let (name, generation) = (TenantName::new(tenant.name_any()), tenant.metadata.generation.unwrap_or_default());
+    if tenant.metadata.deletion_timestamp.is_some() {
+        bail!("agencytenant/{name} is being deleted, so it is not approved");
+    }
+    let mut approved = serde_json::to_value(tenant)?;
+    approved["status"]["approval"] = json!({ "decision": Decision::Approved.as_str(), "generation": generation, "by": "" });
+    let mut live = Live::new(client.clone());
+    live.replace("AgencyTenant", approved)?;
+    let settings = settings(&mut live).await?;
+    live.tenants(&[name.clone()].into()).await?;
+    for unread in live.unread() {
+        println!("  Not checked, because you may not read it: {unread}");
+    }
+    let [_, then] = live.snapshots(&name);
+    let problems: Vec<String> = intent(&then, &settings).request.iter().flatten().map(ToString::to_string).collect();
+    if !problems.is_empty() {
+        bail!("generation {generation} of agencytenant/{name} is not valid, so it is not approved: {}", problems.join("; "));
+    }
+    let below = then.tenant.as_ref().map(|root| below_held(root, &tenant.spec)).unwrap_or_default();
+    if !below.is_empty() && !allow_pending_quota {
+        bail!(
+            "the quota of generation {generation} of agencytenant/{name} cannot come into force yet, so it is not approved: {}. Have the \
+             agency lower the shares of its systems first, or add --allow-pending-quota: the quota in force then stays until they hold no more",
+            below.join("; ")
+        );
+    }
     Ok(())
 }
 
@@ -110,7 +164,7 @@ fn shown(tenant: &AgencyTenant, generation: i64) -> String {
     let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);
-    let complaint = refused.map(|condition| format!("\n  It cannot be served: {}", condition.message)).unwrap_or_default();
+    let complaint = refused.map(|condition| format!("\n  It is not valid: {}", condition.message)).unwrap_or_default();
     format!(
         "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Requested changes:\n    {}",
         spec.display_name,

@@ -5,18 +5,25 @@ mod approve;
 mod crds;
 mod files;
 mod my;
+mod page;
 mod plan;
 mod run;
+mod target;
 
 use std::{
     io::{IsTerminal, Write, stdin, stdout},
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Parser, Subcommand};
 use govcloud_core::{api::approval::Decision, model::settings::Settings};
-use kube::Client;
+
+use self::target::Target;
+use crate::{
+    cluster::live::Live,
+    error::{Error, with_causes},
+};
 
 /// GovCloud: runs a government's shared private cloud on Kubernetes.
 #[derive(Parser)]
@@ -24,12 +31,14 @@ use kube::Client;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    target: Target,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Approve the request of a tenant, or end an emergency stop. Shows the request first.
-    Approve(approve::Arguments),
+    Approve(approve::Approval),
     /// Reject the request of a tenant. The contract in force stays.
     Reject(approve::Arguments),
     /// Stop a tenant in an emergency: its network is closed and no new pod is admitted until somebody approves the tenant again.
@@ -44,7 +53,7 @@ enum Command {
     Crds(crds::Arguments),
     /// Print the operator's own `ClusterRole`s.
     Role,
-    /// Run the operator, for the cluster that KUBECONFIG names or, in a pod, for the cluster of that pod.
+    /// Run the operator.
     Run(run::Arguments),
 }
 
@@ -54,27 +63,47 @@ impl Cli {
     pub fn execute(self) -> ExitCode {
         let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
         // These say by 1 that there is a difference.
-        let fails_with = if matches!(self.command, Command::Plan(_) | Command::Adopt(_)) { 2 } else { 1 };
-        let result = match self.command {
-            Command::Approve(arguments) => done(approve::decide(&arguments, Decision::Approved)),
-            Command::Reject(arguments) => done(approve::decide(&arguments, Decision::Rejected)),
-            Command::Suspend(arguments) => done(approve::decide(&arguments, Decision::Suspended)),
-            Command::My => done(my::list()),
-            Command::Plan(arguments) => plan::show(&arguments),
-            Command::Adopt(arguments) => adopt::adopt(&arguments),
+        let Self { command, target } = self;
+        let fails_with = if matches!(command, Command::Plan(_) | Command::Adopt(_)) { 2 } else { 1 };
+        let result = match command {
+            Command::Approve(arguments) => done(approve::approve(&arguments, &target)),
+            Command::Reject(arguments) => done(approve::decide(&arguments, Decision::Rejected, &target)),
+            Command::Suspend(arguments) => done(approve::decide(&arguments, Decision::Suspended, &target)),
+            Command::My => done(my::list(&target)),
+            Command::Plan(arguments) => plan::show(&arguments, &target),
+            Command::Adopt(arguments) => adopt::adopt(&arguments, &target),
             Command::Crds(arguments) => done(crds::write(&arguments)),
             Command::Role => done(crds::print_role()),
-            Command::Run(arguments) => done(run::run(&arguments)),
+            Command::Run(arguments) => done(run::run(&arguments, &target)),
         };
         result.unwrap_or_else(|error| {
-            eprintln!("Error: {error:#}");
+            eprintln!("{}", words(&error));
             ExitCode::from(fails_with)
         })
     }
 }
 
-/// The settings that `govcloud run` would take from the environment of this command.
-fn settings() -> anyhow::Result<Settings> {
+/// An error as kubectl prints it: what the API server says of a request names verb and object by itself; of anything else, what was being
+/// done comes first.
+fn words(error: &anyhow::Error) -> String {
+    for cause in error.chain() {
+        match (cause.downcast_ref::<kube::Error>(), cause.downcast_ref::<Error>()) {
+            (Some(kube::Error::Api(status)), _) if status.reason.is_empty() => return format!("Error from server: {}", status.message),
+            (Some(kube::Error::Api(status)), _) => return format!("Error from server ({}): {}", status.reason, status.message),
+            (Some(kube::Error::Service(_)), _) => return format!("Error: cannot reach the API server: {}", error.root_cause()),
+            (_, Some(Error::Refused { message, .. })) => return format!("Error from server: {message}"),
+            _ => {}
+        }
+    }
+    format!("Error: {}", with_causes(error.as_ref()))
+}
+
+/// The settings of the operator that runs or, where they are not known, those that `govcloud run` would take from the environment of
+/// this command.
+async fn settings(live: &mut Live) -> anyhow::Result<Settings> {
+    if let Some(settings) = live.settings().await? {
+        return Ok(settings);
+    }
     match Cli::try_parse_from(["govcloud", "run"])?.command {
         Command::Run(arguments) => Ok(arguments.settings()),
         _ => bail!("the operator's settings cannot be read"),
@@ -91,9 +120,4 @@ fn confirmed(question: &str, instead: &str) -> anyhow::Result<bool> {
     let mut answer = String::new();
     stdin().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
-}
-
-/// The API server of the current context.
-async fn client() -> anyhow::Result<Client> {
-    Client::try_default().await.context("no cluster is configured: set KUBECONFIG, or run in a pod")
 }

@@ -18,14 +18,14 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use super::client;
+use super::target::Target;
 
-pub(super) fn list() -> anyhow::Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(run())
+pub(super) fn list(target: &Target) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(run(target))
 }
 
-async fn run() -> anyhow::Result<()> {
-    let client = client().await?;
+async fn run(target: &Target) -> anyhow::Result<()> {
+    let client = target.client().await?;
     let names = names(&client).await?;
     if names.is_empty() {
         println!("You are an Owner of no tenant. Request one with `kubectl create -f`; it is listed here a few moments later.");

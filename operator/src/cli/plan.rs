@@ -1,7 +1,11 @@
 //! `govcloud plan`: what applying files would change, before anybody applies them. Reads with the caller's rights, writes nothing, and
 //! needs no operator.
 
-use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use govcloud_core::{
@@ -13,7 +17,7 @@ use govcloud_core::{
     },
     plan::{Goal, contract::differences, difference::between, intent::intent},
     views::{
-        changes::{Row, approval, conflicts, problems, rows},
+        changes::{Row, approval, conflicts, invalid, rows},
         foresight::{Foreseen, approve, foresee},
         guard_rails::GuardRails,
         quota,
@@ -24,7 +28,7 @@ use govcloud_core::{
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{client, files, settings};
+use super::{files, page::Page, settings, target::Target};
 use crate::{
     cluster::{
         dry_run::{Applied, Manner, apply},
@@ -34,8 +38,11 @@ use crate::{
 };
 
 #[derive(clap::Args)]
-#[command(after_help = "Exit codes: 0 nothing would change, 1 something would change, 2 an object is refused, or an error.\n\
-    Settings of the operator are read from the same GOVCLOUD_* environment variables as by `govcloud run`.")]
+#[command(
+    after_help = "Exit codes: 0 nothing would change; 1 something would change; 2 an object would be refused or is not valid, or an \
+    error occurred.\n\
+    The operator's settings are read from its lease or, if you may not read that, from the GOVCLOUD_* environment variables of `govcloud run`."
+)]
 pub(super) struct Arguments {
     /// Files or folders with `AgencyTenants` and `HostedSystems`; - is the standard input. Other kinds are ignored.
     #[arg(long = "filename", short, required = true, num_args = 1, value_name = "FILE")]
@@ -48,57 +55,55 @@ pub(super) struct Arguments {
     field_manager: String,
 }
 
-pub(super) fn show(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Runtime::new()?.block_on(run(arguments))
+pub(super) fn show(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Runtime::new()?.block_on(run(arguments, target))
 }
 
-/// What is printed, and what it amounts to.
-#[derive(Default)]
-struct Page {
-    lines: Vec<String>,
-    differs: bool,
-    refused: bool,
+/// An object of the files.
+struct Given {
+    kind: String,
+    name: String,
+    /// Both, with the namespace, as they are printed.
+    shown: String,
+    tenant: TenantName,
+    /// What the API server makes of it; none where it is not asked, because the object is of another kind.
+    answer: Option<Result<Applied, Error>>,
 }
 
-impl Page {
-    /// A headline with what belongs to it, where there is anything.
-    fn section(&mut self, headline: &str, lines: Vec<String>) {
-        if !lines.is_empty() {
-            self.lines.push(format!("  {headline}:"));
-            self.lines.extend(lines.into_iter().map(|line| format!("    {line}")));
-        }
-    }
+/// What comes of the files for one tenant.
+struct Future {
+    contract: Vec<String>,
+    approval: Option<String>,
+    before: Foreseen,
+    after: Foreseen,
+    /// Objects that the operator does not accept.
+    invalid: BTreeMap<(&'static str, String), String>,
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (client, settings) = (client().await?, settings()?);
+async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode> {
+    let client = target.client().await?;
     let manner = Manner { server_side: arguments.server_side, field_manager: arguments.field_manager.clone() };
-    let mut page = Page::default();
     let mut live = Live::new(client.clone());
-    let mut tenants = BTreeSet::new();
+    let mut given = Vec::new();
     for mut object in files::read(&arguments.filename)? {
         complete(&mut object, client.default_namespace());
-        if let Some(tenant) = take(&client, &manner, &object, &mut live, &mut page).await? {
-            tenants.insert(tenant);
-        }
+        given.push(take(&client, &manner, &object, &mut live).await?);
     }
-    live.tenants(&tenants).await?;
-    let rails = if tenants.is_empty() { GuardRails::default() } else { live.guard_rails().await? };
-    for tenant in &tenants {
-        live.tenant(tenant).await?;
-        tell(tenant, &mut live, &rails, &settings, &mut page).await?;
+    let futures = futures(&given, &mut live).await?;
+    let mut page = Page::default();
+    for object in &given {
+        page.describe(object, futures.get(&object.tenant));
+    }
+    let rails = if futures.is_empty() { GuardRails::default() } else { live.guard_rails().await? };
+    for (tenant, future) in &futures {
+        tell(tenant, future, &given, &mut live, &rails, &mut page).await?;
     }
     let unread: Vec<String> = live.unread().cloned().collect();
     if !unread.is_empty() {
         page.lines.push("unknown, because you may not read it:".to_owned());
         page.lines.extend(unread.into_iter().map(|line| format!("  {line}")));
     }
-    println!("{}", page.lines.join("\n"));
-    Ok(ExitCode::from(match (page.refused, page.differs) {
-        (true, _) => 2,
-        (false, true) => 1,
-        (false, false) => 0,
-    }))
+    Ok(page.print())
 }
 
 /// As `kubectl apply` sends it: in the current namespace where it names none, and without what only a server writes.
@@ -112,34 +117,66 @@ fn complete(object: &mut Value, namespace: &str) {
     }
 }
 
-/// Lets the API server judge one object of the files. Returns the tenant that it concerns.
-async fn take(client: &Client, manner: &Manner, object: &Value, live: &mut Live, page: &mut Page) -> anyhow::Result<Option<TenantName>> {
+/// Lets the API server judge one object of the files.
+async fn take(client: &Client, manner: &Manner, object: &Value, live: &mut Live) -> anyhow::Result<Given> {
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
     let kind = object["kind"].as_str().unwrap_or_default();
     let is_ours = object["apiVersion"].as_str().is_some_and(|version| version.starts_with(&format!("{GROUP}/")));
-    let tenant = match kind {
-        "AgencyTenant" if is_ours => text("name"),
-        "HostedSystem" if is_ours => text("namespace"),
-        _ => {
-            page.lines.push(format!("{}/{}: not looked at, only AgencyTenants and HostedSystems are", kind.to_lowercase(), text("name")));
-            return Ok(None);
-        }
+    let (tenant, place) = match kind {
+        "HostedSystem" => (text("namespace"), format!(" in namespace {}", text("namespace"))),
+        _ => (text("name"), String::new()),
     };
-    let place = if kind == "HostedSystem" { format!(" in namespace {tenant}") } else { String::new() };
-    let object_name = format!("{}/{}{place}", kind.to_lowercase(), text("name"));
-    match apply(client, kind, object, manner).await {
-        Ok(applied) => {
-            page.describe(&object_name, kind, &applied);
-            live.replace(kind, newer(applied.after)).with_context(|| format!("reading {object_name}"))?;
-            Ok(Some(TenantName::new(tenant)))
-        }
-        Err(error @ Error::Refused { .. }) => {
-            page.lines.push(format!("{object_name} is refused: {error}"));
-            page.refused = true;
-            Ok(None)
-        }
-        Err(error) => Err(error).with_context(|| format!("asking about {object_name}")),
+    let mut given = Given {
+        kind: kind.to_owned(),
+        name: text("name").to_owned(),
+        shown: format!("{}/{}{place}", kind.to_lowercase(), text("name")),
+        tenant: TenantName::new(tenant),
+        answer: None,
+    };
+    if !is_ours || !matches!(kind, "AgencyTenant" | "HostedSystem") {
+        return Ok(given);
     }
+    given.answer = Some(match apply(client, kind, object, manner).await {
+        Ok(applied) => {
+            live.replace(kind, newer(applied.after.clone())).with_context(|| format!("reading {}", given.shown))?;
+            Ok(applied)
+        }
+        Err(error @ Error::Refused { .. }) => Err(error),
+        Err(error) => return Err(error).with_context(|| format!("asking about {}", given.shown)),
+    });
+    Ok(given)
+}
+
+/// The future of each tenant whose objects the API server takes.
+async fn futures(given: &[Given], live: &mut Live) -> anyhow::Result<BTreeMap<TenantName, Future>> {
+    let taken = given.iter().filter(|object| matches!(object.answer, Some(Ok(_))));
+    let tenants: BTreeSet<TenantName> = taken.map(|object| object.tenant.clone()).collect();
+    if tenants.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let settings = settings(live).await?;
+    live.cluster().await?;
+    live.tenants(&tenants).await?;
+    let mut futures = BTreeMap::new();
+    for tenant in tenants {
+        live.tenant(&tenant).await?;
+        let future = future(&tenant, live, &settings);
+        futures.insert(tenant, future);
+    }
+    Ok(futures)
+}
+
+fn future(tenant: &TenantName, live: &Live, settings: &Settings) -> Future {
+    let [now, mut then] = live.snapshots(tenant);
+    let contract = contract(&then);
+    let preapproved = then.tenant.as_ref().and_then(|root| root.spec.as_ref().ok()).is_some_and(|spec| spec.preapproved);
+    let standing = intent(&then, settings).standing.filter(|_| !contract.is_empty());
+    let approval = approval(tenant, standing.as_ref(), preapproved);
+    approve(&mut then, settings);
+    let (before, after) = (foresee(now, settings), foresee(then, settings));
+    // Of a tenant that may not be read nobody knows whether it is there.
+    let invalid = if live.hides(tenant) { BTreeMap::new() } else { invalid(&after) };
+    Future { contract, approval, before, after, invalid }
 }
 
 /// A dry run leaves the version as it was; what it shows is newer all the same.
@@ -150,64 +187,96 @@ fn newer(mut object: Value) -> Value {
 }
 
 impl Page {
-    /// What the object itself becomes.
-    fn describe(&mut self, name: &str, kind: &str, applied: &Applied) {
-        let part = |object: &Value| {
-            let mut annotations = object["metadata"]["annotations"].clone();
-            annotations.as_object_mut().map(|all| all.remove(LAST_APPLIED));
-            json!({ "spec": object["spec"], "metadata": { "labels": object["metadata"]["labels"], "annotations": annotations } })
-        };
-        let lines = match &applied.before {
-            None => Vec::new(),
-            Some(before) => between(&part(before), &part(&applied.after)),
-        };
-        let what = match &applied.before {
-            None if applied.hidden => "may not be read by you, so whether it exists is unknown",
-            None => "is created",
-            Some(_) if lines.is_empty() => "stays as it is",
-            Some(_) => "changes",
+    /// What becomes of an object of the files.
+    fn describe(&mut self, object: &Given, future: Option<&Future>) {
+        let Given { shown, kind, name, .. } = object;
+        match &object.answer {
+            None => self.lines.push(format!("{shown} is ignored: it is neither an AgencyTenant nor a HostedSystem")),
+            Some(Err(error)) => {
+                self.lines.push(format!("{shown} is refused: {error}"));
+                self.refused = true;
+            }
+            Some(Ok(applied)) => {
+                let key = (if kind == "AgencyTenant" { "AgencyTenant" } else { "HostedSystem" }, name.clone());
+                let complaint = future.and_then(|future| future.invalid.get(&key));
+                self.refused |= complaint.is_some();
+                self.become_of(shown, kind, applied, complaint);
+            }
+        }
+    }
+
+    fn become_of(&mut self, shown: &str, kind: &str, applied: &Applied, complaint: Option<&String>) {
+        let lines = applied.before.as_ref().map(|before| between(&plain(before), &plain(&applied.after))).unwrap_or_default();
+        if complaint.is_none() && applied.before.is_some() && lines.is_empty() {
+            return;
+        }
+        let what = match (complaint, &applied.before) {
+            (Some(complaint), _) => format!("is not valid: {complaint}"),
+            (None, None) if applied.hidden => "may not be read by you, so whether it exists is unknown".to_owned(),
+            (None, None) => "is created".to_owned(),
+            (None, Some(_)) => "changes".to_owned(),
         };
         self.differs |= applied.before.is_none() || !lines.is_empty();
-        self.lines.push(format!("{name} {what}"));
+        self.lines.push(format!("{shown} {what}"));
         // Of a tenant's spec the contract says what changes.
         let told = |line: &String| kind != "AgencyTenant" || line.starts_with("metadata.");
         self.section("Fields", lines.into_iter().filter(told).collect());
-        let words = applied
-            .unjudged
-            .iter()
-            .map(|why| format!("the result is computed from the file alone, because the API server did not check it: {why}"));
-        self.section("Note", words.collect());
+        self.section("Note", applied.unjudged.iter().cloned().collect());
     }
 }
 
+/// An object without what only the API server and kubectl write.
+fn plain(object: &Value) -> Value {
+    let mut metadata = object["metadata"].clone();
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.retain(|field, _| matches!(field.as_str(), "labels" | "annotations" | "finalizers" | "ownerReferences"));
+    }
+    metadata["annotations"].as_object_mut().map(|all| all.remove(LAST_APPLIED));
+    json!({ "spec": object["spec"], "metadata": metadata })
+}
+
 /// What follows for one tenant.
-async fn tell(tenant: &TenantName, live: &mut Live, rails: &GuardRails, settings: &Settings, page: &mut Page) -> anyhow::Result<()> {
-    let [now, mut then] = live.snapshots(tenant);
-    page.lines.push(format!("tenant {tenant}"));
-    let contract = contract(&then);
-    let preapproved = then.tenant.as_ref().and_then(|root| root.spec.as_ref().ok()).is_some_and(|spec| spec.preapproved);
-    let standing = intent(&then, settings).standing.filter(|_| !contract.is_empty());
-    page.section("Contract", contract);
-    page.section("Approval", approval(tenant, standing.as_ref(), preapproved).into_iter().collect());
-    approve(&mut then, settings);
-    let (before, after) = (foresee(now, settings), foresee(then, settings));
-    page.section("Errors in the spec", problems(&after));
-    let rows = rows(&before, &after, live.strangers());
+async fn tell(
+    tenant: &TenantName,
+    future: &Future,
+    given: &[Given],
+    live: &mut Live,
+    rails: &GuardRails,
+    page: &mut Page,
+) -> anyhow::Result<()> {
+    let Future { contract, approval, before, after, invalid } = future;
+    let is_valid = !invalid.keys().any(|(kind, _)| *kind == "AgencyTenant");
+    let headline = page.lines.len();
+    page.section("Contract", contract.clone());
+    page.section("Approval", approval.iter().filter(|_| is_valid).cloned().collect());
+    page.section("Other objects that are not valid", other_invalid(future, given));
+    let rows = rows(before, after, live.strangers());
     page.differs |= !rows.is_empty();
     page.section("Changes", rows.iter().flat_map(sentences).collect());
     page.section(
         "Existing namespaces",
-        conflicts(&after, live.strangers()).into_iter().map(|words| words.unwrap_or_else(|words| words)).collect(),
+        conflicts(after, live.strangers()).into_iter().map(|words| words.unwrap_or_else(|words| words)).collect(),
     );
-    page.section("Quota", quota::lines(&before, &after));
-    let lines = no_longer_admitted(live, rails, &before, &after).await?;
+    page.section("Quota", quota::lines(before, after));
+    let lines = no_longer_admitted(live, rails, before, after).await?;
     page.section("Keeps running, but would not be admitted again", lines);
+    if page.lines.len() > headline {
+        page.lines.insert(headline, format!("tenant {tenant}"));
+    }
     Ok(())
+}
+
+/// Objects that the operator does not accept and that the files do not have.
+fn other_invalid(future: &Future, given: &[Given]) -> Vec<String> {
+    let others = future.invalid.iter().filter(|((kind, name), _)| {
+        !given.iter().any(|object| object.kind == *kind && object.name == *name && object.tenant == future.after.snapshot.name)
+    });
+    others.map(|((kind, name), complaint)| format!("{}/{name}: {complaint}", kind.to_lowercase())).collect()
 }
 
 /// How the spec differs from what is served.
 fn contract(then: &Snapshot) -> Vec<String> {
-    let Some(root) = &then.tenant else { return vec!["the agencytenant does not exist, so no contract is in force".to_owned()] };
+    let Some(root) = &then.tenant else { return Vec::new() };
     let served = root.status.contract.as_ref().or(then.kept.as_ref().map(|kept| &kept.spec));
     let spec: Option<&AgencyTenantSpec> = root.spec.as_ref().ok();
     spec.map(|spec| differences(served, spec)).unwrap_or_default()

@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use govcloud_core::model::settings::{IngressController, Pods, Settings, label};
+use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
+use super::target::Target;
 use crate::cluster;
 
 #[derive(clap::Args)]
@@ -52,6 +53,18 @@ pub(super) struct Arguments {
     /// same form as --metrics-collector.
     #[arg(long = "platform-program", env = "GOVCLOUD_PLATFORM_PROGRAMS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
     platform_programs: Vec<Pods>,
+    /// Images of the platform's own programs that get into agencies' pods, such as a mesh's proxy or an agent that a webhook adds: the
+    /// registry, and if wanted the first segments of the path. They are admitted in every agency, whatever its contract says of
+    /// registries and digests, so name only what the platform itself builds or mirrors. May be given several times; in the
+    /// environment separated by commas. Example: registry.example.gov.cn/mesh, which does not cover registry.example.gov.cn/mesh-other.
+    #[arg(
+        long = "platform-image",
+        env = "GOVCLOUD_PLATFORM_IMAGES",
+        value_name = "PREFIX",
+        value_delimiter = ',',
+        value_parser = image_prefix
+    )]
+    platform_images: Vec<String>,
     /// Format of the log.
     #[arg(long, env = "GOVCLOUD_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
@@ -71,6 +84,7 @@ impl Arguments {
             cluster_ranges: self.cluster_ranges.clone(),
             ingress_controllers: self.ingress_controllers.clone(),
             platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).cloned().collect(),
+            platform_images: self.platform_images.clone(),
         }
     }
 }
@@ -81,7 +95,7 @@ enum LogFormat {
     Json,
 }
 
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_new(&arguments.log).with_context(|| format!("--log: '{}' is not a valid filter; example: info", arguments.log))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -90,9 +104,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         LogFormat::Json => log.json().init(),
     }
     let settings = arguments.settings();
-    let options = cluster::Options { listen: arguments.listen, workers: usize::from(arguments.workers), settings };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the threads of the runtime")?;
-    let result = runtime.block_on(cluster::run(options));
+    let result = runtime.block_on(async {
+        let config = target.config().await?;
+        cluster::run(cluster::Options { config, listen: arguments.listen, workers: usize::from(arguments.workers), settings }).await
+    });
     runtime.shutdown_background(); // whoever has lost the lease ends at once, whatever still waits for an answer
     result
 }

@@ -2,6 +2,7 @@
 
 use govcloud_core::{
     model::{
+        ending::{Ending, read},
         names::{ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
         observed::NAMESPACE,
         ownership::namespace_entry,
@@ -19,6 +20,9 @@ use crate::error::Error;
 
 /// Definitions without which nothing may be destroyed.
 const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
+
+/// Pods that are listed of a namespace that is to have none; more are not told of.
+const MAX_LEFT: u32 = 500;
 
 impl Context {
     /// Asks, and puts the answers into the snapshot. Whether it holds: where something is there that the cache did not know, the
@@ -48,6 +52,11 @@ impl Context {
                 Question::PodsByTag(namespace) => {
                     let found = self.pods_by_tag(snapshot, namespace).await;
                     snapshot.tags.insert(namespace.clone(), found);
+                    true
+                }
+                Question::PodsLeft(namespace) => {
+                    let found = self.pods_left(namespace, snapshot.now.as_second()).await;
+                    snapshot.ending.insert(namespace.clone(), found);
                     true
                 }
             };
@@ -125,17 +134,24 @@ impl Context {
         Ok(found.is_some())
     }
 
-    /// Nothing depends on it: where pods may not be listed, nothing is told of them.
+    /// Where pods may not be listed, nothing is told of them.
     async fn pods_by_tag(&self, snapshot: &Snapshot, namespace: &NamespaceName) -> Tags {
         let enforced = namespace_entry(&snapshot.observed, namespace).is_some_and(|entry| entry.requires_digests);
-        let pods = self.connection.api(&ApiResource::erase::<Pod>(&()), namespace.as_str());
-        let workloads = match self.connection.request("list", "pods", pods.list(&ListParams::default())).await {
-            Ok(pods) => Some(by_tag(namespace, pods.items.iter().map(Object::json))),
-            Err(error) => {
-                debug!(%namespace, %error, "pods cannot be listed");
-                None
-            }
-        };
+        let pods = self.pods(namespace, &ListParams::default()).await;
+        let is_of_the_platform = |image: &str| self.settings.is_of_the_platform(image);
+        let workloads = pods.map(|pods| by_tag(namespace, pods.iter().map(Object::json), is_of_the_platform));
         Tags { looked: snapshot.now.as_second(), enforced, workloads }
+    }
+
+    async fn pods_left(&self, namespace: &NamespaceName, now: i64) -> Ending {
+        let pods = self.pods(namespace, &ListParams::default().limit(MAX_LEFT)).await;
+        pods.map_or_else(|| Ending { looked: now, ..Ending::default() }, |pods| read(pods.iter().map(Object::json), now))
+    }
+
+    /// The pods of a namespace, where they can be listed.
+    async fn pods(&self, namespace: &NamespaceName, parameters: &ListParams) -> Option<Vec<Object>> {
+        let pods = self.connection.api(&ApiResource::erase::<Pod>(&()), namespace.as_str());
+        let listed = self.connection.request("list", "pods", pods.list(parameters)).await;
+        listed.inspect_err(|error| debug!(%namespace, %error, "pods cannot be listed")).ok().map(|pods| pods.items)
     }
 }

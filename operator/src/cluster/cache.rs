@@ -10,7 +10,7 @@ use std::{
 };
 
 use govcloud_core::{
-    api::{agency_tenant::KubernetesApi, approval::Contract},
+    api::approval::Contract,
     children::TABLE,
     model::{
         api_server::{ApiServer, Part},
@@ -28,6 +28,7 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
     object::Object,
+    pace::Pace,
     pod_classes::Classes,
     shared_names::Names,
     streams::{Source, Streams},
@@ -46,7 +47,8 @@ struct Contents {
     refusals: BTreeMap<(NamespaceName, String), Refusal>,
     api_server: ApiServer,
     /// Refused workloads that were looked at, and how each was found.
-    looks: BTreeMap<Workload, Look>,
+    looks: BTreeMap<Workload, Seen>,
+    pace: Pace,
     streams: Streams,
     names: Names,
     unreachable: Option<String>,
@@ -56,17 +58,12 @@ struct Contents {
     gone: BTreeMap<String, (String, Instant)>,
 }
 
-/// How a workload whose pods were refused was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// It has fewer pods than it asks for.
-    Lacking,
-    /// It cannot be looked at.
-    Never,
-    /// It is gone, or has what it asks for.
-    Cured,
-    /// What was refused until then, in seconds since 1970, is cured.
-    CuredUntil(i64),
+impl Contents {
+    /// Whether a refusal that has just come is to be told now. Before its workload was looked at, there is nothing to tell.
+    fn is_paced_news(&mut self, key: &(NamespaceName, String)) -> bool {
+        let seen = self.refusals.get(key).and_then(|refusal| self.looks.get(&refusal.workload));
+        matches!(seen, Some(Seen::Lacking | Seen::Never)) && self.pace.admits(&key.0.tenant(), Instant::now())
+    }
 }
 
 /// The caches.
@@ -105,7 +102,7 @@ impl Cache {
                 if news {
                     self.refused.notify_one();
                 }
-                news
+                news && contents.is_paced_news(&system_key(object))
             }
             Source::ApiServer(part) => {
                 self.take_api_server(&mut contents, part, object);
@@ -139,7 +136,8 @@ impl Cache {
     /// Takes in where the API server is, and tells those whose pods reach it.
     fn take_api_server(&self, contents: &mut Contents, part: Part, object: &Object) {
         if contents.api_server.take(part, object.json()) {
-            for tenant in contents.tenants.values().filter(|root| reaches_api_server(root)) {
+            let is_open = |contract: &Contract| contract.spec().is_some_and(|spec| spec.network.kubernetes_api.is_open());
+            for tenant in contents.tenants.values().filter(|root| root.status.contract.as_ref().is_some_and(is_open)) {
                 let _ = self.news.send(TenantName::new(tenant.name.as_str()));
             }
         }
@@ -302,6 +300,16 @@ impl Cache {
         recent.into_iter().filter(|refusal| seen(looks, refusal).is_some()).map(|refusal| refusal.workload.clone()).collect()
     }
 
+    /// Tells of the tenants whose refused pods could not be news when they came.
+    /// Whether there are more.
+    pub fn tell_late(&self) -> bool {
+        let mut contents = self.contents();
+        for tenant in contents.pace.due(Instant::now()) {
+            let _ = self.news.send(tenant); // nobody listens when the operator is stopping
+        }
+        contents.pace.is_late()
+    }
+
     /// Resolves when a workload's pods were refused.
     pub async fn refused(&self) {
         self.refused.notified().await;
@@ -314,11 +322,16 @@ impl Cache {
     }
 
     /// Notes how a workload was found, and tells its tenant if that is news.
-    pub fn looked(&self, workload: &Workload, look: Look) {
-        let look = if look == Look::Cured { Look::CuredUntil(self.last_refusal(workload)) } else { look };
-        let known = self.contents().looks.insert(workload.clone(), look);
-        if known != Some(look) {
-            let _ = self.news.send(workload.namespace.tenant()); // nobody listens when the operator is stopping
+    pub fn looked(&self, workload: &Workload, seen: Seen) {
+        let mut contents = self.contents();
+        let (known, tenant) = (contents.looks.insert(workload.clone(), seen), workload.namespace.tenant());
+        if known == Some(seen) {
+            return;
+        }
+        if matches!(seen, Seen::Cured(_)) || contents.pace.admits(&tenant, Instant::now()) {
+            let _ = self.news.send(tenant); // nobody listens when the operator is stopping
+        } else {
+            self.refused.notify_one();
         }
     }
 
@@ -354,12 +367,11 @@ impl Cache {
 }
 
 /// What is known of a refused workload by now; none when the refusal is cured.
-fn seen(looks: &BTreeMap<Workload, Look>, refusal: &Refusal) -> Option<Seen> {
+fn seen(looks: &BTreeMap<Workload, Seen>, refusal: &Refusal) -> Option<Seen> {
     match looks.get(&refusal.workload) {
-        Some(Look::CuredUntil(last)) if refusal.last <= *last => None,
-        Some(Look::Lacking) => Some(Seen::Lacking),
-        Some(Look::Never) => Some(Seen::Never),
-        _ => Some(Seen::NotYet),
+        Some(Seen::Cured(until)) if refusal.last <= *until => None,
+        None | Some(Seen::Cured(_)) => Some(Seen::NotYet),
+        Some(seen) => Some(*seen),
     }
 }
 
@@ -377,12 +389,6 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
     }
     let known = contents.refusals.insert(key, refusal.clone());
     known != Some(refusal)
-}
-
-/// Whether pods of a tenant reach the API server, by its contract.
-fn reaches_api_server(root: &TenantRoot) -> bool {
-    let contract = root.status.contract.as_ref().and_then(Contract::spec);
-    contract.is_some_and(|spec| spec.network.kubernetes_api == KubernetesApi::Allow)
 }
 
 /// Every tenant that anything points to.

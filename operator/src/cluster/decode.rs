@@ -7,6 +7,7 @@ use govcloud_core::{
         observed::ChildKey,
         snapshot::{Root, Unreadable},
     },
+    plan::last_applied,
 };
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -56,6 +57,8 @@ pub(super) fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(o
         created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         finalizers: metadata.finalizers.clone().unwrap_or_default(),
+        holds: object.holds(),
+        last_applied: object.annotations().get(last_applied::ANNOTATION).and_then(|note| last_applied::without_ours(note)),
         spec: serde_path_to_error::deserialize(&object.json()["spec"]).map_err(|error| unreadable(&error)),
         status: Status::deserialize(&object.json()["status"]).unwrap_or_default(),
     }

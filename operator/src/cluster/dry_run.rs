@@ -52,14 +52,18 @@ pub async fn apply(client: &Client, kind: &str, object: &Value, manner: &Manner)
         Err(Error::Refused { code: 403, .. }) => (None, true),
         Err(error) => return Err(error),
     };
-    match sent(&api, name, object, before.as_ref(), manner).await {
-        Ok(after) => Ok(Applied { before, hidden, after: after.json().clone(), unjudged: None }),
-        Err(error) if is_no_verdict(&error) => {
-            let after = by_itself(object, before.as_ref());
-            Ok(Applied { before, hidden, after, unjudged: Some(error.to_string()) })
+    let (after, unjudged) = match sent(&api, name, object, before.as_ref(), manner).await {
+        Ok(after) => (after.json().clone(), None),
+        Err(error) if lacks_namespace(&error) => {
+            let words = format!("{error}, so the API server checked the schema, but not the policies");
+            (in_new_namespace(client, source, object, manner).await?, Some(words))
         }
-        Err(error) => Err(error),
-    }
+        Err(error) if may_not(&error) => {
+            (by_itself(object, before.as_ref()), Some(format!("the result is computed from the file alone: {error}")))
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Applied { before, hidden, after, unjudged })
 }
 
 async fn sent(api: &Api<Object>, name: &str, object: &Value, before: Option<&Value>, manner: &Manner) -> Result<Object, Error> {
@@ -73,12 +77,31 @@ async fn sent(api: &Api<Object>, name: &str, object: &Value, before: Option<&Val
     Ok(answer?)
 }
 
-/// Whether it is not the object that is refused, but who asks, or that its namespace is not there yet.
-fn is_no_verdict(error: &Error) -> bool {
-    match error {
-        Error::Refused { code: 403, message, .. } => message.contains(" cannot "),
-        Error::Refused { code: 404, .. } => true,
-        _ => false,
+/// Whether it is not the object that is refused, but who asks. A policy answers 403 or 422 too, in its own words.
+fn may_not(error: &Error) -> bool {
+    matches!(error, Error::Refused { code: 403, message, .. } if message.contains("is forbidden: User "))
+}
+
+/// Whether the namespace is not there yet.
+fn lacks_namespace(error: &Error) -> bool {
+    matches!(error, Error::Refused { code: 404, message, .. } if message.starts_with("namespaces "))
+}
+
+/// What the API server makes of an object whose namespace is not there yet. Schema and defaults are the same in all namespaces, so it
+/// is asked about one that every cluster has; what else it says there says nothing.
+async fn in_new_namespace(client: &Client, source: Source, object: &Value, manner: &Manner) -> Result<Value, Error> {
+    let mut elsewhere = object.clone();
+    elsewhere["metadata"]["namespace"] = json!("default");
+    let api = Api::<Object>::namespaced_with(client.clone(), "default", &resource(source));
+    let parameters = PostParams { dry_run: true, field_manager: Some(manner.field_manager.clone()) };
+    match api.create(&parameters, &Object::new(elsewhere)?).await.map_err(Error::from) {
+        Ok(found) => {
+            let there = json!({ "metadata": { "namespace": object["metadata"]["namespace"], "creationTimestamp": LATEST } });
+            Ok(merged(found.json(), &there))
+        }
+        Err(error @ Error::Refused { code: 400 | 422, .. }) => Err(error),
+        Err(Error::Refused { .. }) => Ok(by_itself(object, None)),
+        Err(error) => Err(error),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use govcloud_core::model::names::LEASE;
+use govcloud_core::model::names::{ANNOTATION_SETTINGS, LEASE};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -82,20 +82,23 @@ pub struct Election {
     began: Instant,
     /// Metadata of the record, with the version that the next write is conditional on.
     metadata: ObjectMeta,
+    /// The operator's settings, for commands to read.
+    settings: String,
     /// Whether the record is known as it is, but for what others may write. Not after a write whose answer is missing.
     known: bool,
     standing: watch::Sender<Standing>,
 }
 
 impl Election {
-    /// A new candidate for the lease in the operator's own namespace.
-    pub fn new(connection: Connection, standing: watch::Sender<Standing>) -> Self {
+    /// A new candidate for the lease in the operator's own namespace; whoever holds it writes its settings into it.
+    pub fn new(connection: Connection, standing: watch::Sender<Standing>, settings: String) -> Self {
         let leases = Api::default_namespaced(connection.client.clone());
         let me = identity();
         info!(lease = LEASE, namespace = connection.client.default_namespace(), identity = me, "waiting for the lease");
         connection.metrics.leads(LEASE, false);
         let candidate = Candidate::new(me);
-        Self { connection, leases, candidate, began: Instant::now(), metadata: ObjectMeta::default(), known: false, standing }
+        let metadata = ObjectMeta::default();
+        Self { connection, leases, candidate, began: Instant::now(), metadata, settings, known: false, standing }
     }
 
     /// Stands by, then leads, and returns only when the lease is lost: then the process has to end. May be dropped at any time
@@ -170,6 +173,7 @@ impl Election {
     async fn write(&mut self, spec: LeaseSpec) -> Result<LeaseSpec, Error> {
         self.known = false; // whatever becomes of this, until its answer is here
         let mut lease = Lease { metadata: self.metadata.clone(), spec: Some(spec) };
+        lease.metadata.annotations.get_or_insert_default().insert(ANNOTATION_SETTINGS.into(), self.settings.clone());
         let written = if lease.metadata.resource_version.is_some() {
             self.connection.unfenced("update", "leases", ANSWERS_WITHIN, self.leases.replace(LEASE, &post(), &lease)).await?
         } else {
@@ -215,11 +219,13 @@ impl Election {
         self.shut();
         let place = format!("lease {}/{LEASE}", self.connection.client.default_namespace());
         match why {
-            Lost::Taken(holder) if holder.is_empty() => anyhow!("{place} was taken from this replica and nobody holds it; it ends"),
-            Lost::Taken(holder) => anyhow!("{place} is held by {holder} now; this replica leads no longer and ends"),
+            Lost::Taken(holder) if holder.is_empty() => {
+                anyhow!("{place} was taken from this replica and nobody holds it; this replica stops")
+            }
+            Lost::Taken(holder) => anyhow!("{place} is held by {holder} now; this replica no longer leads and stops"),
             Lost::NotRenewed => {
                 let last = self.standing.borrow().failure.clone().unwrap_or_else(|| "the process stood still".to_owned());
-                anyhow!("{place} was not renewed within {} s: {last}; this replica leads no longer and ends", RENEW_WITHIN.as_secs())
+                anyhow!("{place} was not renewed within {} s: {last}; this replica no longer leads and stops", RENEW_WITHIN.as_secs())
             }
         }
     }

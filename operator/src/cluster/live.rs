@@ -1,6 +1,8 @@
 //! What one person may see of tenants, read once and with their own rights: for commands that show what would be. Nothing here writes;
 //! what may not be read is noted, and told.
 
+mod of_the_cluster;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use govcloud_core::{
@@ -13,7 +15,10 @@ use govcloud_core::{
         observed::NAMESPACE,
         snapshot::Snapshot,
     },
-    views::guard_rails::{GuardRails, Subject},
+    views::{
+        defaults::DefaultClasses,
+        guard_rails::{GuardRails, Subject},
+    },
 };
 use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 use kube::{
@@ -54,6 +59,10 @@ pub struct Live {
     strangers: BTreeMap<NamespaceName, String>,
     /// Copies of contracts on home namespaces, for a tenant whose status has none.
     kept: BTreeMap<TenantName, (String, String)>,
+    /// Tenants that may not be read, so that nobody knows whether they exist.
+    hidden: BTreeSet<TenantName>,
+    /// What the API server puts into objects that name no class.
+    defaults: DefaultClasses,
     /// What could not be read, and why.
     unread: BTreeSet<String>,
 }
@@ -64,8 +73,8 @@ impl Live {
     pub fn new(client: Client) -> Self {
         let cache = || Cache::new(unbounded_channel().0);
         let (now, then) = (cache(), cache());
-        let (replaced, strangers, kept, unread) = Default::default();
-        Self { client, now, then, replaced, strangers, kept, unread }
+        let (replaced, strangers, kept, hidden, defaults, unread) = Default::default();
+        Self { client, now, then, replaced, strangers, kept, hidden, defaults, unread }
     }
 
     /// Puts an object of the two kinds in the place of its namesake.
@@ -95,8 +104,10 @@ impl Live {
         }
         for name in names {
             let found = api.get_opt(name.as_str()).await;
-            if let Some(tenant) = self.readable(&format!("agencytenant/{name}"), found)?.flatten() {
-                self.take(Source::Tenants, &tenant);
+            match self.readable(&format!("agencytenant/{name}"), found)? {
+                Some(Some(tenant)) => self.take(Source::Tenants, &tenant),
+                Some(None) => {}
+                None => drop(self.hidden.insert(name.clone())),
             }
         }
         Ok(())
@@ -174,6 +185,12 @@ impl Live {
         })
     }
 
+    /// Whether a tenant may not be read, so that nobody knows whether it exists.
+    #[must_use]
+    pub fn hides(&self, tenant: &TenantName) -> bool {
+        self.hidden.contains(tenant)
+    }
+
     /// Namespaces that are there and carry no tenant's mark.
     #[must_use]
     pub fn strangers(&self) -> &BTreeMap<NamespaceName, String> {
@@ -228,7 +245,9 @@ impl Live {
                 let mut json = object.json().clone();
                 // The items of a list do not say what they are.
                 (json["apiVersion"], json["kind"]) = (json!(kind.api_version), json!(kind.kind));
-                Subject { plural: kind.plural.clone(), object: json }
+                let mut subject = Subject { plural: kind.plural.clone(), object: json };
+                self.defaults.complete(&mut subject);
+                subject
             }));
         }
         Ok(subjects)

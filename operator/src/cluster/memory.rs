@@ -1,12 +1,13 @@
-//! What the operator has done and found lately and no watch tells: when a tenant was last written, and its pods by tag.
+//! What the operator has done and found lately and no watch tells: when a tenant was last written, and the pods that were looked for.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use govcloud_core::model::{
+    ending::Ending,
     names::{NamespaceName, TenantName},
     outcome::Outcome,
     snapshot::Snapshot,
@@ -25,6 +26,8 @@ struct Remembered {
     told: Option<Instant>,
     /// Pods by tag. Forgotten where no digests are required any more, so that they are looked for when they are again.
     tags: BTreeMap<NamespaceName, Tags>,
+    /// Pods in namespaces that are to have none.
+    ending: BTreeMap<NamespaceName, Ending>,
 }
 
 impl Memory {
@@ -36,7 +39,8 @@ impl Memory {
         } else if let Some(remembered) = memory.get(&snapshot.name) {
             snapshot.since_write = remembered.written.map(|time| time.elapsed());
             snapshot.since_status = remembered.told.map(|time| time.elapsed());
-            snapshot.tags = remembered.tags.clone();
+            snapshot.tags.clone_from(&remembered.tags);
+            snapshot.ending.clone_from(&remembered.ending);
         }
     }
 
@@ -52,12 +56,15 @@ impl Memory {
         self.all().entry(tenant.clone()).or_default().told = Some(Instant::now());
     }
 
-    /// Keeps what was found in these namespaces, and forgets the rest.
-    pub fn keep_tags(&self, tenant: &TenantName, mut tags: BTreeMap<NamespaceName, Tags>, namespaces: &[NamespaceName]) {
+    /// Keeps which pods were found in these namespaces, and forgets the rest.
+    pub fn keep_pods(&self, snapshot: Snapshot, namespaces: &BTreeSet<NamespaceName>) {
+        let Snapshot { name, mut tags, mut ending, .. } = snapshot;
         tags.retain(|namespace, _| namespaces.contains(namespace));
+        ending.retain(|namespace, _| namespaces.contains(namespace));
         let mut memory = self.all();
-        if !tags.is_empty() || memory.contains_key(tenant) {
-            memory.entry(tenant.clone()).or_default().tags = tags;
+        if !tags.is_empty() || !ending.is_empty() || memory.contains_key(&name) {
+            let remembered = memory.entry(name).or_default();
+            (remembered.tags, remembered.ending) = (tags, ending);
         }
     }
 

@@ -15,6 +15,7 @@ pub mod live;
 mod memory;
 mod metrics;
 mod object;
+mod pace;
 mod pod_classes;
 mod queue;
 mod reconcile;

@@ -64,8 +64,9 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
             }
             Step::Wait(time) => return Ok(Next::After(time)),
             Step::Settled(settled) => {
-                context.memory.keep_tags(name, snapshot.tags.clone(), &settled.tags);
-                return context.report.settle(&snapshot, *settled).await;
+                let next = context.report.settle(&snapshot, &settled).await;
+                context.memory.keep_pods(snapshot, &settled.looked_at);
+                return next;
             }
         }
         snapshot = Snapshot { progress: snapshot.progress, refused: snapshot.refused, ..context.snapshot(name) };

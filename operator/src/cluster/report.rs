@@ -13,7 +13,10 @@ use govcloud_core::{
         outcome::Outcome,
         snapshot::{Root, Snapshot},
     },
-    plan::finalizers::{Finalizers, Release},
+    plan::{
+        finalizers::{Finalizers, Release},
+        last_applied,
+    },
     step::{Next, Settled},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -54,10 +57,10 @@ impl Report {
     pub async fn add_finalizers(&self, snapshot: &Snapshot, missing: &Finalizers) -> Result<BTreeMap<String, String>, Error> {
         let mut results = Vec::new();
         if let Some(tenant) = snapshot.tenant.as_ref().filter(|_| missing.tenant) {
-            results.push((String::new(), self.finalizers(Source::Tenants, tenant, true).await));
+            results.push((String::new(), self.add_finalizer(Source::Tenants, tenant).await));
         }
         let systems = snapshot.systems.iter().filter(|root| missing.systems.contains(&root.name));
-        results.extend(join_all(systems.map(async |root| (root.name.clone(), self.finalizers(Source::Systems, root, true).await))).await);
+        results.extend(join_all(systems.map(async |root| (root.name.clone(), self.add_finalizer(Source::Systems, root).await))).await);
         let mut refused = BTreeMap::new();
         for (name, result) in results {
             match result {
@@ -72,19 +75,19 @@ impl Report {
     /// Takes our finalizer off what may go.
     async fn release(&self, snapshot: &Snapshot, release: &Release) -> Result<(), Error> {
         let systems = snapshot.systems.iter().filter(|root| release.systems.contains(&root.name));
-        for result in join_all(systems.map(|root| self.finalizers(Source::Systems, root, false))).await {
+        for result in join_all(systems.map(|root| self.remove_finalizer(Source::Systems, root))).await {
             result?;
         }
         match &snapshot.tenant {
-            Some(tenant) if release.tenant => self.finalizers(Source::Tenants, tenant, false).await,
+            Some(tenant) if release.tenant => self.remove_finalizer(Source::Tenants, tenant).await,
             _ => Ok(()),
         }
     }
 
     /// Writes what became of a tenant, and lets go what may go.
-    pub async fn settle(&self, snapshot: &Snapshot, settled: Settled) -> Result<Next, Error> {
+    pub async fn settle(&self, snapshot: &Snapshot, settled: &Settled) -> Result<Next, Error> {
         self.note(&snapshot.name, &settled.outcome);
-        let told = self.statuses(snapshot, settled.tenant, &settled.systems).await;
+        let told = self.statuses(snapshot, settled.tenant.as_ref(), &settled.systems).await;
         if settled.release != Release::default() {
             // The status that was just written has raised the version that a finalizer's removal is conditional on.
             self.release(&self.cache.snapshot(&snapshot.name, snapshot.now), &settled.release).await?;
@@ -95,7 +98,7 @@ impl Report {
     async fn statuses(
         &self,
         snapshot: &Snapshot,
-        tenant: Option<AgencyTenantStatus>,
+        tenant: Option<&AgencyTenantStatus>,
         systems: &[(usize, HostedSystemStatus)],
     ) -> Result<(), Error> {
         let writes = systems.iter().map(|(place, status)| (&snapshot.systems[*place], status)).map(async |(root, status)| {
@@ -105,7 +108,7 @@ impl Report {
         });
         let first_error = join_all(writes).await.into_iter().find_map(Result::err);
         if let (Some(root), Some(status)) = (&snapshot.tenant, tenant) {
-            self.status(Source::Tenants, root, &status).await?;
+            self.status(Source::Tenants, root, status).await?;
             self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions);
             self.memory.told(&snapshot.name);
         }
@@ -183,11 +186,28 @@ impl Report {
         Ok(())
     }
 
-    async fn finalizers<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, hold: bool) -> Result<(), Error> {
-        let mut finalizers: Vec<&str> = root.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
-        if hold {
-            finalizers.push(FINALIZER);
+    /// By server-side apply, so that the finalizer is ours also where others wrote it before: then their next apply leaves it.
+    async fn add_finalizer<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>) -> Result<(), Error> {
+        let mut object = reference(source, root, json!({}))?.json().clone();
+        object["metadata"]["finalizers"] = json!([FINALIZER]);
+        if let Some(note) = &root.last_applied {
+            object["metadata"]["annotations"] = json!({ last_applied::ANNOTATION: note });
         }
+        // What is there must be of the schema's types for an apply.
+        let (patch, parameters) = if root.spec.is_ok() {
+            (Patch::Apply(object), patch_by_us().force())
+        } else {
+            object["metadata"]["finalizers"] = json!(root.finalizers.iter().map(String::as_str).chain([FINALIZER]).collect::<Vec<_>>());
+            (Patch::Merge(object), patch_by_us())
+        };
+        let api = self.api(source, &root.namespace);
+        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &parameters, &patch)).await?;
+        self.cache.take(source, &written);
+        Ok(())
+    }
+
+    async fn remove_finalizer<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>) -> Result<(), Error> {
+        let finalizers: Vec<&str> = root.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
         let patch = json!({ "metadata": { "uid": root.uid, "resourceVersion": root.resource_version, "finalizers": finalizers } });
         let api = self.api(source, &root.namespace);
         let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_by_us(), &Patch::Merge(patch))).await;
@@ -198,7 +218,7 @@ impl Report {
                 self.cache.take(source, &written);
                 Ok(())
             }
-            Err(error) if error.is_code(404) && !hold => Ok(()),
+            Err(error) if error.is_code(404) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -40,6 +40,8 @@ const SILENCE: Duration = Duration::from_secs(75);
 /// How the operator runs.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The cluster, and as whom.
+    pub config: Config,
     /// Address of `/livez`, `/readyz` and `/metrics`.
     pub listen: SocketAddr,
     /// Tenants that are reconciled at the same time.
@@ -53,12 +55,12 @@ pub struct Options {
 /// # Errors
 /// What kept it from starting, no cluster configuration or no free port, or from going on: a lost lease.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let client = client().await?;
+    let client = client(options.config)?;
     let (news, heard) = mpsc::unbounded_channel();
     let (cache, metrics) = (Arc::new(Cache::new(news.clone())), Metrics::default());
     let (standing, fence) = Fence::new();
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
-    let mut election = Election::new(connection.clone(), standing);
+    let mut election = Election::new(connection.clone(), standing, serde_json::to_string(&options.settings)?);
     let (events, to_tell) = events();
     let memory: Arc<Memory> = Arc::default();
     let report = Report::new(connection.clone(), cache.clone(), events, memory.clone());
@@ -119,8 +121,7 @@ fn told(lost: anyhow::Error) -> anyhow::Error {
     lost
 }
 
-async fn client() -> anyhow::Result<Client> {
-    let mut config = Config::infer().await.context("no cluster is configured: set KUBECONFIG, or run in a pod")?;
+fn client(mut config: Config) -> anyhow::Result<Client> {
     config.default_retry = false; // the queue backs off by itself, for each tenant
     config.read_timeout = Some(SILENCE); // a watch whose connection died without a word
     let agent = format!("govcloud/{}", env!("CARGO_PKG_VERSION"));

@@ -38,7 +38,7 @@ impl Source {
     }
 
     /// Whether the operator may act without seeing this.
-    fn is_spared(self) -> bool {
+    pub(super) fn is_spared(self) -> bool {
         matches!(self, Self::PriorityClasses | Self::RuntimeClasses | Self::Refusals | Self::ApiServer(_))
     }
 }

@@ -112,8 +112,9 @@ async fn follow_once(
                     told.clone_from(&failure.message);
                 }
                 metrics.watch_failed(plural(source));
-                forbidden = failure.forbidden;
-                cache.failed(source, failure.forbidden, failure.message)
+                // What the cluster does not serve, and the operator can do without, is not waited for.
+                forbidden = failure.forbidden || (failure.missing && source.is_spared());
+                cache.failed(source, forbidden, failure.message)
             }
         };
         for tenant in tenants {
@@ -187,6 +188,8 @@ pub fn resource(source: Source) -> ApiResource {
 
 pub(super) struct Failure {
     pub(super) forbidden: bool,
+    /// Whether the API server does not serve the kind.
+    pub(super) missing: bool,
     pub(super) message: String,
 }
 
@@ -205,6 +208,6 @@ impl From<watcher::Error> for Failure {
             }
             other => with_causes(&other),
         };
-        Self { forbidden: code == 401 || code == 403, message }
+        Self { forbidden: code == 401 || code == 403, missing: code == 404, message }
     }
 }

@@ -1,12 +1,16 @@
 //! API server → caches: workloads whose pods were refused, each watched by itself until it has what it asks for. Nothing depends
 //! on it: what cannot be looked at is told until it is too old.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use govcloud_core::model::{
-    refusals::Workload,
-    workloads::{KINDS, is_cured},
+    refusals::{Seen, Workload},
+    workloads::{KINDS, fairly, is_cured},
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -24,12 +28,12 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    cache::{Cache, Look},
+    cache::Cache,
     object::Object,
     watch::{Failure, Patience},
 };
 
-/// Workloads that are watched at once; of more it is told until it is too old.
+/// Workloads that are watched at once, shared fairly among the tenants; of more it is told until it is too old.
 const MAX_WATCHED: usize = 64;
 /// The event comes a moment before the workload's own status says that pods are missing.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -37,6 +41,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(200);
 /// What became too old is looked for so often, and what may not be watched is tried again.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// What could not be told at once is looked at so often.
+const REST: Duration = Duration::from_secs(1);
 /// Seconds after which the API server ends a watch, and it goes on anew.
 const WATCH_TIMEOUT: u32 = 60;
 
@@ -44,7 +50,10 @@ const WATCH_TIMEOUT: u32 = 60;
 pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
     let (mut tasks, mut watched) = (JoinSet::new(), BTreeMap::<Workload, AbortHandle>::new());
     loop {
+        let wait = if cache.tell_late() { REST } else { INTERVAL };
         let due = cache.refused_workloads(Timestamp::now().as_second());
+        let (known, unknown): (BTreeSet<_>, BTreeSet<_>) = due.into_iter().partition(|workload| resource(&workload.kind).is_some());
+        let (due, beyond) = fairly(known, MAX_WATCHED);
         watched.retain(|workload, task| {
             let stays = due.contains(workload) && !task.is_finished();
             if !stays {
@@ -53,19 +62,18 @@ pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
             stays
         });
         for workload in due {
-            match resource(&workload.kind).filter(|_| watched.len() < MAX_WATCHED) {
-                _ if watched.contains_key(&workload) => {}
-                Some(resource) => {
-                    let task = tasks.spawn(follow(client.clone(), resource, workload.clone(), cache.clone()));
-                    watched.insert(workload, task);
-                }
-                None => cache.looked(&workload, Look::Never),
+            if let (Some(resource), false) = (resource(&workload.kind), watched.contains_key(&workload)) {
+                let task = tasks.spawn(follow(client.clone(), resource, workload.clone(), cache.clone()));
+                watched.insert(workload, task);
             }
+        }
+        for workload in beyond.iter().chain(&unknown) {
+            cache.looked(workload, Seen::Never);
         }
         tokio::select! {
             () = cache.refused() => {}
             Some(_) = tasks.join_next() => {}
-            () = sleep(INTERVAL) => {}
+            () = sleep(wait) => {}
         }
         sleep(GATHER).await;
     }
@@ -80,6 +88,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
     pin_mut!(events);
     let mut exists = false;
     while let Some(event) = events.next().await {
+        let last = cache.last_refusal(&workload);
         let cured = match event {
             Ok(Event::Init) => {
                 exists = false;
@@ -87,13 +96,13 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
             }
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 exists = true;
-                is_cured(&workload.kind, object.json(), cache.last_refusal(&workload))
+                is_cured(&workload.kind, object.json(), last)
             }
             Ok(Event::InitDone) if exists => continue,
             Ok(Event::InitDone | Event::Delete(_)) => true,
-            Err(failure) if failure.forbidden => {
-                debug!(workload = workload.shown(), error = failure.message, "a refused workload may not be watched");
-                cache.looked(&workload, Look::Never);
+            Err(failure) if failure.forbidden || failure.missing => {
+                debug!(workload = workload.shown(), error = failure.message, "a refused workload cannot be watched");
+                cache.looked(&workload, Seen::Never);
                 return sleep(INTERVAL).await;
             }
             Err(failure) => {
@@ -101,7 +110,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
                 continue;
             }
         };
-        cache.looked(&workload, if cured { Look::Cured } else { Look::Lacking });
+        cache.looked(&workload, if cured { Seen::Cured(last) } else { Seen::Lacking });
         if cured {
             return;
         }

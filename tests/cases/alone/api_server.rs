@@ -125,7 +125,7 @@ async fn another_address_reaches_every_agency_that_may_call_it_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_operator_that_may_not_see_the_addresses_keeps_the_way_as_it_is() {
+async fn an_operator_that_may_not_see_the_addresses_keeps_the_way_and_repairs_the_rest() {
     let alone = Alone::turn().await;
     let operator = alone.start().await;
     let admin = alone.admin().await;
@@ -141,15 +141,22 @@ async fn an_operator_that_may_not_see_the_addresses_keeps_the_way_as_it_is() {
     let message = admin.until_condition("HostedSystem", "hidden", "web", "Provisioned", "False", "Forbidden").await;
     assert!(message.contains("Service and EndpointSlice kubernetes"), "{message}");
     assert_eq!(admin.get("NetworkPolicy", "hidden--web", POLICY).await["spec"], before["spec"]);
+    // What a stranger changes is repaired, and what is gone comes back with the way.
+    admin.patch("NetworkPolicy", "hidden--web", POLICY, json!({"spec": {"ingress": [{}]}})).await;
+    let as_before = |policy: Option<&Value>| policy.is_some_and(|policy| policy["spec"] == before["spec"]);
+    admin.until("it is repaired", "NetworkPolicy", "hidden--web", POLICY, as_before).await;
+    admin.delete("NetworkPolicy", "hidden--web", POLICY).await;
+    admin.until("it is back", "NetworkPolicy", "hidden--web", POLICY, as_before).await;
     // Another agency is served as ever, and this one can still be closed.
     admin.apply(&system_yaml("beside-hidden", "second")).await;
     admin.system_ready("beside-hidden", "second").await;
     admin.patch("HostedSystem", "hidden", "web", json!({"spec": {"stage": "Suspended"}})).await;
     until_ways(&admin, "hidden--web", &[]).await;
     admin.patch("HostedSystem", "hidden", "web", json!({"spec": {"stage": "Running"}})).await;
+    until_ways(&admin, "hidden--web", &["10.96.0.1/32:443"]).await;
 
     let_see(&alone, &admin, true).await;
-    until_ways(&admin, "hidden--web", &["10.96.0.1/32:443"]).await;
     admin.system_ready("hidden", "web").await;
+    until_ways(&admin, "hidden--web", &["10.96.0.1/32:443"]).await;
     operator.stop().await.unwrap();
 }

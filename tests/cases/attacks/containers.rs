@@ -18,11 +18,13 @@ const KINDS: [(&str, &str, &str); 8] = [
 ];
 
 /// Images with the rule that refuses them.
-const IMAGES: [(&str, Option<&str>); 4] = [
+const IMAGES: [(&str, Option<&str>); 6] = [
     ("registry.example.gov.cn/clinic/other@DIGEST", None),
     ("registry.example.gov.cn/museum/web@DIGEST", Some("images")),
     ("nginx", Some("images")),
     ("registry.example.gov.cn/clinic/web:1", Some("image-digests")),
+    ("registry.example.gov.cn/platform/mesh/proxy:1", None),
+    ("registry.example.gov.cn/platform/mesh-other/proxy@DIGEST", Some("images")),
 ];
 
 /// Where a pod names images, as a change of its spec.

@@ -160,7 +160,7 @@ fn poor(words: &str) -> Option<&'static str> {
     if parts.len() < 3 || parts.iter().any(|part| part.trim().is_empty()) {
         return Some("the message names no field or no value");
     }
-    if !words.contains("ask ") {
+    if !words.contains("ask ") && !words.contains("an Owner of ") {
         return Some("the message names nobody to ask");
     }
     let technical = words.contains("failed expression") || words.contains("no such key") || words.len() > 3000;

@@ -164,6 +164,7 @@ fn namespace(place: &str) -> String {
         "home" => "clinic",
         "web" => "clinic--web",
         "db" => "clinic--db",
+        "paused" => "clinic--paused",
         "shop" => "museum--shop",
         "odd-home" => "oddity",
         "odd" => "oddity--odd",

@@ -53,10 +53,20 @@ impl World {
     /// The same once the operator is dead: what is approved now is not served.
     pub async fn with_the_operator_dead(self) -> Self {
         let approver = approver(self.plane).await;
+        self.renew("studio").await;
         approve(&approver, "studio").await;
         self.admin.patch("AgencyTenant", "", "salon", json!({"spec": {"preapproved": true}})).await;
         decide(&approver, "salon", "Rejected").await;
         Self { operator_is_dead: true, ..self }
+    }
+
+    /// Makes a tenant anew. On a control plane where another case was before, an operator may have served it since.
+    async fn renew(&self, name: &str) {
+        self.admin.patch("AgencyTenant", "", name, json!({"metadata": {"finalizers": null}})).await;
+        self.admin.delete("AgencyTenant", "", name).await;
+        self.admin.gone("AgencyTenant", "", name).await;
+        let text = TENANTS.split("\n---\n").find(|text| text.contains(&format!("name: {name}"))).unwrap();
+        self.admin.apply(text).await;
     }
 
     /// A text of a table with its placeholders filled in.
@@ -125,6 +135,9 @@ async fn make(admin: &Person, plane: &ControlPlane) {
         let namespace = format!("{tenant}--{system}");
         admin.until("has its account", "ServiceAccount", &namespace, "default", |account| account.is_some()).await;
     }
+    let paused = small("clinic", "paused").replace("32Gi", "1Gi").replace("stage: Running", "stage: Suspended");
+    admin.apply(&paused).await;
+    admin.until_condition("HostedSystem", "clinic", "paused", "Ready", "True", "Suspended").await;
     for namespace in ["clinic", "oddity", "oddity--odd", "plain-ground"] {
         admin.until("has its account", "ServiceAccount", namespace, "default", |account| account.is_some()).await;
     }

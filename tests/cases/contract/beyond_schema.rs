@@ -39,7 +39,7 @@ async fn egress_into_the_cluster_is_named_and_until_corrected_every_child_stays_
     edit["spec"]["members"] = json!([]);
     admin.patch("AgencyTenant", "", "inward", edit).await;
     let message = admin.until_condition("AgencyTenant", "", "inward", "Accepted", "False", "Invalid").await;
-    for word in ["spec.network.egress[10.96.0.0/16].cidr", "10.0.0.0/8", "remove this entry", "the contract is served as it is"] {
+    for word in ["spec.network.egress[10.96.0.0/16].cidr", "10.0.0.0/8", "remove this entry", "the approved contract stays in force"] {
         assert!(message.contains(word), "{word} in {message}");
     }
     admin.until_condition("AgencyTenant", "", "inward", "Stalled", "True", "Invalid").await;

@@ -87,9 +87,12 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     let before = own_versions(&admin, &["edited", "edited--web"]).await;
     wang.patch("AgencyTenant", "", "edited", json!({"spec": {"quota": {"requests.cpu": "60"}, "podSecurity": "baseline"}})).await;
     let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "ChangePending").await;
-    for words in
-        ["generation 2 waits", "generation 1 is served", "quota[requests.cpu]: 40 becomes 60", "podSecurity: restricted becomes baseline"]
-    {
+    for words in [
+        "generation 2 waits",
+        "generation 1 stays in force",
+        "quota[requests.cpu]: 40 becomes 60",
+        "podSecurity: restricted becomes baseline",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     admin.until_condition("AgencyTenant", "", "edited", "Ready", "True", "Ready").await;
@@ -106,6 +109,42 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     admin.until_condition("AgencyTenant", "", "edited", "Approved", "True", "Approved").await;
     assert_eq!(admin.get("AgencyTenant", "", "edited").await["status"]["quota"]["total"]["requests.cpu"], "39");
     drop(li);
+}
+
+#[tokio::test]
+async fn the_plugin_approves_only_what_can_come_into_force() {
+    let (admin, wang) = (admin().await, requester().await);
+    approved(&admin, "sound").await;
+    let allocated =
+        |tenant: Option<&serde_json::Value>| tenant.is_some_and(|tenant| tenant["status"]["quota"]["allocated"]["pods"] == "60");
+    admin.until("the share counts", "AgencyTenant", "", "sound", allocated).await;
+    let edit = async |spec: serde_json::Value| {
+        let generation = admin.get("AgencyTenant", "", "sound").await["metadata"]["generation"].clone();
+        wang.patch("AgencyTenant", "", "sound", json!({ "spec": spec })).await;
+        assert_ne!(admin.get("AgencyTenant", "", "sound").await["metadata"]["generation"], generation);
+    };
+    let approve = async |arguments: &[&str]| run_plugin(APPROVER, &[&["approve", "sound", "--yes"], arguments].concat()).await;
+    // The operator's settings say which ranges are the cluster's own.
+    edit(json!({"network": {"egress": [{"cidr": "10.96.0.0/16", "ports": [443], "reason": "省级平台"}]}})).await;
+    let refused = approve(&["--allow-pending-quota"]).await.unwrap_err();
+    assert!(
+        refused.contains("is not valid, so it is not approved: spec.network.egress[10.96.0.0/16].cidr: lies in 10.0.0.0/8"),
+        "{refused}"
+    );
+    edit(json!({"network": {"egress": []}, "quota": {"pods": "59"}})).await;
+    let refused = approve(&[]).await.unwrap_err();
+    for words in ["spec.quota[pods]: 59 is below the 60 that the systems hold", "--allow-pending-quota"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    assert_eq!(admin.get("AgencyTenant", "", "sound").await["status"]["approval"]["generation"], 1);
+    edit(json!({"quota": {"pods": "60"}, "podSecurity": "baseline"})).await;
+    let told = approve(&[]).await.unwrap();
+    assert!(!told.contains("Not checked"), "{told}");
+    admin.until_condition("AgencyTenant", "", "sound", "Approved", "True", "Approved").await;
+    edit(json!({"quota": {"pods": "59"}})).await;
+    approve(&["--allow-pending-quota"]).await.unwrap();
+    let told = admin.until_condition("AgencyTenant", "", "sound", "QuotaWithinBudget", "False", "LoweringPending").await;
+    assert!(told.contains("spec.quota[pods]: 59 is below the 60"), "{told}");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! No two agencies hold the same domain.
 
+use acceptance::request::APPROVER;
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::{approval, approver, decide, request_yaml, requester};
+use super::{approval, approver, decide, request_yaml, requester, run_plugin};
 use crate::cluster::{admin, tenant_yaml};
 
 #[tokio::test]
@@ -38,10 +39,15 @@ async fn of_two_that_ask_for_the_same_domain_the_other_is_told_when_one_is_appro
     admin.tenant_ready("wished-first").await;
     let told = admin.until_condition("AgencyTenant", "", "wished-too", "Accepted", "False", "Invalid").await;
     assert!(told.contains("agencytenant/wished-first holds"), "{told}");
-    // Who approves it all the same is told what keeps it from being served, and its Owner may correct it.
+    // The plugin approves no such request. Who approves it all the same is told what is wrong, and its Owner may correct it.
+    let refused = run_plugin(APPROVER, &["approve", "wished-too", "--yes"]).await.unwrap_err();
+    for words in ["generation 1 of agencytenant/wished-too is not valid, so it is not approved", "agencytenant/wished-first holds"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    assert!(admin.get("AgencyTenant", "", "wished-too").await["status"]["approval"].is_null());
     decide(&li, "wished-too", approval("Approved", 1)).await.unwrap();
     let told = admin.until_condition("AgencyTenant", "", "wished-too", "Approved", "False", "Invalid").await;
-    assert!(told.contains("cannot be served: see condition Accepted"), "{told}");
+    assert!(told.contains("but is not valid: see condition Accepted"), "{told}");
     wang.patch("AgencyTenant", "", "wished-too", json!({"spec": {"domains": ["another.example.gov.cn"]}})).await;
     admin.until_condition("AgencyTenant", "", "wished-too", "Accepted", "True", "Accepted").await;
 }

@@ -20,11 +20,15 @@ async fn it_is_put_right_whatever_others_make_of_it() {
     admin.tenant_ready("threshold").await;
     let everything = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]});
     let everybody = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"});
+    let aggregated = |label: &str| json!({"metadata": {"labels": {label: "true"}}});
     let unmarked = json!({"metadata": {"labels": {"govcloud.io/tenant": null, "govcloud.io/tenant-uid": null}}});
     let harms = [
         ("ClusterRole", NAME, json!({"rules": [everything]})),
         ("ClusterRole", NAME, unmarked.clone()),
         ("ClusterRole", VIEW, json!({"rules": [everything]})),
+        ("ClusterRole", NAME, aggregated("rbac.authorization.k8s.io/aggregate-to-view")),
+        ("ClusterRole", NAME, aggregated("rbac.govcloud.io/aggregate-to-auditor")),
+        ("ClusterRole", VIEW, aggregated("rbac.authorization.k8s.io/aggregate-to-admin")),
         ("ClusterRoleBinding", NAME, json!({"subjects": [everybody]})),
         ("ClusterRoleBinding", VIEW, json!({"subjects": [everybody]})),
         ("ClusterRoleBinding", VIEW, unmarked),

@@ -66,15 +66,35 @@ async fn a_suspended_system_is_closed_whatever_its_owners_opened() {
     let policy = |name: &str, rules: &str| {
         format!(
             "{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: {name}, namespace: opening--web}}, \
-             spec: {{podSelector: {{}}, policyTypes: [Ingress], {rules}}}}}"
+             spec: {{podSelector: {{}}, {rules}}}}}"
         )
     };
-    owner.apply(&policy("opens", "ingress: [{from: [{podSelector: {}}]}]")).await;
+    let dns =
+        "egress: [{to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{port: 53, protocol: UDP}]}]";
+    let own_pods = "ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]";
+    owner.apply(&policy("opens", dns)).await;
+    owner.apply(&policy("within", own_pods)).await;
     owner.apply(&policy("closes", "ingress: []")).await;
     admin.patch("HostedSystem", "opening", "web", json!({"spec": {"stage": "Suspended"}})).await;
     admin.gone("NetworkPolicy", "opening--web", "opens").await;
     admin.until_condition("HostedSystem", "opening", "web", "Ready", "True", "Suspended").await;
-    assert!(admin.look("NetworkPolicy", "opening--web", "closes").await.is_some(), "what opens nothing stays");
-    owner.apply(&policy("opens-again", "ingress: [{from: [{podSelector: {}}]}]")).await;
-    admin.gone("NetworkPolicy", "opening--web", "opens-again").await;
+    for stays in ["closes", "within"] {
+        assert!(admin.look("NetworkPolicy", "opening--web", stays).await.is_some(), "what opens nothing to others stays: {stays}");
+    }
+    // What would be deleted is refused, whoever of the agency's people and pipelines writes it, until the system runs again.
+    let refused = owner.try_apply(&policy("opens", dns)).await.unwrap_err();
+    let cure = "hostedsystem/web or its agency is suspended, so the network is closed; apply the policy again when the system is no longer";
+    assert!(refused.contains("rule network-peers") && refused.contains(cure), "{refused}");
+    owner.apply(&policy("within-again", own_pods)).await;
+    admin.patch("HostedSystem", "opening", "web", json!({"spec": {"stage": "Running"}})).await;
+    admin.system_ready("opening", "web").await;
+    owner.apply(&policy("opens", dns)).await;
+
+    // The stop of the whole agency says the same.
+    admin.patch("AgencyTenant", "", "opening", json!({"spec": {"suspended": true}})).await;
+    admin.gone("NetworkPolicy", "opening--web", "opens").await;
+    admin.until_condition("HostedSystem", "opening", "web", "Ready", "True", "Suspended").await;
+    let refused = owner.try_apply(&policy("opens", dns)).await.unwrap_err();
+    assert!(refused.contains(cure), "{refused}");
+    assert!(admin.look("NetworkPolicy", "opening--web", "within-again").await.is_some());
 }

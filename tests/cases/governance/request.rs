@@ -35,7 +35,27 @@ async fn an_agency_asks_an_approver_approves_and_its_owners_run_their_systems() 
     assert!(admin.look("Namespace", "", "asking").await.is_none(), "nothing changes in the cloud before an approval");
     assert!(admin.names("RoleBinding", "default").await.iter().all(|name| !name.starts_with("govcloud")));
 
-    wang.patch("AgencyTenant", "", "asking", json!({"spec": {"quota": {"pods": "200"}}})).await;
+    // The first request is a create; from then on its Owners use `kubectl apply`.
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let apply = |name: &str, pods: &str| {
+        std::fs::write(file.path(), request_yaml(name).replace("pods: 400", &format!("pods: {pods}"))).unwrap();
+        let path = file.path().to_str().unwrap();
+        shared().kubectl(&[
+            "apply",
+            "-f",
+            path,
+            "--as",
+            REQUESTER.user,
+            "--as-group",
+            REQUESTER.group,
+            "--as-group",
+            "system:authenticated",
+        ])
+    };
+    let refused = apply("asking-more", "200");
+    assert!(refused.contains("cannot get resource \"agencytenants\""), "{refused}");
+    let applied = apply("asking", "200");
+    assert!(applied.contains("agencytenant.govcloud.io/asking configured"), "{applied}");
     let told = run_plugin(APPROVER, &["approve", "asking", "--yes", "--reason", "planned"]).await.unwrap();
     for words in ["generation 2; nothing is approved yet", "quota[pods]: 200", "generation 2 is approved by approver-li"] {
         assert!(told.contains(words), "{words}: {told}");

@@ -48,8 +48,19 @@ async fn a_system_that_goes_into_service_with_pods_by_tag_says_which_until_they_
     admin.patch("HostedSystem", "tagged", "web", stage("Testing")).await;
     admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
 
+    // A suspended system is not in service: what is admitted in test may be deployed.
+    let later = |tag: u8| {
+        let text = deployment(&format!("registry.example.gov.cn/base/web:{tag}"));
+        text.replace("name: web, namespace", "name: later, namespace").replace("replicas: 1", "replicas: 0")
+    };
+    admin.patch("HostedSystem", "tagged", "web", stage("Suspended")).await;
+    admin.until_condition("HostedSystem", "tagged", "web", "Ready", "True", "Suspended").await;
+    admin.apply(&later(1)).await;
+
     admin.patch("HostedSystem", "tagged", "web", stage("Running")).await;
     admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "TagsInUse").await;
+    let refused = admin.try_apply(&later(2)).await.unwrap_err();
+    assert!(refused.contains("rule image-digests: spec.template.spec.containers[main].image"), "{refused}");
     admin.apply(&deployment(&format!("registry.example.gov.cn/base/web@sha256:{}", "0".repeat(64)))).await;
     admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
 }

@@ -160,20 +160,33 @@ const LAWS: &[Law] = &[
         ["owner", "home", "hostedsystems.govcloud.io", "assess"],
         |c| ["approve", "assess"].contains(&c.word.as_str()) && !c.is_of(&["security-admin", "platform"]),
     ),
-    law("Owners alone govern, and at home and in their systems", ["platform", "cluster", "hostedsystems.govcloud.io", "govern"], |c| {
-        c.word == "govern" && !(c.is_of(&["owner"]) && c.is_in(&OURS))
-    }),
+    law(
+        "Owners, at home and in their systems, and the platform's own account alone govern",
+        ["system-admin", "cluster", "hostedsystems.govcloud.io", "govern"],
+        |c| c.word == "govern" && !(c.is_of(&["owner"]) && c.is_in(&OURS)) && !c.is_of(&["platform"]),
+    ),
     law("nobody but the operator writes the status of a system", ["pipeline", "home", "hostedsystems.govcloud.io/status", "patch"], |c| {
         c.is_right() && c.what == "hostedsystems.govcloud.io/status" && c.writes() && c.who != "operator"
     }),
-    law("the platform's people write tenants and nothing else of the cluster", ["system-admin", "cluster", "namespaces", "create"], |c| {
-        let people = c.is_of(&["system-admin", "security-admin", "platform"]);
-        people && c.writes() && !(c.resource() == "agencytenants" || c.resource() == "hostedsystems" && c.word == "assess")
-    }),
-    law("the platform's people see no workloads", ["audit-admin", "cluster", "pods", "list"], |c| {
-        let workloads = ["pods", "configmaps", "deployments", "statefulsets", "daemonsets", "jobs", "services", "persistentvolumeclaims"];
-        c.is_of(&["system-admin", "security-admin", "audit-admin", "platform"]) && workloads.contains(&c.resource())
-    }),
+    law(
+        "the platform's people write tenants, its own account systems too, and nothing else of the cluster",
+        ["system-admin", "cluster", "hostedsystems.govcloud.io", "create"],
+        |c| {
+            let people = c.is_of(&["system-admin", "security-admin", "platform"]);
+            let systems = c.what == "hostedsystems.govcloud.io" && (c.word == "assess" || c.is_of(&["platform"]));
+            people && c.writes() && !(c.resource() == "agencytenants" || systems)
+        },
+    ),
+    law(
+        "the platform's people see no workloads, and its own account nothing that may hold a password by purpose",
+        ["audit-admin", "cluster", "pods", "list"],
+        |c| {
+            let workloads = ["pods", "deployments", "statefulsets", "daemonsets", "jobs", "services", "persistentvolumeclaims"];
+            let people = c.is_of(&["system-admin", "security-admin", "audit-admin"]);
+            people && workloads.contains(&c.resource())
+                || (people || c.is_of(&["platform"])) && (c.resource() == "configmaps" || c.what == "pods/log")
+        },
+    ),
     law("the operator writes no workload but ends pods, all of a namespace at once", ["operator", "cluster", "pods", "create"], |c| {
         let workloads = ["pods", "deployments", "statefulsets", "daemonsets", "replicasets", "jobs", "cronjobs", "replicationcontrollers"];
         c.is_of(&["operator"]) && workloads.contains(&c.resource()) && c.writes() && !(c.what == "pods" && c.word == "deletecollection")

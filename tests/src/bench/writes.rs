@@ -123,6 +123,7 @@ fn settings() -> Settings {
             .filter_map(|controller| controller.parse().ok())
             .collect(),
         platform_programs: "monitoring".parse().into_iter().collect(),
+        platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
     }
 }
 
@@ -144,6 +145,8 @@ fn root<Spec: DeserializeOwned, Status: Default>(object: &DynamicObject) -> Resu
         created: CREATED.into(),
         deleting: false,
         finalizers: vec![FINALIZER.into()],
+        holds: true,
+        last_applied: None,
         spec: Ok(serde_json::from_value(object.data["spec"].clone()).context("reading a spec of the load")?),
         status: Status::default(),
     })

@@ -32,7 +32,7 @@ use super::{
     validation = rules::name("tenant", 30),
     validation = rules::unreserved_name(),
     validation = rules::own_service_accounts(),
-    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Where the tenant stands: Requested, Active, Suspended, Rejected or Retired"),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Stage of the tenant: Requested, Active, Suspended, Rejected or Retired"),
     printcolumn(name = "Systems", type_ = "string", json_path = ".status.summary.systems", description = "Hosted systems: ready/all"),
     printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used/quota"),
     printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used/quota"),
@@ -277,6 +277,14 @@ pub enum KubernetesApi {
     Deny,
     /// Every pod of a system that is not suspended or retired reaches the API server.
     Allow,
+}
+
+impl KubernetesApi {
+    /// Whether pods reach the API server.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self == Self::Allow
+    }
 }
 
 /// A range of addresses outside the cluster that pods may connect to.

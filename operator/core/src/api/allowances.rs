@@ -27,7 +27,7 @@ pub struct Images {
 pub enum RequireDigest {
     /// No system.
     Never,
-    /// Systems in stage Running; images of a system in stage Testing may name a tag.
+    /// Systems in stage Running; in other stages images may name a tag.
     #[default]
     Running,
     /// Every system.
@@ -37,10 +37,10 @@ pub enum RequireDigest {
 impl RequireDigest {
     /// Whether the images of a system must name a digest.
     #[must_use]
-    pub fn applies(self, testing: bool) -> bool {
+    pub fn applies(self, running: bool) -> bool {
         match self {
             Self::Never => false,
-            Self::Running => !testing,
+            Self::Running => running,
             Self::Always => true,
         }
     }

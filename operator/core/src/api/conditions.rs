@@ -70,6 +70,8 @@ pub mod reason {
     pub const FAILED_CREATE: &str = "FailedCreate";
     /// Isolation holds.
     pub const ISOLATED: &str = "Isolated";
+    /// The system is suspended, and network policies that are not the operator's to delete keep its network open.
+    pub const OPENED_BY_OTHERS: &str = "OpenedByOthers";
     /// The object serves.
     pub const READY: &str = "Ready";
     /// The system is suspended, as wanted.

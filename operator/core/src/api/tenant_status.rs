@@ -25,7 +25,7 @@ pub struct AgencyTenantStatus {
     /// `metadata.generation` of the spec that `contract` is a copy of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract_generation: Option<i64>,
-    /// The approved spec: what is served. A copy of it lies in an annotation of the home namespace.
+    /// The approved spec, which is in force. A copy of it is in an annotation of the home namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contract: Option<Contract>,
     /// Users and groups that were members and are no longer, oldest first, as Kind/name; the newest 256. Bindings that Owners wrote

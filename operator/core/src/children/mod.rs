@@ -33,7 +33,7 @@ use crate::{
 use content::hash;
 pub use kind::{Build, Kind, Rank, Write};
 pub use network_policy::{OPENS_NETWORK, repeatable};
-pub use role_binding::{BOUND_BY_MEMBERS, PIPELINE_ROLE, cluster_role, member_words};
+pub use role_binding::{BOUND_BY_MEMBERS, BOUND_TO_ACCOUNTS, PIPELINE_ROLE, cluster_role, member_words};
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.
 pub static TABLE: [&Kind; 8] = [

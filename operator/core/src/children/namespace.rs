@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     api::{
-        agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity},
+        agency_tenant::{BetweenSystems, PodSecurity},
         allowances::ServiceType,
         hosted_system::WithinSystem,
     },
     model::{
+        ending::is_of_kubernetes,
         names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
         namespace::{Access, Space},
         observed::{Entry, Remaining},
@@ -25,6 +26,8 @@ use crate::{
 
 /// Where images need no digest. Anything else, and nothing at all, requires one.
 const OPTIONAL: &str = "Optional";
+/// Where the network is closed.
+const SUSPENDED: &str = "Suspended";
 
 pub(super) static KIND: Kind = Kind {
     group: "",
@@ -45,6 +48,7 @@ fn observe(object: &Value, entry: &mut Entry) {
     let annotation = |name: &str| object["metadata"]["annotations"][name].as_str();
     entry.within_system = if annotation(rails::WITHIN_SYSTEM) == Some("Deny") { WithinSystem::Deny } else { WithinSystem::Allow };
     entry.requires_digests = annotation(rails::IMAGE_DIGESTS) != Some(OPTIONAL);
+    entry.api_server = annotation(rails::KUBERNETES_API).unwrap_or_default().into();
     entry.remaining = remaining(object);
 }
 
@@ -74,11 +78,6 @@ fn remaining(object: &Value) -> Option<Box<Remaining>> {
 fn finalizers(message: &str) -> impl Iterator<Item = &str> {
     let list = message.split_once("remaining: ").map_or("", |(_, list)| list);
     list.split(", ").filter_map(|entry| entry.split(" in ").next())
-}
-
-fn is_of_kubernetes(finalizer: &str) -> bool {
-    let domain = finalizer.split_once('/').map_or("", |(domain, _)| domain);
-    domain.is_empty() || domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")
 }
 
 fn build(space: &Space) -> Vec<Value> {
@@ -116,7 +115,7 @@ fn annotations(space: &Space) -> Map<String, Value> {
 /// The contract in the form that the guard rails read. What is missing allows nothing.
 fn guard_rails(space: &Space) -> Map<String, Value> {
     let (tenant, allow) = (space.tenant, &space.tenant.allow);
-    let digests = if tenant.images.require_digest.applies(space.testing) { "Required" } else { OPTIONAL };
+    let digests = if tenant.images.require_digest.applies(space.running) { "Required" } else { OPTIONAL };
     let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
     let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
     let mut members: Vec<String> = tenant.members.iter().map(member_words).collect();
@@ -124,6 +123,7 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
     let lines = [
         (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
         (rails::IMAGE_DIGESTS, digests.to_owned()),
+        (rails::PLATFORM_IMAGES, space.settings.platform_images.join(",")),
         (rails::REQUIRE_DIGEST, if space.system.is_none() { tenant.images.require_digest.as_str() } else { "" }.to_owned()),
         (rails::DOMAINS, tenant.domains.join(",")),
         (rails::SERVICE_TYPES, types.join(",")),
@@ -136,15 +136,26 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
         (rails::RUNTIME_CLASS_TOLERATIONS, space.pod_classes.lines(&allow.runtime_classes, |class| &class.tolerations).join(",")),
         (rails::NODE_POOLS, allow.node_pools.join(",")),
         (rails::DEVICES, devices.join(",")),
-        (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
-        (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
-        (rails::KUBERNETES_API, if tenant.kubernetes_api == KubernetesApi::Allow { api_server(space) } else { String::new() }),
         (rails::PLATFORM_PEERS, platform_peers(space).join("\n")),
         (rails::WITHIN_SYSTEM, if space.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
         (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
         (rails::MEMBERS, members.join("\n")),
     ];
-    lines.into_iter().filter(|(_, text)| !text.is_empty()).map(|(key, text)| (key.to_owned(), json!(text))).collect()
+    let lines = lines.into_iter().chain(ways(space)).filter(|(_, text)| !text.is_empty());
+    lines.map(|(key, text)| (key.to_owned(), json!(text))).collect()
+}
+
+/// What Owners may open of the ways that the contract opens: of a suspended system none.
+fn ways(space: &Space) -> Vec<(&'static str, String)> {
+    let tenant = space.tenant;
+    if space.access == Access::Suspended {
+        return vec![(rails::NETWORK, SUSPENDED.to_owned())];
+    }
+    vec![
+        (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
+        (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api.is_open() { api_server(space) } else { String::new() }),
+    ]
 }
 
 fn exit(exit: &Exit) -> String {

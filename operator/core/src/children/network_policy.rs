@@ -9,7 +9,7 @@ use super::kind::{Build, Kind, Rank, Write};
 use crate::{
     api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
     model::{
-        names::{LABEL_NAMESPACE_NAME, LABEL_TENANT_UID, NETWORK_POLICY, NamespaceName, TenantName},
+        names::{LABEL_NAMESPACE_NAME, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NETWORK_POLICY, NamespaceName},
         namespace::{Access, Space},
         settings::{Pods, Settings},
         tenant::Exit,
@@ -122,9 +122,13 @@ fn api_server(space: &Space) -> impl Iterator<Item = Value> {
     by_port.into_iter().map(|(port, peers)| json!({ "to": peers, "ports": [{ "protocol": "TCP", "port": port }] }))
 }
 
-/// What the policy opens to pods of the platform, a line each, in the form that the guard rails read: an Owner may repeat it.
+/// What the policy opens to pods of the platform, a line each, in the form that the guard rails read: an Owner may repeat it. Of a
+/// suspended system, what may go on to be open by others' policies.
 pub(super) fn platform_peers(space: &Space) -> Vec<String> {
     let (dns, port) = (dns_servers(space), space.settings.dns_port);
+    if space.access == Access::Suspended {
+        return space.settings.callers(&[]).into_iter().map(|pods| line("ingress", pods, "*")).collect();
+    }
     let inward = callers(space).into_iter().map(|pods| line("ingress", pods, "*"));
     std::iter::once(line("egress", &dns, &format!("{port}/TCP;{port}/UDP"))).chain(inward).collect()
 }
@@ -144,53 +148,65 @@ pub fn repeatable(settings: &Settings) -> BTreeMap<String, bool> {
     programs.chain(controllers).chain([(word(&settings.dns_namespace), true)]).collect()
 }
 
-/// A policy of others adds to ours whatever it lets through: a word for each of its peers, one with a slash for what members may write
-/// at most where ours has it too.
+/// A policy of others adds to ours whatever it lets through: a word for each of its peers but pods of its own namespace, one with a
+/// slash for what members may write at most where ours has it too.
 fn opens(object: &Value) -> Vec<String> {
-    let tenant = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default()).tenant();
+    let here = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default());
     let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
-    let inbound = rules("ingress").flat_map(|rule| beyond(&tenant, &rule["from"], true));
-    let outbound = rules("egress").flat_map(|rule| beyond(&tenant, &rule["to"], false));
+    let inbound = rules("ingress").flat_map(|rule| beyond(&here, &rule["from"], true));
+    let outbound = rules("egress").flat_map(|rule| beyond(&here, &rule["to"], false));
     let words: BTreeSet<String> = inbound.chain(outbound).collect();
     words.into_iter().collect()
 }
 
-/// A plain word for what members write by themselves: pods of the agency's own namespaces, DNS servers in whichever namespace, and
+/// A plain word for what members write by themselves: pods of the agency's other namespaces, DNS servers in whichever namespace, and
 /// ranges on the way out.
-fn beyond(tenant: &TenantName, peers: &Value, inbound: bool) -> Vec<String> {
+fn beyond(here: &NamespaceName, peers: &Value, inbound: bool) -> Vec<String> {
     let peers = peers.as_array().filter(|peers| !peers.is_empty());
     let Some(peers) = peers else { return vec![format!("{OPENS_NETWORK}/everybody")] };
     let words = |peer: &Value| match (&peer["namespaceSelector"], &peer["ipBlock"]["cidr"]) {
-        (selector @ Value::Object(_), _) => namespaces(tenant, selector, !inbound && peer["podSelector"].is_object()),
+        (selector @ Value::Object(_), _) => namespaces(here, selector, !inbound && peer["podSelector"].is_object()),
         (_, Value::String(range)) if inbound => vec![format!("{OPENS_NETWORK}/from/{range}")],
-        _ => vec![OPENS_NETWORK.to_owned()],
+        (_, Value::String(_)) => vec![OPENS_NETWORK.to_owned()],
+        _ => Vec::new(),
     };
     peers.iter().flat_map(words).collect()
 }
 
 /// Namespaces that are selected, by their names where the selector limits them to some.
-fn namespaces(tenant: &TenantName, selector: &Value, outward_to_some_pods: bool) -> Vec<String> {
-    let labels = &selector["matchLabels"];
-    let expressions = || selector["matchExpressions"].as_array().into_iter().flatten();
+fn namespaces(here: &NamespaceName, selector: &Value, outward_to_some_pods: bool) -> Vec<String> {
+    let tenant = here.tenant();
     let own = || OPENS_NETWORK.to_owned();
-    if labels.get(LABEL_TENANT_UID).is_some() {
-        return vec![own()];
+    let is_of_the_agency =
+        is_limited(selector, LABEL_TENANT, tenant.as_str()) || limit(selector, LABEL_TENANT_UID).is_some_and(|uids| uids.len() <= 1);
+    if is_of_the_agency && here.system().is_some_and(|system| is_limited(selector, LABEL_SYSTEM, system.as_str())) {
+        return Vec::new();
     }
-    // Each list narrows the others, so whatever else one of them names is not selected.
-    let by_expression = expressions().filter(|one| one["key"] == LABEL_NAMESPACE_NAME && one["operator"] == "In");
-    let lists = by_expression.filter_map(|one| one["values"].as_array().map(Vec::as_slice));
-    let lists = lists.chain(labels.get(LABEL_NAMESPACE_NAME).map(std::slice::from_ref));
-    let names = |list: &[Value]| list.iter().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>();
-    let selected = lists.map(names).reduce(|all, list| &all & &list);
-    let is_any = labels.as_object().is_none_or(Map::is_empty) && expressions().next().is_none();
-    match selected {
+    let is_any =
+        selector["matchLabels"].as_object().is_none_or(Map::is_empty) && selector["matchExpressions"].as_array().is_none_or(Vec::is_empty);
+    match limit(selector, LABEL_NAMESPACE_NAME) {
+        Some(_) if is_limited(selector, LABEL_NAMESPACE_NAME, here.as_str()) => Vec::new(),
+        _ if is_of_the_agency => vec![own()],
         None if is_any && outward_to_some_pods => vec![own()],
         None => vec![format!("{OPENS_NETWORK}/namespaces/{selector}")],
-        Some(none) if none.is_empty() => vec![own()],
         Some(names) => {
-            names.iter().map(|name| if NamespaceName::new(name.as_str()).tenant() == *tenant { own() } else { word(name) }).collect()
+            names.iter().map(|name| if NamespaceName::new(name.as_str()).tenant() == tenant { own() } else { word(name) }).collect()
         }
     }
+}
+
+/// The values to which a selector limits a label. Each part of it narrows the others, so whatever else one of them names is not selected.
+fn limit(selector: &Value, label: &str) -> Option<BTreeSet<String>> {
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten();
+    let by_expression = expressions.filter(|one| one["key"] == label && one["operator"] == "In");
+    let lists = by_expression.filter_map(|one| one["values"].as_array().map(Vec::as_slice));
+    let lists = lists.chain(selector["matchLabels"].get(label).map(std::slice::from_ref));
+    lists.map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect()).reduce(|all, list: BTreeSet<String>| &all & &list)
+}
+
+/// Whether a selector selects nothing that has another value of this label.
+fn is_limited(selector: &Value, label: &str, only: &str) -> bool {
+    limit(selector, label).is_some_and(|values| values.iter().all(|value| value == only))
 }
 
 fn word(namespace: &str) -> String {

@@ -34,6 +34,9 @@ pub const PIPELINE_ROLE: &str = "govcloud:pipeline";
 /// The `ClusterRole`s that members may bind, as the policy `govcloud-bindings` says.
 pub const BOUND_BY_MEMBERS: [&str; 2] = ["govcloud:deployer", "govcloud:auditor"];
 
+/// The one besides that members may bind to accounts, and to nobody else.
+pub const BOUND_TO_ACCOUNTS: &str = "view";
+
 /// The `ClusterRole` of a member's role, as the chart ships it.
 #[must_use]
 pub fn cluster_role(role: Role) -> &'static str {
@@ -104,11 +107,24 @@ pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
 
 /// Whom a binding of others lets in. One to a role that members may not bind is the platform's, whoever is in it.
 fn opens(object: &Value) -> Vec<String> {
-    let role = &object["roleRef"];
-    if role["kind"] == "ClusterRole" && !BOUND_BY_MEMBERS.iter().any(|name| role["name"] == *name) {
-        return Vec::new();
-    }
-    object["subjects"].as_array().into_iter().flatten().map(|subject| words(subject, &object["metadata"]["namespace"])).collect()
+    let (role, subjects) = (&object["roleRef"], object["subjects"].as_array().into_iter().flatten());
+    let opened: Vec<String> = subjects.map(|subject| opened(subject, &object["metadata"]["namespace"])).collect();
+    let only_accounts = || opened.iter().all(|subject| subject.starts_with("ServiceAccount/"));
+    let bound_by_members = role["kind"] != "ClusterRole"
+        || BOUND_BY_MEMBERS.iter().any(|name| role["name"] == *name)
+        || role["name"] == BOUND_TO_ACCOUNTS && only_accounts();
+    if bound_by_members { opened } else { Vec::new() }
+}
+
+/// A subject as `words` says it; an account also where it is written as a user, and `*` for all of a namespace, which are a group.
+fn opened(subject: &Value, own: &Value) -> String {
+    let name = subject["name"].as_str().unwrap_or_default();
+    let account = match subject["kind"].as_str() {
+        Some("User") => name.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':')),
+        Some("Group") => name.strip_prefix("system:serviceaccounts:").map(|namespace| (namespace, "*")),
+        _ => None,
+    };
+    account.map_or_else(|| words(subject, own), |(namespace, name)| format!("ServiceAccount/{namespace}/{name}"))
 }
 
 /// A member in the words in which bindings are read.

@@ -15,6 +15,9 @@ pub type Amounts = BTreeMap<String, Amount>;
 /// with an amount of 0, a pod that says what it needs would be refused, and one that says nothing admitted.
 pub const STANDARD_KEYS: [&str; 6] = ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "requests.storage", "pods"];
 
+/// Keys that a share leaves out, each with the key that it names and they follow.
+pub type Follows = BTreeMap<String, String>;
+
 const MILLI: i128 = 1000;
 /// The schema's bound, 1E.
 const LARGEST: i128 = 1_000_000_000_000_000_000 * MILLI;

@@ -67,6 +67,17 @@ impl ApiServer {
     }
 }
 
+/// Reads addresses as the guard rails do. Example: `10.96.0.1/32=443/TCP,192.0.2.7/32=6443/TCP`.
+#[must_use]
+pub fn read(text: &str) -> Vec<SocketAddr> {
+    let entry = |entry: &str| {
+        let (range, port) = entry.split_once('=')?;
+        let address = range.split('/').next()?.parse().ok()?;
+        Some(SocketAddr::new(address, port.split('/').next()?.parse().ok()?))
+    };
+    text.split(',').filter_map(entry).collect()
+}
+
 fn service(object: &Value) -> BTreeSet<SocketAddr> {
     let spec = &object["spec"];
     pairs(spec["clusterIPs"].as_array().into_iter().flatten(), &spec["ports"])
@@ -121,5 +132,12 @@ mod tests {
         }
         server.looked(Part::Service);
         assert_eq!(addresses(&server), ["10.96.0.1:443"]);
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_are_written_for_the_guard_rails() {
+        let read: Vec<String> =
+            read("10.96.0.1/32=443/TCP,fd00::1/128=6443/TCP,,x=1,10.0.0.1/32").iter().map(ToString::to_string).collect();
+        assert_eq!(read, ["10.96.0.1:443", "[fd00::1]:6443"]);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod amounts;
 pub mod api_server;
+pub mod ending;
 pub mod names;
 pub mod namespace;
 pub mod observed;

@@ -20,6 +20,8 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const LABEL_NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 /// Prefix of the Pod Security labels, all of which are the operator's on its namespaces.
 pub const POD_SECURITY_PREFIX: &str = "pod-security.kubernetes.io/";
+/// Prefixes of the labels that carry the rules of a `ClusterRole` into others: those of a tenant's own role must stay in it.
+pub const AGGREGATION_PREFIXES: [&str; 2] = ["rbac.authorization.k8s.io/", "rbac.govcloud.io/"];
 /// Prefix of our own labels and annotations.
 pub const MARK_PREFIX: &str = "govcloud.io/";
 /// On a quota: the ledger's entry that it was last written for. See `plan::ledger`.
@@ -40,6 +42,8 @@ pub mod rails {
     pub const IMAGE_REGISTRIES: &str = "govcloud.io/image-registries";
     /// Whether images must be named by digest: Required or Optional.
     pub const IMAGE_DIGESTS: &str = "govcloud.io/image-digests";
+    /// Images of the platform's own programs, admitted whatever the two above say: registries with the first segments of a path.
+    pub const PLATFORM_IMAGES: &str = "govcloud.io/platform-images";
     /// On the home namespace: which systems must name images by digest, as the contract says it.
     pub const REQUIRE_DIGEST: &str = "govcloud.io/require-digest";
     /// Domains of hostnames.
@@ -64,6 +68,8 @@ pub mod rails {
     pub const NODE_POOLS: &str = "govcloud.io/node-pools";
     /// Devices that the total names.
     pub const DEVICES: &str = "govcloud.io/devices";
+    /// That the network is closed because the system is suspended: Suspended; absent where it is not.
+    pub const NETWORK: &str = "govcloud.io/network";
     /// Whether the agency's systems reach each other: Allow or Deny.
     pub const BETWEEN_SYSTEMS: &str = "govcloud.io/between-systems";
     /// Approved destinations: range, `=`, ports with protocol separated by semicolons. Example: `203.0.113.0/24=443/TCP`.
@@ -123,6 +129,8 @@ pub const OPERATOR: &str = "govcloud-operator";
 
 /// The lease that one replica of the operator holds, in the operator's namespace.
 pub const LEASE: &str = "govcloud-operator";
+/// Annotation of the lease: the settings of the replica that holds it, as JSON. Commands that show what the operator would do read it.
+pub const ANNOTATION_SETTINGS: &str = "govcloud.io/settings";
 /// `ClusterRole` that lets the operator hold it.
 pub const LEASE_ROLE: &str = "govcloud-operator-lease";
 
@@ -258,7 +266,8 @@ impl NamespaceName {
 /// Whether a label or annotation is the operator's alone: kept as planned, removed when not planned.
 #[must_use]
 pub fn is_ours(key: &str) -> bool {
-    key.starts_with(MARK_PREFIX) || key.starts_with(POD_SECURITY_PREFIX) || key == LABEL_MANAGED_BY
+    let prefixes = [MARK_PREFIX, POD_SECURITY_PREFIX].into_iter().chain(AGGREGATION_PREFIXES);
+    prefixes.into_iter().any(|prefix| key.starts_with(prefix)) || key == LABEL_MANAGED_BY
 }
 
 #[cfg(test)]
@@ -290,6 +299,7 @@ mod tests {
     #[test]
     fn foreign_labels_are_not_ours() {
         assert!(is_ours("govcloud.io/tenant") && is_ours("pod-security.kubernetes.io/warn"));
+        assert!(is_ours("rbac.authorization.k8s.io/aggregate-to-view") && is_ours("rbac.govcloud.io/aggregate-to-auditor"));
         assert!(!is_ours("kubernetes.io/metadata.name") && !is_ours("team.example/cost-centre"));
     }
 }

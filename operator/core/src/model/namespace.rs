@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::{
     api::{
         Stage,
-        agency_tenant::{KubernetesApi, Member, Role},
+        agency_tenant::{Member, Role},
         hosted_system::WithinSystem,
     },
     model::{
@@ -35,8 +35,8 @@ pub struct Space<'a> {
     pub display_name: String,
     /// What is open in it.
     pub access: Access,
-    /// Whether its system is in test.
-    pub testing: bool,
+    /// Whether its system is in service.
+    pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     /// Addresses of the API server; none as long as they are not known.
@@ -53,7 +53,7 @@ impl Space<'_> {
     /// Whether its pods reach the API server.
     #[must_use]
     pub fn reaches_api_server(&self) -> bool {
-        self.access == Access::Open && self.tenant.kubernetes_api == KubernetesApi::Allow
+        self.access == Access::Open && self.tenant.kubernetes_api.is_open()
     }
 }
 

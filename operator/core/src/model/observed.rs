@@ -50,6 +50,8 @@ pub struct Entry {
     pub within_system: WithinSystem,
     /// Of a namespace, whether images must name a digest, as the guard rails read it.
     pub requires_digests: bool,
+    /// Of a namespace, the addresses of the API server that were last written to it, as the guard rails read them.
+    pub api_server: Box<str>,
     /// Time of creation, in seconds since 1970.
     pub created: i64,
     /// Whether it is marked deleted.

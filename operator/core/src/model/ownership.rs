@@ -1,7 +1,7 @@
 //! Whose a namespace is: as its mark says and, where that was taken off, as the quota in it says.
 
 use crate::model::{
-    names::{ANNOTATION_ADOPT_INTO, NamespaceName, QUOTA},
+    names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT, NamespaceName, QUOTA},
     observed::{Entry, NAMESPACE, Observed, QuotaState, inside},
 };
 
@@ -92,7 +92,7 @@ pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> 
         (false, _) => format!("To take it over with everything in it, {declare}, and {agree}"),
     };
     Err(format!(
-        "namespace {namespace} exists and is not this tenant's: it was there before and carries no tenant's mark, so it is left alone. \
+        "namespace {namespace} exists and is not this tenant's: it was there before and has no label {LABEL_TENANT}, so it is left alone. \
          {missing}. Otherwise save what is in it and delete it, or choose another name"
     ))
 }

@@ -51,6 +51,8 @@ pub enum Seen {
     Lacking,
     /// It cannot be looked at: only time tells.
     Never,
+    /// It is gone, or has what it asks for. What was refused until then, in seconds since 1970, is told no more.
+    Cured(i64),
 }
 
 /// A workload whose pods, claims or jobs were refused.
@@ -165,9 +167,24 @@ pub fn is_same_cause(one: &str, other: &str) -> bool {
     without_use(one) == without_use(other)
 }
 
-fn without_use(text: &str) -> (&str, &str) {
-    let (before, after) = text.split_once(", used: ").unwrap_or((text, ""));
-    (before, after.split_once(", limited: ").map_or("", |(_, limits)| limits))
+fn without_use(text: &str) -> Vec<&str> {
+    let mut pieces = text.split(", used: ");
+    let first = pieces.next();
+    first.into_iter().chain(pieces.map(|piece| piece.split_once(", limited: ").map_or("", |(_, limits)| limits))).collect()
+}
+
+/// Refusals of the same kind of object for the same cause, together, in the order in which they came.
+#[must_use]
+pub fn by_cause<'a>(refusals: &[&'a Refusal]) -> Vec<Vec<&'a Refusal>> {
+    let mut groups: Vec<Vec<&Refusal>> = Vec::new();
+    for refusal in refusals {
+        let is_same = |group: &&mut Vec<&Refusal>| group[0].objects == refusal.objects && is_same_cause(&group[0].cause, &refusal.cause);
+        match groups.iter_mut().find(is_same) {
+            Some(group) => group.push(refusal),
+            None => groups.push(vec![refusal]),
+        }
+    }
+    groups
 }
 
 /// What still holds at this time, of each workload the last one, in order of names.
@@ -378,6 +395,9 @@ mod tests {
         assert!(!is_same_cause(&used(3), &used(3).replace("requested: pods=1", "requested: pods=2")));
         assert!(!is_same_cause(&used(3), &used(3).replace("limited: pods=3", "limited: pods=4")));
         assert!(!is_same_cause("rule images: a", "rule images: b"));
+        let two = |first: u8, second: u8| format!("(1) {}; (2) {}", used(first), used(second));
+        assert!(is_same_cause(&two(2, 2), &two(3, 4)));
+        assert!(!is_same_cause(&two(2, 2), &two(2, 2).replace("limited: pods=3; (2)", "limited: pods=4; (2)")));
     }
 
     #[test]

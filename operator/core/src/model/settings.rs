@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// Settings of the cluster, the same for all tenants.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// Namespace of the cluster's DNS servers.
     pub dns_namespace: String,
@@ -21,10 +23,12 @@ pub struct Settings {
     pub ingress_controllers: Vec<IngressController>,
     /// Programs of the platform that reach the pods of every agency: metrics collectors and others.
     pub platform_programs: Vec<Pods>,
+    /// Images of the platform's own programs, each as a registry with the first segments of a path: admitted in every agency.
+    pub platform_images: Vec<String>,
 }
 
 /// The controller of an ingress class.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngressController {
     /// The class, as contracts name it.
     pub class: String,
@@ -33,7 +37,7 @@ pub struct IngressController {
 }
 
 /// Pods of the platform: a namespace, and the labels that they have there; without labels every pod of the namespace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pods {
     /// Name of the namespace.
     pub namespace: String,
@@ -58,6 +62,16 @@ impl Settings {
         callers.sort();
         callers.dedup();
         callers
+    }
+
+    /// Whether this is an image of the platform's own programs. The policy `govcloud-images` says the same.
+    #[must_use]
+    pub fn is_of_the_platform(&self, image: &str) -> bool {
+        let covers = |prefix: &String| {
+            let rest = image.strip_prefix(prefix.as_str());
+            rest.is_some_and(|rest| rest.starts_with('/') || prefix.contains('/') && (rest.is_empty() || rest.starts_with([':', '@'])))
+        };
+        self.platform_images.iter().any(covers)
     }
 
     /// Those of these ingress classes for which no controller is known, so that nothing arrives through them.
@@ -107,6 +121,27 @@ pub fn label(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// A prefix of images: a registry's host, and if wanted the first segments of a path. No comma: the guard rails read a list.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn image_prefix(text: &str) -> Result<String, String> {
+    let word = |text: &str, others: &[char]| {
+        let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        text.starts_with(plain) && text.ends_with(plain) && text.chars().all(|letter| plain(letter) || others.contains(&letter))
+    };
+    let mut segments = text.split('/');
+    let host = segments.next().unwrap_or_default();
+    let names_registry = host.contains(['.', ':']) || host == "localhost";
+    if names_registry && word(host, &['.', '-', ':']) && segments.all(|segment| word(segment, &['.', '-', '_'])) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "'{text}' is not the beginning of an image's name; write its registry and if wanted a path, in lower case, without tag, for \
+         example registry.example.gov.cn/mesh"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,17 +180,78 @@ mod tests {
     fn an_agency_is_called_by_the_controllers_of_its_classes_and_by_the_platform() {
         let pods = |text: &str| text.parse::<Pods>().unwrap();
         let settings = Settings {
-            dns_namespace: String::new(),
-            dns_selector: BTreeMap::new(),
-            dns_port: 53,
-            dns_caches: Vec::new(),
-            cluster_ranges: Vec::new(),
             ingress_controllers: ["public=edge", "internal=inner", "vpn=edge"].map(|text| text.parse().unwrap()).into(),
             platform_programs: vec![pods("monitoring/app=prometheus"), pods("monitoring/app=prometheus")],
+            ..nothing()
         };
         let classes = ["vpn", "public", "none"].map(str::to_owned);
         assert_eq!(settings.callers(&classes), [&pods("edge"), &pods("monitoring/app=prometheus")]);
         assert_eq!(settings.callers(&[]), [&pods("monitoring/app=prometheus")]);
         assert_eq!(settings.without_controller(&classes), ["none"]);
+    }
+
+    fn nothing() -> Settings {
+        Settings {
+            dns_namespace: String::new(),
+            dns_selector: BTreeMap::new(),
+            dns_port: 53,
+            dns_caches: Vec::new(),
+            cluster_ranges: Vec::new(),
+            ingress_controllers: Vec::new(),
+            platform_programs: Vec::new(),
+            platform_images: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_image_is_the_platforms_if_whole_segments_agree() {
+        let settings =
+            Settings { platform_images: vec!["r.example/mesh".into(), "m.example".into(), "l.example:5000/a/b".into()], ..nothing() };
+        for image in [
+            "r.example/mesh",
+            "r.example/mesh:1",
+            "r.example/mesh@sha256:0",
+            "r.example/mesh/proxy:1",
+            "m.example/a",
+            "l.example:5000/a/b/c",
+        ] {
+            assert!(settings.is_of_the_platform(image), "{image}");
+        }
+        for image in [
+            "r.example/mesh-evil:1",
+            "r.example/mesh.evil/a",
+            "r.example/other",
+            "m.example",
+            "m.example:5000/a",
+            "m.example.evil/a",
+            "e.example/r.example/mesh",
+            "mesh",
+            "",
+        ] {
+            assert!(!settings.is_of_the_platform(image), "{image}");
+        }
+        assert!(!nothing().is_of_the_platform("r.example/mesh"));
+    }
+
+    #[test]
+    fn a_prefix_of_images_names_its_registry_and_no_tag() {
+        for text in ["r.example", "r.example/mesh", "r.example:5000/mesh/proxy-v2", "localhost/a", "docker.io/istio/proxyv2"] {
+            assert_eq!(image_prefix(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "mesh",
+            "istio/proxyv2",
+            "r.example/",
+            "r.example/mesh:1",
+            "r.example/mesh@sha256:0",
+            "R.example/mesh",
+            "r.example/a,b",
+            "r.example/*",
+            "r.example//a",
+            "https://r.example/a",
+        ] {
+            assert!(image_prefix(text).unwrap_err().contains("write its registry"), "{text}");
+        }
     }
 }

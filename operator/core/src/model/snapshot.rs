@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, approval::Contract},
     model::{
+        ending::Ending,
         names::{NamespaceName, QUOTA, SystemName, TenantName},
         observed::{Observed, inside},
         outcome::Outcome,
@@ -42,6 +43,10 @@ pub struct Root<Spec, Status> {
     pub deleting: bool,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
+    /// Whether the operator wrote its finalizer itself. Where only others did, `kubectl apply --server-side` may take it off.
+    pub holds: bool,
+    /// `kubectl`'s note of what it applied last, as it is to be where it names the operator's finalizer.
+    pub last_applied: Option<String>,
     /// The spec, or what in it is unreadable.
     pub spec: Result<Spec, Unreadable>,
     /// The status, as far as it is readable.
@@ -93,6 +98,8 @@ pub struct Snapshot {
     pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
     /// Pods by tag in namespaces where images must name a digest, as far as they were looked for.
     pub tags: BTreeMap<NamespaceName, Tags>,
+    /// Pods in namespaces that are to have none, as far as they were looked for.
+    pub ending: BTreeMap<NamespaceName, Ending>,
     /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
     /// stands for the tenant itself.
     pub refused: BTreeMap<String, String>,
@@ -129,6 +136,8 @@ pub enum Question {
     Namespace(NamespaceName),
     /// The pods of this namespace that run by tag.
     PodsByTag(NamespaceName),
+    /// The pods that are left in this namespace, which is to have none.
+    PodsLeft(NamespaceName),
 }
 
 /// What a reconcile has done so far.
@@ -184,6 +193,7 @@ impl Snapshot {
             pod_classes: Arc::default(),
             refusals: BTreeMap::new(),
             tags: BTreeMap::new(),
+            ending: BTreeMap::new(),
             refused: BTreeMap::new(),
             answered: BTreeSet::new(),
             progress: Progress::default(),

@@ -13,7 +13,7 @@ use crate::{
         objects::Objects,
     },
     model::{
-        amounts::Amounts,
+        amounts::{Amounts, Follows},
         names::{SystemName, TenantName},
         ownership::Identity,
     },
@@ -122,12 +122,14 @@ pub struct System {
     pub created: String,
     /// Wanted stage; Suspended with its tenant, Retired when it is marked deleted.
     pub stage: Stage,
-    /// Whether it is, or was before, in test.
-    pub testing: bool,
+    /// Whether it is in service, or would be if its tenant were not suspended.
+    pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     /// Claimed share.
     pub wanted: Amounts,
+    /// Keys of it that it does not name.
+    pub follows: Follows,
     /// Whether a namespace of its name that was there before may become its workload namespace.
     pub adopts_namespace: bool,
     /// What becomes of the workload namespace on deletion.

@@ -1,7 +1,11 @@
 //! Whether a workload whose pods were refused has by now what it asks for. Pure: the object is an argument.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
+
+use crate::model::{names::TenantName, refusals::Workload};
 
 /// Kinds of workloads that can be looked at: API group, kind and resource.
 pub const KINDS: [(&str, &str, &str); 6] = [
@@ -15,6 +19,22 @@ pub const KINDS: [(&str, &str, &str); 6] = [
 
 /// Schedules of a `CronJob` are at least a minute apart: one that began this long before the refusal is the refused one.
 const SCHEDULE_TOLERANCE: i64 = 50;
+
+/// So many of the workloads that no tenant has another one among them before each has one, then a second one, and so on; and the rest.
+#[must_use]
+pub fn fairly(workloads: BTreeSet<Workload>, most: usize) -> (Vec<Workload>, Vec<Workload>) {
+    let mut of_tenant: BTreeMap<TenantName, usize> = BTreeMap::new();
+    let turn = |workload: Workload| {
+        let turn = of_tenant.entry(workload.namespace.tenant()).or_default();
+        *turn += 1;
+        (*turn, workload)
+    };
+    let mut by_turn: Vec<(usize, Workload)> = workloads.into_iter().map(turn).collect();
+    by_turn.sort();
+    let mut chosen: Vec<Workload> = by_turn.into_iter().map(|(_, workload)| workload).collect();
+    let rest = chosen.split_off(most.min(chosen.len()));
+    (chosen, rest)
+}
 
 /// Whether the workload lacks nothing any more; it was last refused at `last`, in seconds since 1970.
 #[must_use]
@@ -50,6 +70,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::names::NamespaceName;
+
+    #[test]
+    fn no_tenant_takes_the_place_of_another() {
+        let workload = |namespace: &str, name: &str| Workload {
+            namespace: NamespaceName::new(namespace),
+            kind: "ReplicaSet".into(),
+            name: name.into(),
+        };
+        let many = (0..9).map(|number| workload("big--web", &number.to_string()));
+        let small = [workload("tiny--web", "a"), workload("tiny--web", "b"), workload("tiny--db", "c"), workload("wee--web", "z")];
+        let all: BTreeSet<Workload> = many.chain(small.clone()).collect();
+        let (chosen, rest) = fairly(all.clone(), 9);
+        let of = |tenant: &str| chosen.iter().filter(|workload| workload.namespace.tenant().as_str() == tenant).count();
+        assert_eq!(["big", "tiny", "wee"].map(of), [5, 3, 1]);
+        assert_eq!((rest.len(), fairly(all, 100).1.len()), (4, 0));
+        assert!(small.iter().all(|workload| chosen.contains(workload)));
+    }
 
     #[test]
     fn a_workload_is_cured_when_it_has_what_it_asks_for() {

@@ -73,7 +73,7 @@ pub(super) fn check_name(name: &str, complaint: Option<&str>, problems: &mut Vec
 }
 
 pub(super) fn one_too_many() -> Problem {
-    let complaint = format!("the agency has {MOST_SYSTEMS} older hosted systems, and no more are served; delete one that is not needed");
+    let complaint = format!("the agency has {MOST_SYSTEMS} older hosted systems, which is the most; delete one that is not needed");
     Problem { field: "metadata.name".into(), complaint }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         snapshot::{Kept, TenantRoot},
         tenant::Problem,
     },
-    plan::difference::difference,
+    plan::{difference::difference, quota},
 };
 
 /// Where a tenant stands.
@@ -111,6 +111,13 @@ fn is_stopped(root: &TenantRoot, kept: Option<&Kept>) -> bool {
 
 fn allocated(root: &TenantRoot) -> Amounts {
     root.status.quota.as_ref().and_then(|figures| amounts(&figures.allocated).ok()).unwrap_or_default()
+}
+
+/// Where a spec asks for less than the systems hold by the status, one amount a line.
+#[must_use]
+pub fn below_held(root: &TenantRoot, spec: &AgencyTenantSpec) -> Vec<String> {
+    let wanted = amounts(&spec.quota).unwrap_or_default();
+    allocated(root).iter().filter_map(|(key, held)| quota::below_held(key, of(&wanted, key), *held)).collect()
 }
 
 /// Whether a change only takes away what may be taken away without approval; `held` is what the systems hold.

@@ -5,7 +5,7 @@ use crate::{
     children::{Rank, TABLE, desired::Desired},
     model::{
         amounts::{Amount, of},
-        names::{NETWORK_POLICY, NamespaceName},
+        names::NamespaceName,
         observed::{ChildKey, Entry, Observed, inside},
         outcome::{Failure, Outcome, SpaceOutcome},
         ownership::{Identity, Owner, namespace_entry, not_ours},
@@ -144,9 +144,7 @@ fn changes(plan: &Plan, space: &SpacePlan, observed: &Observed) -> Vec<Change> {
     if own.is_some_and(|entry| entry.deleting) {
         return Vec::new(); // Kubernetes empties it; nothing can be written any more
     }
-    let stays = |desired: &Desired| space.api_server_unknown && desired.name == NETWORK_POLICY && observed.contains_key(&desired.key());
-    let change = |desired| if stays(desired) { Change::Keep(desired.key()) } else { towards(desired, identity, observed) };
-    let mut changes: Vec<Change> = space.desired.iter().map(change).collect();
+    let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, identity, observed)).collect();
     changes.extend(prune(plan, space, observed));
     if space.goal != Goal::Serve {
         changes.extend(close(space, own, observed));

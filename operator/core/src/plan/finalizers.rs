@@ -38,7 +38,7 @@ pub fn missing_finalizers(snapshot: &Snapshot) -> Option<Finalizers> {
 }
 
 fn needs_finalizer<Spec, Status>(root: &Root<Spec, Status>) -> bool {
-    !root.deleting && !is_held(root)
+    !root.deleting && (!is_held(root) || root.spec.is_ok() && (!root.holds || root.last_applied.is_some()))
 }
 
 /// Decides what may go after this round.

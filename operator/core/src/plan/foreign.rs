@@ -13,6 +13,7 @@ use crate::{
     children::{OPENS_NETWORK, member_words},
     model::{
         names::{DEPLOYER, NamespaceName},
+        observed::{Entry, Observed, inside},
         snapshot::Snapshot,
     },
     plan::{
@@ -46,7 +47,8 @@ fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
     }
 }
 
-/// Whether this lets in nobody but a workload of the namespace itself, whose pods end where members have no access.
+/// Whether this lets in nobody but workloads of the namespace itself, whose pods end where members have no access. A group of all its
+/// accounts is one of them: `deployer` is deleted where members have no access.
 fn is_of_a_workload(space: &SpacePlan, opened: &str) -> bool {
     let account = opened.strip_prefix("ServiceAccount/").and_then(|account| account.split_once('/'));
     account.is_some_and(|(namespace, name)| namespace == space.namespace.as_str() && name != DEPLOYER)
@@ -73,6 +75,25 @@ fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Network policies of others that stay and may open more than the operator's own: those of an administrator or of a program of the
+/// platform, and those that were there before the operator came.
+#[must_use]
+pub fn wider<'a>(plan: &Plan, space: &SpacePlan, observed: &'a Observed) -> Vec<&'a str> {
+    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
+    let opens_more = |entry: &Entry, opened: &str| {
+        if space.tolerance.network {
+            entry.created < arrival || is_of_the_platform(plan, space, opened)
+        } else {
+            space.tolerance.repeatable.get(opened) != Some(&false)
+        }
+    };
+    let wider = inside(observed, &space.namespace).filter(|(_, entry)| {
+        let opened = entry.opens.iter().filter(|opened| opened.split('/').next() == Some(OPENS_NETWORK));
+        opened.into_iter().any(|opened| opens_more(entry, opened))
+    });
+    wider.map(|(key, _)| &*key.name).collect()
 }
 
 /// Users and groups that were members, oldest first, by the contract that is about to be in force: those that its status remembers,

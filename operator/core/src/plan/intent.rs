@@ -20,6 +20,7 @@ use crate::{
     plan::{
         checks::{MOST_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
         contract::{Standing, standing},
+        foreign::former_members,
         quota::with_following,
         rivals::crowd,
     },
@@ -32,6 +33,8 @@ pub struct Intent {
     pub request: Option<Vec<Problem>>,
     /// Where the tenant stands; none where there is no such object.
     pub standing: Option<Standing>,
+    /// Users and groups that were members and are no longer, oldest first, in the words in which bindings are read.
+    pub former: Vec<String>,
     /// The tenant by its contract, or why it cannot be served; none where there is no such object.
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
     /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
@@ -79,7 +82,8 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         (SystemName::new(root.name.as_str()), checked)
     });
     let doorkeepers = snapshot.tenant.as_ref().zip(standing.as_ref()).and_then(|(root, standing)| doorkeepers(snapshot, root, standing));
-    Intent { systems: systems.collect(), request, standing, tenant, doorkeepers }
+    let former = standing.as_ref().map_or_else(Vec::new, |standing| former_members(snapshot, standing));
+    Intent { systems: systems.collect(), request, standing, former, tenant, doorkeepers }
 }
 
 /// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
@@ -104,9 +108,9 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         Some(Contract::Read(spec)) => (**spec).clone(),
         _ if root.deleting => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
         Some(Contract::Unreadable(_, complaint)) => {
-            return Err(vec![no_contract(&format!("is unreadable ({complaint}); have it approved anew"))]);
+            return Err(vec![no_contract(&format!("is unreadable ({complaint}); have it approved again"))]);
         }
-        None => return Err(vec![no_contract("is not there: nothing is approved yet")]),
+        None => return Err(vec![no_contract("is missing: nothing is approved yet")]),
     };
     let kept = contract.map(|(generation, contract)| Kept { generation: *generation, stopped: standing.stopped, spec: contract.clone() });
     let copy = kept.and_then(|kept| serde_json::to_string(&kept).ok()).unwrap_or_default();
@@ -161,6 +165,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
     if !problems.is_empty() && !root.deleting {
         return Err(problems);
     }
+    let (wanted, follows) = with_following(wanted, total);
     Ok(System {
         name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
@@ -169,9 +174,10 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
             Stage::Testing | Stage::Running if suspended => Stage::Suspended,
             stage => stage,
         }),
-        testing: spec.is_some_and(|spec| spec.stage == Stage::Testing),
+        running: spec.is_some_and(|spec| spec.stage == Stage::Running),
         within_system: spec.map_or_else(WithinSystem::default, |spec| spec.network.within_system),
-        wanted: with_following(wanted, total),
+        wanted,
+        follows,
         adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
         deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
         deleting: root.deleting,

@@ -6,9 +6,11 @@ pub mod contract;
 pub mod cures;
 pub mod diff;
 pub mod difference;
+pub mod ending;
 pub mod finalizers;
 pub mod foreign;
 pub mod intent;
+pub mod last_applied;
 pub mod ledger;
 pub mod questions;
 pub mod quota;
@@ -17,12 +19,17 @@ mod site;
 pub mod tags;
 mod target;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use crate::{
     children::{children, entrance, member_words, repeatable},
     model::{
         amounts::{Amounts, amounts},
+        api_server,
         names::{NamespaceName, TenantName},
         namespace::{Access, Entrance, Space},
         observed::{NAMESPACE, Observed, QuotaState, inside},
@@ -32,7 +39,6 @@ use crate::{
         tenant::Tenant,
     },
     plan::{
-        foreign::former_members,
         intent::Intent,
         ledger::Ledger,
         quota::{Allocation, Books, Claim, Grant, hand_out},
@@ -78,7 +84,7 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     let quotas: BTreeMap<NamespaceName, QuotaState> =
         tenant.identity.quotas(&snapshot.observed).map(|(namespace, quota)| (namespace.clone(), quota.clone())).collect();
     let served = served(snapshot);
-    let ledger = ledger(snapshot);
+    let ledger = recorded_ledger(snapshot);
     let Sites { mut home, workloads, untouched } = site::sites(snapshot, intent, tenant, &quotas, ledger.as_ref());
     let namespaces = namespaces(snapshot, tenant);
     let declared = intent.systems.iter().map(|(name, _)| name.clone());
@@ -106,7 +112,7 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     }
     let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
     let members = tenant.members.iter().map(member_words).collect();
-    let former = intent.standing.iter().flat_map(|standing| former_members(snapshot, standing)).collect();
+    let former = intent.former.iter().cloned().collect();
     Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, former, untouched }
 }
 
@@ -118,7 +124,7 @@ fn served(snapshot: &Snapshot) -> Amounts {
 
 /// The ledger that the tenant's status shows.
 #[must_use]
-pub fn ledger(snapshot: &Snapshot) -> Option<Ledger> {
+pub fn recorded_ledger(snapshot: &Snapshot) -> Option<Ledger> {
     snapshot.tenant.as_ref()?.status.grants.as_deref().map(ledger::read)
 }
 
@@ -134,6 +140,16 @@ fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
     namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
 }
 
+/// Where the API server is. While nobody can see it, it is where it was when the home namespace was last written.
+fn api_server<'a>(snapshot: &'a Snapshot, tenant: &Tenant) -> Cow<'a, [SocketAddr]> {
+    if !snapshot.api_server.is_empty() {
+        return Cow::Borrowed(&snapshot.api_server);
+    }
+    let home = tenant.name.home();
+    let known = namespace_entry(&snapshot.observed, &home).filter(|_| tenant.identity.owner(&snapshot.observed, &home) == Owner::Own);
+    known.map(|home| Cow::Owned(api_server::read(&home.api_server))).unwrap_or_default()
+}
+
 fn space(
     snapshot: &Snapshot,
     tenant: &Tenant,
@@ -145,6 +161,7 @@ fn space(
 ) -> SpacePlan {
     let none = Grant::default();
     let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
+    let api_server = api_server(snapshot, tenant);
     let space = Space {
         tenant,
         settings,
@@ -153,9 +170,9 @@ fn space(
         system: site.system.clone(),
         display_name: site.display_name.clone(),
         access: site.access,
-        testing: site.testing,
+        running: site.running,
         within_system: site.within_system,
-        api_server: &snapshot.api_server,
+        api_server: &api_server,
         pipelines: if site.system.is_none() { pipelines.iter().cloned().collect() } else { Vec::new() },
         hard: grant.hard.clone(),
         epoch: grant.epoch,

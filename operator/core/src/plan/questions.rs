@@ -56,7 +56,7 @@ fn adopted(root: &TenantRoot) -> Option<&str> {
 fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
     let stays = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str() && !root.deleting);
     let leaving = snapshot.systems.iter().filter(|root| root.deleting).map(|root| SystemName::new(root.name.as_str()));
-    let entered = super::ledger(snapshot).unwrap_or_default().into_keys().filter(|system| !stays(system));
+    let entered = super::recorded_ledger(snapshot).unwrap_or_default().into_keys().filter(|system| !stays(system));
     let home = snapshot.tenant.iter().filter(|root| root.deleting).map(|_| snapshot.name.home());
     let namespaces = entered.chain(leaving).map(|system| snapshot.name.workload(&system)).chain(home);
     namespaces.filter(|namespace| namespace_entry(&snapshot.observed, namespace).is_none()).collect()

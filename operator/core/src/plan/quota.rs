@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        amounts::{self, Amount, Amounts, STANDARD_KEYS},
+        amounts::{self, Amount, Amounts, Follows, STANDARD_KEYS},
         names::{NamespaceName, SystemName, TenantName},
         observed::QuotaState,
     },
@@ -23,6 +23,8 @@ pub struct Claim {
     pub namespace: NamespaceName,
     /// The share it asks for, or what it is left with where it does not serve.
     pub wanted: Amounts,
+    /// Keys of it that it does not name.
+    pub follows: Follows,
     /// Whether it serves; else it asks for nothing new.
     pub serves: bool,
     /// Whether its quota admits pods; a suspended system's does not, and they stay promised to it.
@@ -86,6 +88,7 @@ pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
     let mut allocation = Allocation::default();
     for claim in claims {
         let own = reserved.entry(claim.namespace.clone()).or_default();
+        let claim = &without_unasked(books, claim, own, &sum);
         let mut grant = grant(books, claim, own, &sum);
         let share = enter(books, ledger, claim, &grant, &every_key);
         grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
@@ -136,6 +139,21 @@ fn reserve(books: &Books, ledger: &Ledger, claims: &[Claim], keys: &BTreeSet<Str
     reserved
 }
 
+/// What follows grows when the total changes, though its system asks for no more than it holds. Where there is no room for that, it
+/// stays as it is held and keeps no system waiting.
+fn without_unasked(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Claim {
+    let mut claim = claim.clone();
+    for (key, named) in &claim.follows {
+        let (want, has) = (amounts::of(&claim.wanted, key), amounts::of(own, key));
+        let asked = amounts::of(&claim.wanted, named) > amounts::of(own, named);
+        let fits = books.uncounted.is_none() && want.minus(has).plus(amounts::of(sum, key)) <= amounts::of(books.wanted, key);
+        if want > has && has > Amount::ZERO && !asked && !fits {
+            claim.wanted.insert(key.clone(), has);
+        }
+    }
+    claim
+}
+
 fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     if !claim.serves {
         return Grant { hard: claim.wanted.clone(), ..Grant::default() };
@@ -145,7 +163,7 @@ fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
     match books.uncounted {
         Some(namespace) if raises(claim, own) => {
             let hard = keys.iter().map(|key| (key.clone(), amounts::of(&claim.wanted, key).min(amounts::of(own, key)))).collect();
-            let waiting = Some(format!("the use of namespace {namespace} is not counted yet, and no share is raised before"));
+            let waiting = Some(format!("the usage of namespace {namespace} has not been counted yet; no share is raised until then"));
             Grant { hard, waiting, epoch: 0 }
         }
         _ => answer(claim, own, books.wanted, sum, &keys),
@@ -175,25 +193,28 @@ fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
 }
 
 /// What a share leaves out follows what it names, in the proportion of the tenant's total: a limit its request, and ephemeral
-/// storage, where the total names it, the memory.
+/// storage, where the total names it, the memory. Returns the whole share, and which keys follow.
 #[must_use]
-pub fn with_following(mut claimed: Amounts, total: &Amounts) -> Amounts {
-    let (memory, scratch) = ("requests.memory", "requests.ephemeral-storage");
-    if let (Some(share), Some(whole), None) = (claimed.get(memory), total.get(scratch), claimed.get(scratch)) {
-        let following = share.in_proportion(*whole, amounts::of(total, memory), scratch);
-        claimed.insert(scratch.to_owned(), following);
-    }
-    for resource in ["cpu", "memory", "ephemeral-storage"] {
-        let (request, limit) = (format!("requests.{resource}"), format!("limits.{resource}"));
-        if resource == "ephemeral-storage" && !total.contains_key(&limit) {
-            continue;
+pub fn with_following(mut claimed: Amounts, total: &Amounts) -> (Amounts, Follows) {
+    let mut follows = Follows::new();
+    let mut follow = |key: &str, from: &str| {
+        if let (Some(share), None) = (claimed.get(from), claimed.get(key)) {
+            let following = share.in_proportion(amounts::of(total, key), amounts::of(total, from), key);
+            claimed.insert(key.to_owned(), following);
+            let named = follows.get(from).cloned().unwrap_or_else(|| from.to_owned());
+            follows.insert(key.to_owned(), named);
         }
-        if let (Some(share), None) = (claimed.get(&request), claimed.get(&limit)) {
-            let following = share.in_proportion(amounts::of(total, &limit), amounts::of(total, &request), &limit);
-            claimed.insert(limit, following);
-        }
+    };
+    let (scratch, limit) = ("requests.ephemeral-storage", "limits.ephemeral-storage");
+    if total.contains_key(scratch) {
+        follow(scratch, "requests.memory");
     }
-    claimed
+    follow("limits.cpu", "requests.cpu");
+    follow("limits.memory", "requests.memory");
+    if total.contains_key(limit) {
+        follow(limit, scratch);
+    }
+    (claimed, follows)
 }
 
 fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a Claim>) -> BTreeSet<String> {
@@ -253,12 +274,17 @@ fn serve(wanted: &Amounts, served: &Amounts, sum: &Amounts, keys: &BTreeSet<Stri
     let mut pending = Vec::new();
     for key in keys {
         let (want, held) = (amounts::of(wanted, key), amounts::of(sum, key));
-        if held > want {
-            pending.push(format!("spec.quota[{key}]: {} is below the {} that the systems hold", want.text(key), held.text(key)));
-        }
+        pending.extend(below_held(key, want, held));
         total.insert(key.clone(), if held > want { want.max(amounts::of(served, key)) } else { want });
     }
     (total, (!pending.is_empty()).then(|| pending.join("; ")))
+}
+
+/// That the wanted total is below what the systems hold, if so: until they hold no more, the former total stays in force.
+#[must_use]
+pub fn below_held(key: &str, wanted: Amount, held: Amount) -> Option<String> {
+    let words = || format!("spec.quota[{key}]: {} is below the {} that the systems hold", wanted.text(key), held.text(key));
+    (held > wanted).then(words)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     api::{Deletion, Stage, hosted_system::WithinSystem},
     model::{
-        amounts::Amounts,
+        amounts::{Amounts, Follows},
         names::{NamespaceName, SystemName},
         namespace::Access,
         observed::{Entry, NAMESPACE, QuotaState},
@@ -24,8 +24,8 @@ pub(super) struct Site {
     pub system: Option<SystemName>,
     pub display_name: String,
     pub access: Access,
-    /// Whether its system is in test.
-    pub testing: bool,
+    /// Whether its system is in service.
+    pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
     pub goal: Goal,
@@ -33,6 +33,8 @@ pub(super) struct Site {
     pub adopts: bool,
     /// The share that it asks for; for a closed one, what is left of it.
     pub wanted: Amounts,
+    /// Keys of it that it does not name.
+    pub follows: Follows,
 }
 
 impl Site {
@@ -42,6 +44,7 @@ impl Site {
             system: self.system.clone()?,
             namespace: self.namespace.clone(),
             wanted: self.wanted.clone(),
+            follows: self.follows.clone(),
             serves: self.access != Access::Closed,
             admits_pods: self.access == Access::Open,
         })
@@ -97,7 +100,18 @@ impl Survey<'_> {
         };
         let display_name = self.tenant.display_name.clone();
         let (within_system, adopts) = (WithinSystem::default(), self.tenant.adopts_namespace);
-        Some(Site { namespace, system: None, display_name, access, testing: false, within_system, goal, adopts, wanted: Amounts::new() })
+        Some(Site {
+            namespace,
+            system: None,
+            display_name,
+            access,
+            running: false,
+            within_system,
+            goal,
+            adopts,
+            wanted: Amounts::new(),
+            follows: Follows::new(),
+        })
     }
 
     fn workload(&self, system: &System) -> Option<Site> {
@@ -113,8 +127,9 @@ impl Survey<'_> {
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&namespace) } else { system.wanted.clone() };
         let (name, display_name, access) = (Some(system.name.clone()), system.display_name.clone(), Access::of(system.stage));
-        let (testing, within_system, adopts) = (system.testing, system.within_system, system.adopts_namespace);
-        Some(Site { namespace, system: name, display_name, access, testing, within_system, goal, adopts, wanted })
+        let (running, within_system, adopts) = (system.running, system.within_system, system.adopts_namespace);
+        let follows = system.follows.clone();
+        Some(Site { namespace, system: name, display_name, access, running, within_system, goal, adopts, wanted, follows })
     }
 
     /// A namespace whose system is there and cannot be served: its share and its stage stay, the tenant's contract goes on.
@@ -123,7 +138,7 @@ impl Survey<'_> {
         let namespace = self.tenant.name.workload(name);
         let entry = self.own(&namespace)?;
         let stage = if self.tenant.deleting { Stage::Retired } else { root.status.stage? };
-        let testing = stage == Stage::Testing;
+        let running = stage == Stage::Running;
         let (access, goal) = match stage {
             Stage::Testing | Stage::Running if self.tenant.suspended => (Access::Suspended, Goal::Serve),
             Stage::Retired => (Access::Closed, Goal::Close),
@@ -131,7 +146,7 @@ impl Survey<'_> {
         };
         let wanted = if access == Access::Closed { self.storage_held(&namespace) } else { self.share_held(&namespace, name) };
         let (display_name, within_system, system) = (entry.display_name.to_string(), entry.within_system, Some(name.clone()));
-        Some(Site { namespace, system, display_name, access, testing, within_system, goal, adopts: false, wanted })
+        Some(Site { namespace, system, display_name, access, running, within_system, goal, adopts: false, wanted, follows: Follows::new() })
     }
 
     /// Namespaces whose system is not declared: those whose system was deleted are closed and kept, those whose system may
@@ -156,11 +171,12 @@ impl Survey<'_> {
                 system: Some(system),
                 display_name: entry.display_name.to_string(),
                 access: Access::Closed,
-                testing: false,
+                running: false,
                 within_system: WithinSystem::default(),
                 goal: Goal::Close,
                 adopts: false,
                 wanted: self.storage_held(&key.namespace),
+                follows: Follows::new(),
             });
         }
         (closed, untouched)

@@ -27,7 +27,7 @@ use crate::{
 #[must_use]
 pub fn is_required(tenant: &Tenant, system: &System) -> bool {
     let has_pods = matches!(system.stage, Stage::Testing | Stage::Running) && !system.deleting && !tenant.deleting;
-    has_pods && tenant.images.require_digest.applies(system.testing)
+    has_pods && tenant.images.require_digest.applies(system.running)
 }
 
 /// Namespaces of this tenant in which images must name a digest, each with whether its pods are to be listed now.
@@ -56,13 +56,18 @@ fn is_due(snapshot: &Snapshot, root: &SystemRoot, stage: Stage, namespace: &Name
     changes || matches!(told, Some(reason::TAGS_IN_USE | reason::FAILED_CREATE))
 }
 
-/// Workloads of a namespace that have a pod with an image that names no digest, as `Kind name`.
+/// Workloads of a namespace that have a pod with an image that names no digest, as `Kind name`. The platform's own images need none.
 #[must_use]
-pub fn by_tag<'a>(namespace: &NamespaceName, pods: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
+pub fn by_tag<'a>(
+    namespace: &NamespaceName,
+    pods: impl Iterator<Item = &'a Value>,
+    is_of_the_platform: impl Fn(&str) -> bool,
+) -> BTreeSet<String> {
     let stays = |pod: &&Value| {
         pod["metadata"]["deletionTimestamp"].is_null() && !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
     };
-    let names_tag = |pod: &&Value| images(&pod["spec"]).any(|image| !image.contains("@sha256:"));
+    let is_refused = |image: &str| !image.contains("@sha256:") && !is_of_the_platform(image);
+    let names_tag = |pod: &&Value| images(&pod["spec"]).any(is_refused);
     pods.filter(stays).filter(names_tag).map(|pod| workload(namespace, pod).shown()).collect()
 }
 
@@ -111,11 +116,11 @@ mod tests {
             pod("init", &Value::Null, &json!({ "initContainers": [{ "image": "r.example/a" }], "containers": [{ "image": digest }] })),
             pod("debugged", &Value::Null, &json!({ "ephemeralContainers": [{ "image": "r.example/a:1" }] })),
             pod("volume", &Value::Null, &json!({ "volumes": [{ "image": { "reference": "r.example/a:1" } }, { "emptyDir": {} }] })),
-            pod("db-0", &owner("StatefulSet", "db"), &json!({ "containers": [{ "image": digest }] })),
+            pod("db-0", &owner("StatefulSet", "db"), &json!({ "containers": [{ "image": digest }, { "image": "r.example/mesh:1" }] })),
             ended,
             ending,
         ];
-        let found = by_tag(&NamespaceName::new("health--web"), pods.iter());
+        let found = by_tag(&NamespaceName::new("health--web"), pods.iter(), |image| image == "r.example/mesh:1");
         let expected = ["Job nightly-*", "Pod debugged", "Pod init", "Pod volume", "ReplicaSet web-5d4f"];
         assert!(found.iter().eq(expected), "{found:?}");
     }

@@ -47,8 +47,7 @@ pub struct SpacePlan {
     pub drained: bool,
     /// What objects of others may open in it.
     pub tolerance: Tolerance,
-    /// Whether its network policy stays as it is where there is one: it opens the way to the API server, whose addresses are
-    /// not known.
+    /// Whether it opens the way to the API server, and nobody can see where that is: the addresses are those that were known last.
     pub api_server_unknown: bool,
 }
 

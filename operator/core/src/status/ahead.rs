@@ -8,10 +8,9 @@ use crate::{
     },
     plan::{
         Plan,
-        foreign::former_members,
         intent::Intent,
-        ledger,
         ledger::{entries, rises},
+        recorded_ledger,
     },
 };
 
@@ -20,10 +19,9 @@ use crate::{
 #[must_use]
 pub fn status_ahead(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<AgencyTenantStatus> {
     let root = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty())?;
-    let former = intent.standing.as_ref().map(|standing| former_members(snapshot, standing));
-    let former = former.filter(|former| *former != root.status.former_members);
+    let former = Some(&intent.former).filter(|former| **former != root.status.former_members);
     let standing = intent.standing.as_ref().filter(|standing| standing.is_new(root));
-    let raised = !plan.spaces.is_empty() && rises(&ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
+    let raised = !plan.spaces.is_empty() && rises(&recorded_ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
     if standing.is_none() && former.is_none() && !raised {
         return None;
     }
@@ -33,7 +31,7 @@ pub fn status_ahead(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option
         (status.contract_generation, status.contract) = standing.contract.clone().unzip();
     }
     if let Some(former) = former {
-        status.former_members = former;
+        status.former_members.clone_from(former);
     }
     if !raised {
         return Some(status);

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     api::conditions::{find, kind, reason},
     model::{
+        ending::{self, Ending},
         names::{NETWORK_POLICY, NamespaceName},
         observed::Remaining,
         outcome::Outcome,
@@ -19,7 +20,7 @@ use crate::{
         tags::Tags,
         tenant::Tenant,
     },
-    plan::{Plan, intent::Intent},
+    plan::{Plan, foreign::wider, intent::Intent},
     status::conditions::Judgement,
 };
 
@@ -27,6 +28,8 @@ use crate::{
 const TOLD_AFTER: i64 = 5;
 /// What ends by itself has ended after this many seconds.
 const STALLED_AFTER: i64 = 60;
+/// Names that a message lists.
+const NAMED: usize = 3;
 
 /// All that a status is judged from.
 #[derive(Clone, Copy, Debug)]
@@ -56,27 +59,37 @@ impl Facts<'_> {
         let now = self.seconds();
         let refused = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS);
         let terminating = self.snapshot.observed.values().filter_map(|entry| entry.remaining.as_deref());
-        let slow = terminating.flat_map(|remaining| [remaining.since + TOLD_AFTER, remaining.since + STALLED_AFTER]);
+        let slow = terminating.flat_map(|remaining| [TOLD_AFTER, ending::INTERVAL, STALLED_AFTER].map(|after| remaining.since + after));
         let systems = self.snapshot.systems.iter().map(|root| &root.status.conditions);
         let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
         let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
         let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
         let by_tag = self.snapshot.tags.values().filter_map(Tags::again);
-        let next = refused.chain(slow).chain(late).chain(by_tag).filter(|time| *time > now).min();
+        let left = self.snapshot.ending.values().filter_map(Ending::again);
+        let next = refused.chain(slow).chain(late).chain(by_tag).chain(left).filter(|time| *time > now).min();
         next.and_then(|time| u64::try_from(time - now).ok())
     }
 
     /// What keeps a namespace that is being deleted, once that takes longer than usual.
-    fn remaining(&self, namespace: &NamespaceName) -> Option<&Remaining> {
+    fn remaining(&self, namespace: &NamespaceName) -> Option<Remaining> {
         let remaining = namespace_entry(&self.snapshot.observed, namespace)?.remaining.as_deref()?;
-        (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then_some(remaining)
+        let pods = self.snapshot.ending.get(namespace).and_then(|ending| Some((ending, ending.words()?)));
+        match pods.filter(|_| remaining.messages.is_empty()) {
+            Some((ending, messages)) => Some(Remaining {
+                messages,
+                finalizers: !ending.finalizers.is_empty(),
+                of_kubernetes: ending.is_of_kubernetes(),
+                ..remaining.clone()
+            }),
+            None => (!remaining.messages.is_empty() && self.seconds() >= remaining.since + TOLD_AFTER).then(|| remaining.clone()),
+        }
     }
 
     /// What somebody must do before a namespace that is being deleted can go.
     fn held_by_finalizers(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
         let remaining = self.remaining(namespace).filter(|remaining| remaining.finalizers)?;
         let useless = !remaining.of_kubernetes || self.seconds() >= remaining.since + STALLED_AFTER;
-        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(remaining))))
+        useless.then(|| (reason::FINALIZERS_REMAINING, being_deleted(namespace, Some(&remaining))))
     }
 
     /// Why nothing at all is done for this tenant, if so.
@@ -104,6 +117,26 @@ impl Facts<'_> {
         tenant.and_then(Tenant::without_ingress).map_or_else(String::new, |words| format!("; {words}"))
     }
 
+    /// That the operator's own guards are in place; and which network policies of others add to what they open.
+    fn isolated_from_others(&self, namespace: &NamespaceName) -> Judgement {
+        let in_place = format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
+        let space = self.plan.space(namespace);
+        let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, &self.snapshot.observed));
+        if names.is_empty() {
+            return Judgement::yes(kind::ISOLATED, reason::ISOLATED, in_place);
+        }
+        let policies = format!(
+            "NetworkPolicies that an administrator or a program of the platform wrote, or that were in the namespace before it was taken \
+             over: {}",
+            list_of(&names)
+        );
+        if space.is_some_and(|space| !space.tolerance.network) {
+            let message = format!("the system is suspended, but its network stays open by {policies}; delete them to close it");
+            return Judgement::no(kind::ISOLATED, reason::OPENED_BY_OTHERS, message);
+        }
+        Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("{in_place}; more may be open by {policies}"))
+    }
+
     /// Whether the children of a namespace are as planned.
     fn provisioned(&self, namespace: &NamespaceName) -> Judgement {
         if let Some(judgement) = self.held_up() {
@@ -112,15 +145,15 @@ impl Facts<'_> {
         match self.outcome.failure(namespace) {
             Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
             None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
-                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace)))
+                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace).as_ref()))
             }
             None if self.plan.space(namespace).is_some_and(|space| space.api_server_unknown) => Judgement::no(
                 kind::PROVISIONED,
                 reason::FORBIDDEN,
                 format!(
-                    "the addresses of the API server are not known, so network policy {NETWORK_POLICY} of namespace {namespace} stays as it is: \
-                     the operator must list and watch Service and EndpointSlice kubernetes in namespace default; grant it the ClusterRole that \
-                     the chart ships"
+                    "the operator cannot see the addresses of the API server, so NetworkPolicy {NETWORK_POLICY} of namespace {namespace} opens \
+                     those that were known last, if any: it must list and watch Service and EndpointSlice kubernetes in namespace default; \
+                     apply ClusterRole govcloud-operator from the chart"
                 ),
             ),
             None if self.plan.space(namespace).is_some() && !self.snapshot.quota_is_live(namespace) => Judgement::no(
@@ -140,6 +173,15 @@ impl Facts<'_> {
     }
 }
 
+/// Names, of many only the first.
+fn list_of(names: &[&str]) -> String {
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 fn seconds(time: &str) -> i64 {
     time.parse().map_or(0, Timestamp::as_second)
 }
@@ -148,7 +190,8 @@ fn seconds(time: &str) -> i64 {
 fn being_deleted(namespace: &NamespaceName, remaining: Option<&Remaining>) -> String {
     let Some(remaining) = remaining else { return format!("namespace {namespace} is being deleted") };
     let cure = if remaining.finalizers {
-        "; the controller of these finalizers must remove them: start it again or, if it is gone, remove them from the objects by hand"
+        "; the controller of these finalizers must remove them: a platform administrator starts it again or, if it is gone, removes them by \
+         hand, because members no longer have access to the namespace"
     } else if remaining.undiscovered {
         "; an API of the cluster does not answer: a platform administrator repairs it, or deletes its APIService"
     } else {

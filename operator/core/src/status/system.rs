@@ -9,10 +9,11 @@ use crate::{
     },
     model::{
         amounts::{Amount, resources},
-        names::{NETWORK_POLICY, NamespaceName, SystemName},
+        ending::Ending,
+        names::{NamespaceName, SystemName},
         observed::inside,
         ownership::Owner,
-        refusals::{Refusal, Seen, is_same_cause, standing},
+        refusals::{Refusal, Seen, by_cause, is_same_cause, standing},
         snapshot::SystemRoot,
         tenant::{Problem, System},
     },
@@ -23,14 +24,14 @@ use crate::{
         tags::is_required,
     },
     status::{
-        Facts, STALLED_AFTER,
+        Facts, NAMED, STALLED_AFTER,
         conditions::{Judgement, conditions, stalled, summary},
-        seconds,
+        list_of, seconds,
     },
 };
 
-/// Refused workloads that are named beside the first.
-const NAMED: usize = 3;
+/// Bytes of each of several causes that are told.
+const CAUSE_BYTES: usize = 900;
 
 /// Judges one hosted system of the tenant.
 #[must_use]
@@ -83,7 +84,7 @@ impl View<'_> {
         match (&self.facts.intent.tenant, self.system) {
             (None, _) => Judgement::no(kind::ACCEPTED, reason::NO_TENANT, self.homeless()),
             (_, Some(Err(problems))) => Judgement::no(kind::ACCEPTED, reason::INVALID, list(problems)),
-            _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec can be served"),
+            _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec is valid"),
         }
     }
 
@@ -127,16 +128,27 @@ impl View<'_> {
         let judged = self.facts.provisioned(&self.namespace);
         match self.space() {
             None if judged.holds.is_none() && self.facts.outcome.failure(&self.namespace).is_none() => self.not_served(kind::PROVISIONED),
-            Some(space) if judged.holds == Some(true) && self.is_retiring() && !space.drained => {
+            Some(space) if judged.holds == Some(true) && self.is_retiring() && !self.is_empty(space) => {
                 Judgement::no(kind::PROVISIONED, reason::DRAINING, self.draining())
             }
             _ => judged,
         }
     }
 
+    /// Whether no pod is left. A quota no longer counts those that should have ended.
+    fn is_empty(&self, space: &SpacePlan) -> bool {
+        space.drained && self.facts.snapshot.ending.get(&self.namespace).is_none_or(|ending| ending.words().is_none())
+    }
+
     /// That pods are ending; their number only when they take long, since it changes with each.
     fn draining(&self) -> String {
         let namespace = &self.namespace;
+        if let Some(left) = self.facts.snapshot.ending.get(namespace).and_then(Ending::words) {
+            return format!(
+                "pods in namespace {namespace} should have ended: {left}; a platform administrator starts the controller of the finalizers \
+                 again or removes them by hand; a pod without finalizers waits for its node (kubectl get pods -n {namespace} -o wide)"
+            );
+        }
         let since = find(&self.root.status.conditions, kind::PROVISIONED).filter(|condition| condition.reason == reason::DRAINING);
         let long = since.is_some_and(|condition| self.facts.seconds() >= seconds(&condition.last_transition_time) + STALLED_AFTER);
         let mut quotas = inside(&self.facts.snapshot.observed, namespace).filter_map(|(_, entry)| entry.quota.as_ref());
@@ -158,11 +170,7 @@ impl View<'_> {
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match failures.iter().find(|failure| guards(failure.kind)) {
             Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
-            None => Judgement::yes(
-                kind::ISOLATED,
-                reason::ISOLATED,
-                format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.facts.without_ingress()),
-            ),
+            None => self.facts.isolated_from_others(&self.namespace),
         }
     }
 
@@ -179,8 +187,8 @@ impl View<'_> {
             // Until all of them were looked at, nothing new is told: it may be cured.
             (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told),
             ([], _) => self.tags_in_use(),
-            ([first, others @ ..], told) => {
-                let message = self.refused(first, others);
+            (lacking, told) => {
+                let message = self.refused(lacking);
                 let told = told.filter(|told| is_same_cause(told, &message));
                 Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told.unwrap_or(message))
             }
@@ -206,44 +214,44 @@ impl View<'_> {
     }
 
     fn by_tag(&self, workloads: &BTreeSet<String>) -> String {
-        let names: Vec<&str> = workloads.iter().take(NAMED).map(String::as_str).collect();
-        let more = match workloads.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let names: Vec<&str> = workloads.iter().map(String::as_str).collect();
         format!(
-            "pods of {} workload{} have an image that names no digest: {}{more}; they run on, but are not created again, since \
+            "pods of {} workload{} have an image that names no digest: {}; they run on, but are not created again, since \
              spec.images.requireDigest of agencytenant/{} requires digests: deploy them by digest, name@sha256:<64 hexadecimal digits>",
             workloads.len(),
             if workloads.len() == 1 { "" } else { "s" },
-            names.join(", "),
+            list_of(&names),
             self.facts.snapshot.name
         )
     }
 
-    /// Which workload is refused what, why, and what to do about it.
-    fn refused(&self, first: &Refusal, others: &[&Refusal]) -> String {
+    /// Which workloads are refused what, why, and what to do about it.
+    fn refused(&self, lacking: &[&Refusal]) -> String {
+        // Whichever rule refuses them first, they are refused because of the stage.
+        if let (Some(Ok(System { stage: stage @ (Stage::Suspended | Stage::Retired), .. })), [first, ..]) = (self.system, lacking) {
+            let why = format!("the system is {}, so it admits no new pods", stage.as_str());
+            return format!("Kubernetes cannot create {}", told(first, &why, &lacking[1..]));
+        }
         let keys: Vec<String> = match &self.facts.intent.tenant {
             Some(Ok(tenant)) => tenant.quota.keys().cloned().collect(),
             _ => Vec::new(),
         };
-        let cure = cure(first, Place { namespace: &self.namespace, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
-        let names: Vec<String> = others.iter().take(NAMED).map(|refusal| refusal.workload.shown()).collect();
-        let others = match others.len().saturating_sub(NAMED) {
-            _ if names.is_empty() => String::new(),
-            0 => format!("; also refused: {}", names.join(", ")),
-            more => format!("; also refused: {} and {more} more", names.join(", ")),
-        };
-        let (objects, workload) = (first.objects, first.workload.shown());
-        // Whichever rule refuses them first, they are refused because of the stage.
-        match self.system {
-            Some(Ok(System { stage: stage @ (Stage::Suspended | Stage::Retired), .. })) => {
-                format!(
-                    "Kubernetes cannot create {objects} of {workload}: the system is {}, so it admits no new pods{others}",
-                    stage.as_str()
-                )
+        let groups = by_cause(lacking);
+        let longest = if groups.len() > 1 { CAUSE_BYTES } else { usize::MAX };
+        let causes = groups.iter().take(NAMED).filter_map(|group| {
+            let (first, others) = group.split_first()?;
+            let cure = cure(first, Place { namespace: &self.namespace, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
+            let cause = &first.cause[..first.cause.floor_char_boundary(longest)];
+            let cut = if cause.len() < first.cause.len() { " ..." } else { "" };
+            Some(told(first, &format!("{cause}{cut}{cure}"), others))
+        });
+        match groups.len() {
+            0 | 1 => format!("Kubernetes cannot create {}", causes.collect::<String>()),
+            number => {
+                let listed = if number > NAMED { format!(", of which these are the first {NAMED}") } else { String::new() };
+                let causes: Vec<String> = causes.zip(1..).map(|(cause, number)| format!("({number}) {cause}")).collect();
+                format!("Kubernetes refuses workloads for {number} causes{listed}: {}", causes.join("; "))
             }
-            _ => format!("Kubernetes cannot create {objects} of {workload}: {}{cure}{others}", first.cause),
         }
     }
 
@@ -266,7 +274,7 @@ impl View<'_> {
             _ => return self.root.status.stage,
         };
         let reached = self.facts.provisioned(&self.namespace).holds == Some(true);
-        let drained = self.space().is_some_and(|space| space.drained);
+        let drained = self.space().is_some_and(|space| self.is_empty(space));
         if reached && (wanted != Stage::Retired || drained) { Some(wanted) } else { self.root.status.stage }
     }
 
@@ -289,7 +297,7 @@ impl View<'_> {
             (Some(Err(problems)), _) => Judgement::unknown(
                 kind,
                 reason::TENANT_INVALID,
-                format!("agencytenant/{} cannot be served, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
+                format!("agencytenant/{} has no valid contract, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
             _ if !self.has_home() => Judgement::unknown(
@@ -300,9 +308,20 @@ impl View<'_> {
                     self.facts.snapshot.name
                 ),
             ),
-            _ => Judgement::unknown(kind, self.accepted().reason, "the system is not served; see condition Accepted"),
+            _ => Judgement::unknown(kind, self.accepted().reason, "nothing is created for the system; see condition Accepted"),
         }
     }
+}
+
+/// What of a workload is refused and why, and which others are refused for the same cause.
+fn told(first: &Refusal, why: &str, others: &[&Refusal]) -> String {
+    let names: Vec<String> = others.iter().take(NAMED).map(|refusal| refusal.workload.shown()).collect();
+    let others = match others.len().saturating_sub(NAMED) {
+        _ if names.is_empty() => String::new(),
+        0 => format!("; also refused: {}", names.join(", ")),
+        more => format!("; also refused: {} and {more} more", names.join(", ")),
+    };
+    format!("{} of {}: {why}{others}", first.objects, first.workload.shown())
 }
 
 /// Problems, one after the other.

@@ -69,13 +69,13 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     let namespaces = facts.plan.spaces.iter().map(|space| &space.namespace);
     let stuck =
         namespaces.filter(|_| root.deleting).find_map(|namespace| facts.remaining(namespace).map(|remaining| (namespace, remaining)));
-    let cause = cause.or_else(|| stuck.and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
+    let cause = cause.or_else(|| stuck.as_ref().and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
     let provisioned = match &facts.intent.tenant {
         Some(Err(_)) if root.status.contract.is_none() => door(facts),
         Some(Err(problems)) => Judgement::unknown(
             kind::PROVISIONED,
             reason::INVALID,
-            format!("the contract cannot be served, so nothing is changed: {}", list(problems)),
+            format!("the contract is not valid, so nothing is changed: {}", list(problems)),
         ),
         _ => match (facts.provisioned(&home), door(facts)) {
             (Judgement { holds: Some(true), .. }, shut @ Judgement { holds: Some(false), .. }) => shut,
@@ -89,7 +89,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
-        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(remaining))));
+        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(&remaining))));
         Judgement::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
     } else {
         let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();
@@ -97,7 +97,7 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
             Some(TenantStage::Suspended) => reason::SUSPENDED,
             _ => reason::READY,
         };
-        summary(&counted, well, format!("the contract is served; {ready} of {} hosted systems are ready{pending}", systems.len()))
+        summary(&counted, well, format!("the contract is in force; {ready} of {} hosted systems are ready{pending}", systems.len()))
     });
     judged.push(stalled(cause));
     judged
@@ -107,20 +107,20 @@ fn accepted(facts: &Facts) -> Judgement {
     match &facts.intent.request {
         Some(problems) if !problems.is_empty() => {
             let kept = if facts.intent.standing.as_ref().is_some_and(|standing| standing.contract.is_some()) {
-                "; until then the contract is served as it is"
+                "; until this is corrected, the approved contract stays in force"
             } else {
-                "; until then nothing is served"
+                "; until this is corrected, nothing is created"
             };
             Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}{kept}", list(problems)))
         }
-        _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, format!("the spec can be served{}", facts.without_ingress())),
+        _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, format!("the spec is valid{}", facts.without_ingress())),
     }
 }
 
 /// Whether the spec is the contract; if not, what it would change and who decides.
 fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
     let Some(standing) = &facts.intent.standing else {
-        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been looked at yet");
+        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been processed yet");
     };
     let by = root.status.approval.as_ref().filter(|approval| approval.decision != Decision::Rejected);
     let why = |approval: &Approval| if approval.reason.is_empty() { "no reason given" } else { &approval.reason }.to_owned();
@@ -144,14 +144,14 @@ fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
         }
         (Request::Unserved(approval), _) => {
             let message = format!(
-                "generation {} was approved by {} and cannot be served: see condition Accepted; correct the spec, and have it approved again",
+                "generation {} was approved by {} but is not valid: see condition Accepted; correct the spec, and have it approved again",
                 approval.generation, approval.by
             );
             Judgement::no(kind::APPROVED, reason::INVALID, message)
         }
         (Request::Pending(lines), _) => {
             let (reason, kept) = match &standing.contract {
-                Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} is served until then")),
+                Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} stays in force until then")),
                 None => (reason::REQUESTED, String::new()),
             };
             let message = format!("generation {} waits for an approver{kept}. Asked for: {}", root.generation, lines.join("; "));
@@ -192,9 +192,11 @@ fn within_budget(facts: &Facts) -> Judgement {
     let allocation = &facts.plan.allocation;
     let waiting = allocation.grants.values().filter(|grant| grant.waiting.is_some()).count();
     match &allocation.lowering {
-        _ if facts.plan.spaces.is_empty() => {
-            Judgement::unknown(kind::QUOTA_WITHIN_BUDGET, reason::PROGRESSING, "no quota is granted in this state")
-        }
+        _ if facts.plan.spaces.is_empty() => Judgement::unknown(
+            kind::QUOTA_WITHIN_BUDGET,
+            reason::PROGRESSING,
+            "no contract is applied at present, so no quota is handed out",
+        ),
         Some(numbers) => Judgement::no(
             kind::QUOTA_WITHIN_BUDGET,
             reason::LOWERING_PENDING,

@@ -6,10 +6,15 @@ use serde_json::Value;
 
 use super::foresight::Foreseen;
 use crate::{
+    api::{
+        common::Condition,
+        conditions::{find, kind},
+    },
     children::{TABLE, desired::Desired},
     model::{
         names::{ANNOTATION_CONTRACT, ANNOTATION_EPOCH, NamespaceName, TenantName},
         observed::ChildKey,
+        outcome::Outcome,
         ownership::takeover,
     },
     plan::{
@@ -17,6 +22,7 @@ use crate::{
         contract::{Request, Standing},
         difference::between,
     },
+    status::{Facts, system, tenant},
 };
 
 /// Longest line about a field; what is longer is a list that nobody compares by eye.
@@ -77,7 +83,8 @@ fn closed(before: &Foreseen, after: &Foreseen) -> impl Iterator<Item = Row> {
     let serves = |namespace: &NamespaceName| before.plan.space(namespace).is_some_and(|space| space.goal == Goal::Serve);
     let closed = after.plan.spaces.iter().filter(move |space| space.goal == Goal::Close && serves(&space.namespace));
     closed.map(|space| {
-        let mut fields = vec!["nobody enters, no pod is admitted, and the network is closed; namespace and volumes are kept".to_owned()];
+        let mut fields =
+            vec!["members lose access, no pod is admitted, and the network is closed; namespace and volumes are kept".to_owned()];
         fields.extend(after.emptied.contains(&space.namespace).then(|| "its pods are ended".to_owned()));
         Row { namespace: String::new(), object: format!("namespace/{}", space.namespace), what: "closed", fields }
     })
@@ -104,15 +111,19 @@ fn shortened(line: &str) -> String {
     if line.chars().count() <= LINE { line } else { line.chars().take(LINE).chain(" ...".chars()).collect() }
 }
 
-/// What cannot be served of what is asked for, an object a line.
+/// Which objects the operator does not accept, by kind and name, and why: what it says in condition Accepted.
 #[must_use]
-pub fn problems(after: &Foreseen) -> Vec<String> {
-    let tenant = &after.snapshot.name;
-    let request = after.intent.request.iter().flatten().map(|problem| format!("agencytenant/{tenant}: {problem}"));
-    let systems = after.intent.systems.iter().filter_map(|(name, system)| Some((name, system.as_ref().err()?)));
-    let systems = systems
-        .flat_map(|(name, problems)| problems.iter().map(move |problem| format!("hostedsystem/{name} in namespace {tenant}: {problem}")));
-    request.chain(systems).collect()
+pub fn invalid(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
+    let Foreseen { snapshot, intent, plan, .. } = after;
+    let facts = Facts { snapshot, intent, plan, outcome: &Outcome::default(), now: "" };
+    let complaint = |conditions: &[Condition]| {
+        let accepted = find(conditions, kind::ACCEPTED).filter(|condition| condition.status == "False");
+        accepted.map(|condition| condition.message.clone())
+    };
+    let tenant = snapshot.tenant.iter().map(|root| (("AgencyTenant", root.name.clone()), tenant::status(&facts, root, &[]).conditions));
+    let systems = snapshot.systems.iter();
+    let systems = systems.map(|root| (("HostedSystem", root.name.clone()), system::status(&facts, root).conditions));
+    tenant.chain(systems).filter_map(|(object, conditions)| Some((object, complaint(&conditions)?))).collect()
 }
 
 /// Namespaces that would be created and are there already, and whether they are taken over. `there` are those without a tenant's mark,
@@ -134,16 +145,16 @@ pub fn approval(tenant: &TenantName, standing: Option<&Standing>, preapproved: b
     let standing = standing?;
     Some(match &standing.request {
         _ if standing.stopped => {
-            format!("agencytenant/{tenant} is stopped: an approval (kubectl govcloud approve {tenant}) ends that, too")
+            format!("agencytenant/{tenant} is stopped; an approval also ends that: kubectl govcloud approve {tenant}")
         }
         Request::Pending(_) => format!(
-            "needed, by somebody who holds the verb approve on agencytenants and is no member of the agency: kubectl govcloud approve {tenant}"
+            "needed, by somebody who holds the verb approve on agencytenants and is not a member of the agency: kubectl govcloud approve {tenant}"
         ),
-        Request::Rejected(approval) => format!("this very spec was rejected by {}: {}", approval.by, approval.reason),
-        Request::Unserved(approval) => format!("approved by {}, and cannot be served", approval.by),
+        Request::Rejected(approval) => format!("this spec was rejected by {}: {}", approval.by, approval.reason),
+        Request::Unserved(approval) => format!("approved by {}, but not valid", approval.by),
         Request::Granted if preapproved => {
-            "not needed, as spec.preapproved is true; whoever applies this must hold the verb approve".to_owned()
+            "not needed, because spec.preapproved is true; applying it takes the verb approve on agencytenants".to_owned()
         }
-        Request::Granted => "not needed, as it asks for nothing more than what is served".to_owned(),
+        Request::Granted => "not needed, because it asks for nothing beyond the contract in force".to_owned(),
     })
 }

@@ -9,6 +9,7 @@ use crate::{
     api::approval::{Approval, Decision, TenantStage},
     children::desired::Desired,
     model::{
+        ending::Ending,
         names::{FINALIZER, NamespaceName},
         settings::Settings,
         snapshot::{Question, Snapshot},
@@ -82,6 +83,10 @@ pub fn carry_out(snapshot: &mut Snapshot, step: Step) {
                 if let Question::PodsByTag(namespace) = &question {
                     let tags = Tags { looked: snapshot.now.as_second(), enforced: true, workloads: Some(BTreeSet::new()) };
                     snapshot.tags.insert(namespace.clone(), tags);
+                }
+                if let Question::PodsLeft(namespace) = &question {
+                    let none = Ending { looked: snapshot.now.as_second(), pods: Some(0), ..Ending::default() };
+                    snapshot.ending.insert(namespace.clone(), none);
                 }
                 snapshot.answered.insert(question);
             }

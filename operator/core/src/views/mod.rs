@@ -4,6 +4,7 @@
 pub mod adoption;
 mod cel;
 pub mod changes;
+pub mod defaults;
 pub mod foresight;
 pub mod guard_rails;
 pub mod quota;

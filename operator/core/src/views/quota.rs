@@ -22,7 +22,10 @@ pub fn lines(before: &Foreseen, after: &Foreseen) -> Vec<String> {
     let serves = |system| after.plan.spaces.iter().any(|space| space.system.as_ref() == Some(system) && space.goal == Goal::Serve);
     let systems = new.grants.iter().filter(|(system, _)| serves(system));
     let systems = systems.filter_map(|(system, grant)| share(system.as_str(), old.grants.get(system), grant));
-    let lowering = new.lowering.iter().map(|numbers| format!("the former total is served until systems give up so much: {numbers}"));
+    let lowering = new
+        .lowering
+        .iter()
+        .map(|numbers| format!("the former total stays in force until the systems hold no more than the new one: {numbers}"));
     totals.chain(systems).chain(lowering).chain(used_beyond(after)).collect()
 }
 

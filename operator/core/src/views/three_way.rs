@@ -1,6 +1,6 @@
 //! The patch that `kubectl apply` sends: what the file says, and null for what the file said when it was last applied and says no more.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Where `kubectl apply` remembers what it last applied.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -10,7 +10,19 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 pub fn patch(file: &Value, live: &Value) -> Value {
     let last = live["metadata"]["annotations"][LAST_APPLIED].as_str();
     let last: Option<Value> = last.and_then(|text| serde_json::from_str(text).ok());
-    with_removals(file, &last.unwrap_or_default())
+    with_removals(&as_sent(file), &last.unwrap_or_default())
+}
+
+/// The file as `kubectl apply` sends it: its annotations are always a map, so that an empty one which it remembers is no difference, and
+/// hold none of kubectl's own.
+fn as_sent(file: &Value) -> Value {
+    let mut file = file.clone();
+    let annotations = &mut file["metadata"]["annotations"];
+    match annotations.as_object_mut() {
+        Some(all) => drop(all.remove(LAST_APPLIED)),
+        None => *annotations = json!({}),
+    }
+    file
 }
 
 fn with_removals(file: &Value, last: &Value) -> Value {

@@ -96,6 +96,23 @@ fn a_system_becomes_a_guarded_namespace() {
 }
 
 #[test]
+fn images_need_a_digest_in_service_and_also_where_the_agency_is_suspended() {
+    for (stage, suspended, digests) in [
+        ("Testing", "false", "Optional"),
+        ("Running", "false", "Required"),
+        ("Suspended", "false", "Optional"),
+        ("Testing", "true", "Optional"),
+        ("Running", "true", "Required"),
+    ] {
+        let agency = HEALTH.replace("  quota:", &format!("  suspended: {suspended}\n  quota:"));
+        let mut seen = with_home(&agency, vec![system(&APPOINTMENTS.replace("Running", stage))]);
+        let plan = settle(&mut seen);
+        let namespace = object(&plan, "health--appointments", "Namespace", "health--appointments").unwrap();
+        assert_eq!(namespace["metadata"]["annotations"]["govcloud.io/image-digests"], digests, "{stage} {suspended}");
+    }
+}
+
+#[test]
 fn going_there_and_back_leaves_nothing_behind() {
     let mut seen = world();
     settle(&mut seen);

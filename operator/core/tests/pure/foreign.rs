@@ -1,13 +1,14 @@
 //! What others wrote in a tenant's namespaces: which of it goes when, and who remembers whom.
 
 use govcloud_core::{
-    children::{BOUND_BY_MEMBERS, TABLE},
+    children::{BOUND_BY_MEMBERS, BOUND_TO_ACCOUNTS, TABLE},
     model::{
         names::NamespaceName,
         observed::{ChildKey, Entry},
         snapshot::{Kept, Snapshot},
     },
     plan::diff::Change,
+    views::guard_rails::Subject,
 };
 use serde_json::{Value, json};
 
@@ -30,8 +31,9 @@ fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
     object["metadata"]["uid"] = json!(name);
     object["metadata"]["namespace"] = json!(WORKLOAD);
     let key = ChildKey { namespace: NamespaceName::new(WORKLOAD), kind: index, name: name.into() };
-    let created = seen.now.as_second() + 60;
-    seen.observed.insert(key, Entry { created, ..TABLE[index].entry(&object) });
+    let entry = TABLE[index].entry(&object);
+    let created = if entry.created == 0 { seen.now.as_second() + 60 } else { entry.created };
+    seen.observed.insert(key, Entry { created, ..entry });
 }
 
 /// What of others is to be deleted, and why.
@@ -65,10 +67,13 @@ fn goes(role: &str, subjects: &[&str], stage: &str) -> bool {
 
 #[test]
 fn what_members_could_not_have_written_stays_whatever_becomes_of_the_system() {
-    let platform: [(&str, &[&str]); 8] = [
+    let platform: [(&str, &[&str]); 11] = [
         ("Role/prometheus-k8s", &["ServiceAccount/monitoring/prometheus-k8s"]),
         ("ClusterRole/govcloud:deployer", &["ServiceAccount/argocd/argocd-application-controller"]),
         ("ClusterRole/view", &["Group/health-owners"]),
+        ("ClusterRole/view", &["Group/health-owners", "ServiceAccount/health--appointments/default"]),
+        ("ClusterRole/view", &["ServiceAccount/monitoring/prometheus-k8s"]),
+        ("Role/reader", &["User/system:serviceaccount:monitoring:prometheus-k8s"]),
         ("ClusterRole/edit", &["User/gone"]),
         ("Role/reader", &["Group/system:serviceaccounts:monitoring"]),
         ("Role/reader", &["User/auditor-of-the-city"]),
@@ -90,16 +95,25 @@ fn what_members_wrote_goes_with_the_member_and_where_nobody_enters() {
         ("Role/reader", &["ServiceAccount/health--appointments/deployer"]),
         ("Role/reader", &["ServiceAccount/health--appointments/default", "ServiceAccount/health--other/default"]),
         ("Role/reader", &["ServiceAccount/health/robot", "User/ci-health"]),
+        ("Role/reader", &["User/system:serviceaccount:health--appointments:deployer"]),
+        ("Role/reader", &["Group/system:serviceaccounts:health--other"]),
+        ("ClusterRole/view", &["Group/system:serviceaccounts:health", "ServiceAccount/health--appointments/default"]),
     ] {
         assert!(!goes(role, subjects, "Running") && !goes(role, subjects, "Suspended"), "{role} {subjects:?}");
         assert!(goes(role, subjects, "Retired"), "{role} {subjects:?}");
     }
     // A workload's own account has no pods any more where nobody enters, and needs its rights when the system comes back.
-    assert!(["Running", "Suspended", "Retired"].iter().all(|stage| !goes(
-        "Role/reader",
-        &["ServiceAccount/health--appointments/default"],
-        stage
-    )));
+    for account in [
+        "ServiceAccount/health--appointments/default",
+        "User/system:serviceaccount:health--appointments:default",
+        "Group/system:serviceaccounts:health--appointments",
+    ] {
+        for (role, stage) in
+            [("Role/reader", "Running"), ("Role/reader", "Suspended"), ("Role/reader", "Retired"), ("ClusterRole/view", "Retired")]
+        {
+            assert!(!goes(role, &[account], stage), "{role} {account} {stage}");
+        }
+    }
     for subjects in [&["User/gone"][..], &["User/gone", "Group/health-owners"]] {
         for stage in ["Running", "Suspended", "Retired"] {
             assert!(goes("Role/reader", subjects, stage), "{subjects:?} {stage}");
@@ -116,20 +130,23 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
         json!({"ingress": [{"from": [peer, {"podSelector": {}}]}]})
     };
     let mut policies = vec![
-        (json!({"ingress": [{"from": [{"podSelector": {}}]}]}), true),
         (json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
+        (json!({"ingress": [{"from": [{"podSelector": {}}, {"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
+        (json!({"egress": [{"to": [{"podSelector": {}}, {"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), true),
         (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7"}}}]}]}), true),
-        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": WORKLOAD}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant": "health"}}}]}]}), true),
+        (json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant": "tax"}}}]}]}), false),
         (json!({"ingress": []}), false),
         (json!({"ingress": [{}]}), false),
         (json!({"ingress": [{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]}), false),
         (json!({"ingress": [{"from": [named("backup")]}]}), false),
         (json!({"ingress": [{"from": [named("monitoring")]}]}), false),
-        (json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}), true),
+        (json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}), false),
+        (json!({"ingress": [{"from": [named("monitoring"), named("health--other")]}]}), true),
         (json!({"ingress": [{"from": [named("monitoring"), named("ingress-nginx")]}]}), true),
         (json!({"ingress": [{"from": [named("backup"), {"podSelector": {}}]}]}), false),
-        (json!({"ingress": [{"from": [named(WORKLOAD)]}]}), true),
         (json!({"ingress": [{"from": [named("health--other")]}]}), true),
+        (json!({"ingress": [{"from": [named("health")]}]}), true),
         (json!({"ingress": [{"from": [named("healthy--web")]}]}), false),
         (json!({"egress": [{"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}]}), true),
         (json!({"egress": [{"to": [named("kube-system")]}]}), true),
@@ -144,10 +161,17 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
             false,
         ),
         (json!({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"namespaceSelector": {}}]}]}), false),
-        // A second list of names narrows the first and names nobody else, so members could have written this too.
-        (twice(&["backup", WORKLOAD]), true),
-        (twice(&["backup"]), true),
     ];
+    // Paths between pods of the namespace itself are nobody else's affair. A second list of names narrows the first.
+    let within = [
+        json!({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}]}),
+        json!({"ingress": [{"from": [named(WORKLOAD)]}]}),
+        json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant": "health", "govcloud.io/system": "appointments"}}}]}]}),
+        json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"govcloud.io/tenant-uid": "7", "govcloud.io/system": "appointments"}}}]}]}),
+        twice(&["backup", WORKLOAD]),
+        twice(&["backup"]),
+    ];
+    policies.extend(within.map(|spec| (spec, false)));
     // What repeats the operator's own policy, members could have written.
     let own = world("Running");
     let plan = decide(&own).0;
@@ -166,6 +190,106 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
                 "{deleted:?}"
             );
         }
+    }
+}
+
+#[test]
+fn what_a_suspension_deletes_is_refused_while_it_lasts_and_what_it_keeps_is_not() {
+    let more = "  allow: {ingressClasses: [public]}\n  network:\n    betweenSystems: Allow\n    kubernetesAPI: Allow\n";
+    let at = |stage: &str| {
+        let mut seen = with_home(&HEALTH.replace("  network:\n", more), vec![system(&APPOINTMENTS.replace("Running", stage))]);
+        settle(&mut seen);
+        seen
+    };
+    let (running, suspended, rails) = (at("Running"), at("Suspended"), super::views::rails());
+    let refused = |seen: &Snapshot, spec: &Value| {
+        let plan = decide(seen).0;
+        let namespace = super::world::object(&plan, WORKLOAD, "Namespace", WORKLOAD).unwrap();
+        let policy = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "theirs"}, "spec": spec});
+        let judged = rails.judge(&Subject { plural: "networkpolicies".into(), object: policy }, namespace);
+        assert!(judged.unknown.is_empty(), "{spec}");
+        judged.refused.into_values().next()
+    };
+    let selected = |labels: Value| json!({"namespaceSelector": {"matchLabels": labels}});
+    let named = |name: &str| selected(json!({"kubernetes.io/metadata.name": name}));
+    let by =
+        |key: &str, values: &[&str]| json!({"namespaceSelector": {"matchExpressions": [{"key": key, "operator": "In", "values": values}]}});
+    let dns = json!([{"protocol": "UDP", "port": 53}]);
+    let server = json!({"matchLabels": {"k8s-app": "kube-dns"}});
+    let mut controller = named("ingress-nginx");
+    controller["podSelector"] = json!({"matchLabels": {"app.kubernetes.io/name": "ingress-nginx"}});
+    let way = |range: &str, port: u16| json!({"egress": [{"to": [{"ipBlock": {"cidr": range}}], "ports": [{"port": port}]}]});
+    let from = |peer: Value| json!({"ingress": [{"from": [peer]}]});
+    let kept = [
+        json!({"ingress": [], "egress": []}),
+        from(json!({"podSelector": {}})),
+        json!({"egress": [{"to": [{"podSelector": {"matchLabels": {"app": "db"}}}], "ports": [{"port": 5432}]}]}),
+        from(named(WORKLOAD)),
+        from(by("kubernetes.io/metadata.name", &[WORKLOAD])),
+        from(selected(json!({"govcloud.io/tenant-uid": "uid-of--health", "govcloud.io/system": "appointments"}))),
+        from(selected(json!({"govcloud.io/tenant": "health", "govcloud.io/system": "appointments"}))),
+        from(named("monitoring")),
+        json!({"ingress": [{"from": [named("monitoring"), {"podSelector": {}}]}]}),
+    ];
+    let closed = [
+        from(named("health--other")),
+        from(named("health")),
+        from(by("kubernetes.io/metadata.name", &[WORKLOAD, "health--other"])),
+        from(selected(json!({"govcloud.io/tenant-uid": "uid-of--health"}))),
+        from(selected(json!({"govcloud.io/tenant": "health", "team": "a"}))),
+        from(by("govcloud.io/tenant", &["health"])),
+        json!({"ingress": [{"from": [{"podSelector": {}}, controller]}]}),
+        json!({"egress": [{"to": [{"namespaceSelector": {}, "podSelector": server}], "ports": dns}]}),
+        way("203.0.113.0/24", 443),
+        way("10.96.0.1/32", 443),
+    ];
+    for (specs, closes) in [(&kept[..], false), (&closed[..], true)] {
+        for spec in specs {
+            assert_eq!(refused(&running, spec), None, "{spec}");
+            let refused = refused(&suspended, spec);
+            assert_eq!(refused.is_some(), closes, "{spec}: {refused:?}");
+            let cure = "is suspended, so the network is closed; apply the policy again when the system is no longer suspended";
+            assert!(refused.is_none_or(|message| message.contains(cure)), "{spec}");
+            let mut seen = suspended.clone();
+            put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
+            assert_eq!(!deleted(&seen).is_empty(), closes, "{spec}");
+        }
+    }
+}
+
+#[test]
+fn policies_that_are_not_the_operators_to_delete_are_named_and_a_suspended_system_is_not_isolated_by_them() {
+    let isolated = |stage: &str, created: &str, spec: Value| {
+        let mut seen = world(stage);
+        let mut policy = json!({"spec": spec});
+        policy["metadata"] = json!({"creationTimestamp": created});
+        put(&mut seen, "NetworkPolicy", "theirs", policy);
+        for (_, entry) in seen.observed.iter_mut().filter(|(key, _)| &*key.name != "theirs") {
+            entry.created = 100;
+        }
+        let told = (super::decisions::conditions(&seen).1, super::decisions::messages(&seen).1);
+        let names = told.1["Isolated"].as_str().unwrap().contains(": theirs");
+        (told.0["Isolated"].as_str().unwrap().to_owned(), told.0["Ready"].as_str().unwrap().to_owned(), names)
+    };
+    let (before, after) = ("1970-01-01T00:00:50Z", "1970-01-01T00:02:00Z");
+    let well = |ready: &str, names: bool| ("True Isolated".to_owned(), ready.to_owned(), names);
+    let open = ("False OpenedByOthers".to_owned(), "False OpenedByOthers".to_owned(), true);
+    let everybody = json!({"ingress": [{}]});
+    let range = json!({"egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]});
+    let named =
+        |name: &str| json!({"ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}]}]});
+    for (created, spec, running, suspended) in [
+        (after, everybody.clone(), well("True Ready", true), open.clone()),
+        (before, everybody, well("True Ready", true), open.clone()),
+        (before, range.clone(), well("True Ready", true), open.clone()),
+        (after, range, well("True Ready", false), open.clone()), // about to be deleted
+        (after, named("backup"), well("True Ready", true), open),
+        (before, named("monitoring"), well("True Ready", true), well("True Suspended", false)),
+        (after, named("monitoring"), well("True Ready", false), well("True Suspended", false)),
+        (before, json!({"ingress": [{"from": [{"podSelector": {}}]}]}), well("True Ready", false), well("True Suspended", false)),
+    ] {
+        assert_eq!(isolated("Running", created, spec.clone()), running, "{created} {spec}");
+        assert_eq!(isolated("Suspended", created, spec.clone()), suspended, "{created} {spec}");
     }
 }
 
@@ -227,4 +351,5 @@ fn the_roles_that_members_bind_are_those_of_the_policy() {
     let policy = std::fs::read_to_string(path).unwrap();
     let list: Vec<String> = BOUND_BY_MEMBERS.iter().map(|role| format!("'{role}'")).collect();
     assert!(policy.contains(&format!("dyn(object).roleRef.name in [{}]", list.join(", "))), "{list:?}");
+    assert!(policy.contains(&format!("dyn(object).roleRef.name == '{BOUND_TO_ACCOUNTS}'")));
 }

@@ -89,7 +89,7 @@ fn another_address_of_the_api_server_reaches_the_policy() {
 }
 
 #[test]
-fn while_nobody_knows_where_the_api_server_is_the_policy_stays_as_it_is() {
+fn while_nobody_sees_the_api_server_the_way_to_where_it_was_stays_and_the_rest_is_repaired() {
     let policy = |seen: &Snapshot| {
         let (key, entry) =
             seen.observed.iter().find(|(key, _)| key.namespace.as_str() == NAMESPACE && &*key.name == "govcloud-isolation").unwrap();
@@ -98,10 +98,17 @@ fn while_nobody_knows_where_the_api_server_is_the_policy_stays_as_it_is() {
     let mut seen = world("kubernetesAPI: Allow", "", APPOINTMENTS);
     settle(&mut seen);
     let (open, servers) = (policy(&seen), std::mem::take(&mut seen.api_server));
+    let before = seen.observed.clone();
     settle(&mut seen);
-    assert_eq!(policy(&seen), open);
+    assert_eq!(seen.observed, before, "nothing is written");
     assert_eq!(conditions(&seen).1["Provisioned"], "False Forbidden");
     assert!(message(&seen, "Provisioned").contains("EndpointSlice"), "{}", message(&seen, "Provisioned"));
+
+    seen.observed.get_mut(&open.0).unwrap().hash += 1;
+    let repaired = settle(&mut seen);
+    assert_eq!(policy(&seen).1.hash, open.1.hash, "what a stranger changed is repaired");
+    let ways = object(&repaired, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap()["spec"]["egress"].clone();
+    assert!(ways.to_string().contains("10.96.0.1/32") && ways.to_string().contains("192.0.2.7/32"), "{ways}");
 
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Suspended"))];
     settle(&mut seen);
@@ -111,11 +118,33 @@ fn while_nobody_knows_where_the_api_server_is_the_policy_stays_as_it_is() {
     seen.observed.retain(|key, _| &*key.name != "govcloud-isolation");
     let (plan, changes) = decide(&seen);
     let created = changes.iter().flat_map(|space| &space.changes).filter(|change| matches!(change, Change::Create(_))).count();
-    assert!(created > 0 && object(&plan, NAMESPACE, "NetworkPolicy", "govcloud-isolation").is_some(), "a namespace is never without");
+    let again = object(&plan, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap();
+    assert!(created > 0 && again["spec"]["egress"] == ways, "a new one has the same way");
 
     seen.api_server = servers;
     settle(&mut seen);
-    assert_eq!((policy(&seen), &conditions(&seen).1["Provisioned"]), (open, &json!("True Provisioned")));
+    assert_eq!((policy(&seen).1.hash, &conditions(&seen).1["Provisioned"]), (open.1.hash, &json!("True Provisioned")));
+}
+
+#[test]
+fn where_the_api_server_was_never_seen_the_policy_is_written_without_a_way_to_it() {
+    let mut seen = world("kubernetesAPI: Allow", "", APPOINTMENTS);
+    seen.api_server.clear();
+    seen.observed.values_mut().for_each(|entry| entry.api_server = "".into());
+    settle(&mut seen);
+    let (spec, annotations) = planned(&seen);
+    assert!(!spec["egress"].to_string().contains("6443") && annotations["govcloud.io/kubernetes-api"].is_null(), "{spec}");
+    assert_eq!(conditions(&seen).1["Provisioned"], "False Forbidden");
+
+    // A namespace that is not the tenant's says nothing.
+    let home = seen.observed.iter_mut().find(|(key, _)| &*key.name == "health").unwrap().1;
+    home.api_server = "192.0.2.66/32=443/TCP".into();
+    assert!(planned(&seen).0.to_string().contains("192.0.2.66"));
+    seen.observed.retain(|key, _| key.namespace.as_str() != "health" || &*key.name == "health");
+    seen.observed.iter_mut().find(|(key, _)| &*key.name == "health").unwrap().1.tenant_uid = "".into();
+    let (plan, _) = decide(&seen);
+    let written: Vec<String> = plan.spaces.iter().flat_map(|space| &space.desired).map(|desired| desired.object.to_string()).collect();
+    assert!(written.iter().all(|object| !object.contains("192.0.2.66")), "{written:?}");
 }
 
 #[test]

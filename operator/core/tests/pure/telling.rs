@@ -104,6 +104,26 @@ fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
 }
 
 #[test]
+fn several_causes_are_told_each_with_its_cure() {
+    let mut seen = world();
+    let of_image = |name: &str, image: &str| Refusal { cause: format!("rule images: {image}"), ..refusal(name, 60, Seen::Lacking) };
+    let refusals = vec![of_image("a", "one"), refusal("b", 60, Seen::Lacking), refusal("c", 61, Seen::Lacking)];
+    let (_, message) = available(&mut seen, refusals.clone());
+    assert!(message.starts_with("Kubernetes refuses workloads for 2 causes: (1) pods of ReplicaSet a: rule images: one"), "{message}");
+    assert!(
+        message.contains("; (2) pods of ReplicaSet b: exceeded quota") && message.ends_with("; also refused: ReplicaSet c"),
+        "{message}"
+    );
+    let mut others = refusals.clone();
+    others.reverse();
+    assert_eq!(available(&mut seen, others).1, message, "in whatever order they come");
+    let more = ["d", "e"].map(|name| of_image(name, &name.repeat(5000)));
+    let (_, message) = available(&mut seen, refusals.into_iter().chain(more).collect());
+    assert!(message.contains("for 4 causes, of which these are the first 3: (1) "), "{message}");
+    assert!(message.contains("ddddd ...") && !message.contains("eeeee") && message.len() < 4096, "{message}");
+}
+
+#[test]
 fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
     let messages = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances";
     for (since, of_kubernetes, is_told, stalled) in

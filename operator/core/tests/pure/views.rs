@@ -12,7 +12,7 @@ use govcloud_core::{
     plan::diff::{Change, diff},
     views::{
         adoption,
-        changes::{Row, conflicts, problems, rows},
+        changes::{Row, conflicts, invalid, rows},
         foresight::{Foreseen, approve, foresee},
         guard_rails::{GuardRails, Subject},
         quota,
@@ -83,8 +83,13 @@ fn a_request_is_shown_as_if_it_were_approved_and_what_cannot_be_served_is_told()
     assert!(told.contains(&" namespace/health created".to_owned()), "{told:?}");
 
     let wrong = foresee(snapshot(tenant(&HEALTH.replace("203.0.113.0/24", "10.96.1.0/24")), Vec::new()), &settings());
-    let told = problems(&wrong);
-    assert!(told.len() == 1 && told[0].starts_with("agencytenant/health: spec.network.egress[10.96.1.0/24].cidr"), "{told:?}");
+    let told: Vec<_> = invalid(&wrong).into_iter().collect();
+    let [(object, words)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(*object, ("AgencyTenant", "health".to_owned()));
+    assert!(words.starts_with("spec.network.egress[10.96.1.0/24].cidr"), "{words}");
+    let homeless = foresee(Snapshot { tenant: None, ..snapshot(tenant(HEALTH), vec![system(APPOINTMENTS)]) }, &settings());
+    let words = invalid(&homeless).remove(&("HostedSystem", "appointments".to_owned())).unwrap();
+    assert!(words.starts_with("metadata.namespace: 'health' is not the home namespace of an AgencyTenant"), "{words}");
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn a_takeover_removes_the_owners_of_a_namespace_and_leaves_the_finalizers_of_pro
 }
 
 /// The guard rails as they are shipped.
-fn rails() -> GuardRails {
+pub fn rails() -> GuardRails {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/govcloud/policies");
     let files = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     let policies: Vec<Value> = files.map(|text| serde_yaml::from_str(text.split("\n---").next().unwrap()).unwrap()).collect();
@@ -190,7 +195,7 @@ const CONTRACT: &str = "  domains: [health.example.gov.cn]
 
 /// Objects that the contract admits. Plural, then the object.
 const ADMITTED: &str = r#"
-pods: {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: health--appointments}, spec: {nodeName: n1, priorityClassName: citizen-facing, runtimeClassName: gvisor, schedulerName: default-scheduler, tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists}], containers: [{name: web, image: "registry.example.gov.cn/health/web:1", resources: {requests: {cpu: 1}}}]}}
+pods: {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: health--appointments}, spec: {nodeName: n1, priorityClassName: citizen-facing, runtimeClassName: gvisor, schedulerName: default-scheduler, tolerations: [{key: node.kubernetes.io/not-ready, operator: Exists}], containers: [{name: web, image: "registry.example.gov.cn/health/web:1", resources: {requests: {cpu: 1}}}, {name: proxy, image: "registry.example.gov.cn/platform/mesh/proxy:1"}]}}
 deployments: {apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: "registry.example.gov.cn/health/web:1"}]}}}}
 statefulsets: {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {template: {spec: {containers: [{name: db, image: "registry.example.gov.cn/health/db:1"}]}}, volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: standard, resources: {requests: {storage: 1Gi}}}}]}}
 cronjobs: {apiVersion: batch/v1, kind: CronJob, metadata: {name: nightly}, spec: {jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: job, image: "registry.example.gov.cn/health/job:1"}]}}}}}}
@@ -258,7 +263,23 @@ fn a_field_that_the_file_no_longer_names_goes_and_one_that_others_set_stays() {
     let live = json!({"metadata": {"annotations": {LAST_APPLIED: last}}, "spec": {"a": 1, "b": {"c": 2, "d": 3}, "by": "others"}});
     let file = json!({"spec": {"b": {"c": 4}}});
     let patch = patch(&file, &live);
-    assert_eq!(patch, json!({"spec": {"a": null, "b": {"c": 4, "d": null}}}));
+    assert_eq!(patch, json!({"metadata": {"annotations": {}}, "spec": {"a": null, "b": {"c": 4, "d": null}}}));
     assert_eq!(merged(&live, &patch)["spec"], json!({"b": {"c": 4}, "by": "others"}));
-    assert_eq!(govcloud_core::views::three_way::patch(&file, &json!({"spec": {}})), file);
+    assert_eq!(govcloud_core::views::three_way::patch(&file, &json!({"spec": {}}))["spec"], file["spec"]);
+}
+
+#[test]
+fn annotations_of_others_stay_and_kubectl_s_own_is_none_of_the_file() {
+    let last = json!({"metadata": {"annotations": {}, "labels": {"a": "1"}}}).to_string();
+    let live = json!({"metadata": {"annotations": {LAST_APPLIED: last, "by": "others"}, "labels": {"a": "1"}}});
+    let without = json!({"metadata": {"labels": {"a": "1"}}});
+    let exported = json!({"metadata": {"labels": {"a": "1"}, "annotations": {LAST_APPLIED: "{}", "by": "others"}}});
+    for file in [without, exported] {
+        assert_eq!(merged(&live, &patch(&file, &live)), live, "{file}");
+    }
+    // One that the file named, and names no more, goes.
+    let last = json!({"metadata": {"annotations": {"mine": "1"}}}).to_string();
+    let live = json!({"metadata": {"annotations": {LAST_APPLIED: last, "mine": "1", "by": "others"}}});
+    let after = merged(&live, &patch(&json!({"metadata": {}}), &live));
+    assert_eq!((&after["metadata"]["annotations"]["mine"], &after["metadata"]["annotations"]["by"]), (&Value::Null, &json!("others")));
 }

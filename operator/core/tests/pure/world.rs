@@ -27,6 +27,7 @@ pub fn settings() -> Settings {
         cluster_ranges: ["10.96.0.0/12".parse().unwrap(), "10.244.0.0/16".parse().unwrap()].into(),
         ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
         platform_programs: vec!["monitoring".parse().unwrap()],
+        platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
     }
 }
 
@@ -52,7 +53,8 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
     let uid = format!("uid-of-{namespace}-{name}");
     let created = "2026-01-01T00:00:00Z".to_owned();
     let finalizers = vec![FINALIZER.to_owned()];
-    Root { name, namespace, uid, resource_version: "1".into(), generation: 1, created, deleting: false, finalizers, spec, status }
+    let (resource_version, generation, deleting, holds, last_applied) = ("1".into(), 1, false, true, None);
+    Root { name, namespace, uid, resource_version, generation, created, deleting, finalizers, holds, last_applied, spec, status }
 }
 
 pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {

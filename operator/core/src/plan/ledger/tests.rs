@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    model::names::{NamespaceName, TenantName},
+    model::{
+        amounts::Follows,
+        names::{NamespaceName, TenantName},
+    },
     plan::quota::{Allocation, Books, Claim, hand_out},
 };
 
@@ -53,6 +56,7 @@ impl World {
             system: SystemName::new(*name),
             namespace: namespace(name),
             wanted: cpu(cores),
+            follows: Follows::new(),
             serves: true,
             admits_pods: true,
         };

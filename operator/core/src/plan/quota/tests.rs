@@ -11,6 +11,7 @@ fn claim(name: &str, cpu: &str) -> Claim {
         system: SystemName::new(name),
         namespace: NamespaceName::new(format!("t--{name}")),
         wanted: read(&[("requests.cpu", cpu)]),
+        follows: Follows::new(),
         serves: true,
         admits_pods: true,
     }
@@ -161,7 +162,100 @@ fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
 #[test]
 fn a_limit_that_is_not_claimed_follows_its_request() {
     let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
-    assert_eq!(with_following(read(&[("requests.cpu", "8")]), &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
-    let named = read(&[("requests.cpu", "8"), ("limits.cpu", "9")]);
-    assert_eq!(with_following(named.clone(), &total), named);
+    let followed = |pairs, total| with_following(read(pairs), total).0;
+    assert_eq!(followed(&[("requests.cpu", "8")], &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
+    let named = [("requests.cpu", "8"), ("limits.cpu", "9")];
+    assert_eq!(followed(&named, &total), read(&named));
+    let (memory, scratch) = ("requests.memory", "requests.ephemeral-storage");
+    let total = read(&[(memory, "10Gi"), (scratch, "20Gi"), ("limits.ephemeral-storage", "40Gi")]);
+    let (_, follows) = with_following(read(&[(memory, "1Gi")]), &total);
+    let roots: Vec<_> = follows.iter().map(|(key, named)| (key.as_str(), named.as_str())).collect();
+    assert_eq!(roots, [("limits.ephemeral-storage", memory), ("limits.memory", memory), (scratch, memory)]);
+}
+
+/// Systems whose shares are as granted by the total `from`, once `to` is wanted; `named` is what each names.
+fn after(from: &Amounts, to: &Amounts, named: &[Amounts]) -> (Vec<Claim>, Allocation) {
+    let claims = |total: &Amounts| {
+        let claim = |(index, named): (usize, &Amounts)| {
+            let (wanted, follows) = with_following(named.clone(), total);
+            Claim { wanted, follows, ..claim(&format!("s{index}"), "0") }
+        };
+        named.iter().enumerate().map(claim).collect::<Vec<Claim>>()
+    };
+    let first = hand(from, from, &Ledger::new(), &claims(from), &BTreeMap::new());
+    let shown = |claim: &Claim| {
+        let Grant { hard, epoch, .. } = &first.grants[&claim.system];
+        (claim.namespace.clone(), QuotaState::new(hard, hard, hard, *epoch, |_| true))
+    };
+    let quotas = claims(from).iter().map(shown).collect();
+    (claims(to), hand(to, &first.total, &first.ledger, &claims(to), &quotas))
+}
+
+/// What each system holds of `limits.cpu`, `*` where it waits.
+fn limits((claims, allocation): &(Vec<Claim>, Allocation)) -> Vec<String> {
+    let grants = claims.iter().map(|claim| &allocation.grants[&claim.system]);
+    let word = |grant: &Grant| format!("{}{}", amounts::of(&grant.hard, "limits.cpu"), if grant.waiting.is_some() { "*" } else { "" });
+    grants.map(word).collect()
+}
+
+#[test]
+fn a_limit_that_follows_keeps_no_system_waiting_that_asks_for_nothing_new() {
+    let total = |requests, limits| read(&[("requests.cpu", requests), ("limits.cpu", limits)]);
+    let named: Vec<Amounts> = ["8", "12"].map(|cpu| read(&[("requests.cpu", cpu)])).into();
+    assert_eq!(limits(&after(&total("40", "80"), &total("20", "80"), &named)), ["32", "48"], "there is room");
+    assert_eq!(limits(&after(&total("40", "80"), &total("10", "80"), &named)), ["16", "24"], "more is held than the new total");
+    let explicit = [named.clone(), vec![read(&[("requests.cpu", "1"), ("limits.cpu", "40")])]].concat();
+    assert_eq!(limits(&after(&total("40", "80"), &total("21", "80"), &explicit)), ["16", "24", "40"], "a sibling names its limits");
+    assert_eq!(limits(&after(&total("40", "80"), &total("40", "40"), &named)), ["8", "12"], "it follows downwards too");
+    assert_eq!(limits(&after(&total("40", "80"), &total("40", "160"), &named)), ["32", "48"], "and upwards");
+}
+
+#[test]
+fn a_share_that_grows_waits_for_the_limit_that_follows() {
+    let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
+    let named = read(&[("requests.cpu", "8")]);
+    let (wanted, follows) = with_following(read(&[("requests.cpu", "30")]), &total);
+    let growing = Claim { wanted, follows, ..claim("s0", "0") };
+    let explicit = Claim { wanted: read(&[("limits.cpu", "40")]), ..claim("s1", "0") };
+    let (_, before) = after(&total, &total, &[named, explicit.wanted.clone()]);
+    let shown = |(system, grant): (&SystemName, &Grant)| {
+        (NamespaceName::new(format!("t--{system}")), QuotaState::new(&grant.hard, &grant.hard, &grant.hard, grant.epoch, |_| true))
+    };
+    let quotas = before.grants.iter().map(shown).collect();
+    let next = hand(&total, &total, &before.ledger, &[growing, explicit], &quotas);
+    assert_eq!(
+        next.grants[&SystemName::new("s0")].waiting.as_deref(),
+        Some("limits.cpu: 60 wanted, 40 free (total 80, held by others 40)")
+    );
+}
+
+proptest::proptest! {
+    /// Whatever becomes of the total, a system that is granted what it names goes on to hold it, and the sum stays within the total.
+    #[test]
+    fn an_unchanged_share_that_is_granted_never_waits(
+        shares in proptest::collection::vec((1_u32..20, proptest::option::of(1_u32..40)), 1..5),
+        from in (1_u32..80, 1_u32..160),
+        to in (1_u32..80, 1_u32..160),
+    ) {
+        let total = |(requests, limits): (u32, u32)| read(&[("requests.cpu", &requests.to_string()), ("limits.cpu", &limits.to_string())]);
+        let named: Vec<Amounts> = shares.iter().map(|(requests, limits)| {
+            let mut named = read(&[("requests.cpu", &requests.to_string())]);
+            named.extend(limits.map(|limits| ("limits.cpu".to_owned(), Amount::whole(limits))));
+            named
+        }).collect();
+        let (claims, before) = after(&total(from), &total(from), &named);
+        let (_, next) = after(&total(from), &total(to), &named);
+        let mut sum = Amounts::new();
+        for claim in &claims {
+            amounts::add(&mut sum, &next.grants[&claim.system].hard);
+            if before.grants[&claim.system].waiting.is_none() {
+                let (grant, held) = (&next.grants[&claim.system], &before.grants[&claim.system].hard);
+                proptest::prop_assert!(grant.waiting.is_none(), "{:?}", grant);
+                proptest::prop_assert_eq!(amounts::of(&grant.hard, "requests.cpu"), amounts::of(held, "requests.cpu"));
+            }
+        }
+        for (key, amount) in &sum {
+            proptest::prop_assert!(*amount <= amounts::of(&next.total, key), "{}: {} of {}", key, amount, amounts::of(&next.total, key));
+        }
+    }
 }

@@ -1,0 +1,33 @@
+//! Pods that keep a namespace from being deleted, or a system from being retired. Pure: the pods and the time are arguments.
+//!
+//! Kubernetes deletes the pods of a namespace first and says nothing of them in its conditions; and a quota no longer counts a pod that
+//! should have ended. So they are listed.
+
+use crate::{
+    api::Stage,
+    model::{ending::INTERVAL, names::NamespaceName, ownership::namespace_entry, snapshot::Snapshot},
+    plan::{Goal, Plan, SpacePlan},
+};
+
+/// Namespaces whose pods are to have ended, each with whether they are to be listed now.
+#[must_use]
+pub fn required(snapshot: &Snapshot, plan: &Plan) -> Vec<(NamespaceName, bool)> {
+    let ending = plan.spaces.iter().filter(|space| must_be_empty(snapshot, space));
+    let due = |namespace: &NamespaceName| {
+        snapshot.ending.get(namespace).is_none_or(|known| known.again().is_some_and(|time| time <= snapshot.now.as_second()))
+    };
+    ending.map(|space| (space.namespace.clone(), due(&space.namespace))).collect()
+}
+
+fn must_be_empty(snapshot: &Snapshot, space: &SpacePlan) -> bool {
+    let Some(entry) = namespace_entry(&snapshot.observed, &space.namespace) else { return false };
+    if entry.deleting {
+        return entry
+            .remaining
+            .as_ref()
+            .is_some_and(|remaining| remaining.messages.is_empty() && snapshot.now.as_second() >= remaining.since + INTERVAL);
+    }
+    let Some(system) = space.system.as_ref().filter(|_| space.goal == Goal::Close && space.drained) else { return false };
+    // Before a system is told to be retired.
+    snapshot.systems.iter().any(|root| root.name == system.as_str() && root.status.stage.is_some_and(|stage| stage != Stage::Retired))
+}
