@@ -168,6 +168,8 @@ async fn a_takeover_is_judged_with_the_cluster_s_default_classes() {
     admin.tenant_ready("bound").await;
     let (code, text) = adopt().await;
     assert_eq!(code, 0, "{text}");
+    admin.delete("HostedSystem", "bound", "app").await; // a takeover that nobody agrees to is tried again and again
+    admin.gone("HostedSystem", "bound", "app").await;
     for (kind, class) in [("storageclass", "bound-fast"), ("ingressclass", "bound-inner"), ("priorityclass", "bound-default")] {
         let deleted = alone.plane.kubectl().args(["delete", kind, class]).output().unwrap();
         assert!(deleted.status.success(), "{deleted:?}");

@@ -12,7 +12,7 @@ use crate::{
         ending::Ending,
         names::{FINALIZER, NamespaceName},
         settings::Settings,
-        snapshot::{Question, Snapshot},
+        snapshot::{Question, Root, Snapshot},
         tags::Tags,
     },
     plan::{
@@ -92,9 +92,8 @@ pub fn carry_out(snapshot: &mut Snapshot, step: Step) {
             }
         }
         Step::AddFinalizers(missing) => {
-            snapshot.tenant.iter_mut().filter(|_| missing.tenant).for_each(|root| root.finalizers.push(FINALIZER.to_owned()));
-            let systems = snapshot.systems.iter_mut().filter(|root| missing.systems.contains(&root.name));
-            systems.for_each(|root| root.finalizers.push(FINALIZER.to_owned()));
+            snapshot.tenant.iter_mut().filter(|_| missing.tenant).for_each(add_finalizer);
+            snapshot.systems.iter_mut().filter(|root| missing.systems.contains(&root.name)).for_each(add_finalizer);
         }
         Step::WriteAhead { status, .. } => snapshot.tenant.iter_mut().for_each(|root| root.status = (*status).clone()),
         Step::Apply(changes) => changes.iter().for_each(|space| change(snapshot, space)),
@@ -108,6 +107,13 @@ pub fn carry_out(snapshot: &mut Snapshot, step: Step) {
             }
         }
     }
+}
+
+fn add_finalizer<Spec, Status>(root: &mut Root<Spec, Status>) {
+    if !root.finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
+        root.finalizers.push(FINALIZER.to_owned());
+    }
+    (root.holds, root.last_applied) = (true, None);
 }
 
 fn change(snapshot: &mut Snapshot, space: &SpaceChanges) {

@@ -283,3 +283,16 @@ fn annotations_of_others_stay_and_kubectl_s_own_is_none_of_the_file() {
     let after = merged(&live, &patch(&json!({"metadata": {}}), &live));
     assert_eq!((&after["metadata"]["annotations"]["mine"], &after["metadata"]["annotations"]["by"]), (&Value::Null, &json!("others")));
 }
+
+#[test]
+fn a_finalizer_that_others_wrote_and_a_note_of_it_keep_nothing_from_being_foreseen() {
+    let mut exported = snapshot(tenant(HEALTH), vec![system(APPOINTMENTS)]);
+    let root = exported.tenant.as_mut().unwrap();
+    (root.holds, root.last_applied) = (false, Some("{}".to_owned()));
+    exported.systems[0].finalizers.clear();
+    let foreseen = foresee(exported, &settings());
+    assert!(foreseen.snapshot.tenant.unwrap().holds && foreseen.snapshot.systems[0].holds);
+    assert!(foreseen.plan.space(&NamespaceName::new("health--appointments")).is_some_and(|space| !space.desired.is_empty()));
+    let quotas = foreseen.snapshot.observed.keys().filter(|key| &*key.name == "govcloud-quota").count();
+    assert_eq!(quotas, 2, "nothing was carried out");
+}
