@@ -1,7 +1,7 @@
 //! An object of any kind, read once: JSON as it was sent, without `managedFields`, which are half of it and of which only one thing is
 //! read: whether the operator's finalizer is the operator's own.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use kube::{
     Resource,
@@ -10,7 +10,7 @@ use kube::{
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 
@@ -83,7 +83,7 @@ struct ManagedFields {
 #[derive(Default, Deserialize)]
 struct ManagedMetadata {
     #[serde(default, rename = "f:finalizers")]
-    finalizers: BTreeMap<String, IgnoredAny>,
+    finalizers: Map<String, Value>,
 }
 
 impl Managed {

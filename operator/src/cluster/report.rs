@@ -217,8 +217,15 @@ impl Report {
         if let Some(note) = &root.last_applied {
             object["metadata"]["annotations"] = json!({ last_applied::ANNOTATION: note });
         }
-        let (api, apply) = (self.api(source, &root.namespace), patch_by_us().force());
-        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &apply, &Patch::Apply(object))).await?;
+        // What is there must be of the schema's types for an apply.
+        let (patch, parameters) = if root.spec.is_ok() {
+            (Patch::Apply(object), patch_by_us().force())
+        } else {
+            object["metadata"]["finalizers"] = json!(root.finalizers.iter().map(String::as_str).chain([FINALIZER]).collect::<Vec<_>>());
+            (Patch::Merge(object), patch_by_us())
+        };
+        let api = self.api(source, &root.namespace);
+        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &parameters, &patch)).await?;
         self.cache.take(source, &written);
         Ok(())
     }

@@ -40,10 +40,8 @@ impl Ending {
         let pods = self.pods.filter(|pods| *pods > 0)?;
         let pods = if pods == 1 { "1 pod remains".to_owned() } else { format!("{pods} pods remain") };
         let held: Vec<String> = self.finalizers.iter().map(|(finalizer, pods)| format!("{finalizer} in {pods}")).collect();
-        Some(match held.is_empty() {
-            true => format!("{pods}, without finalizers"),
-            false => format!("{pods}; finalizers remaining: {}", held.join(", ")),
-        })
+        let held = if held.is_empty() { ", without finalizers".to_owned() } else { format!("; finalizers remaining: {}", held.join(", ")) };
+        Some(format!("{pods}{held}"))
     }
 
     /// Whether Kubernetes removes all of the finalizers itself, as a rule.

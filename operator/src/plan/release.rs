@@ -22,7 +22,7 @@ pub struct Release {
 /// Whether the object still needs our finalizer before anything is created for it, or others could take it off without knowing.
 #[must_use]
 pub fn wants_hold<Spec, Status>(root: &Root<Spec, Status>) -> bool {
-    !root.deleting && (!is_held(root) || !root.holds || root.last_applied.is_some())
+    !root.deleting && (!is_held(root) || root.spec.is_ok() && (!root.holds || root.last_applied.is_some()))
 }
 
 /// Decides what may go after this round.
