@@ -1,5 +1,7 @@
 //! What the API server itself is asked before something follows from it: what is about to end, and what was lost.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::approval::Contract,
     children::{Rank, TABLE},
@@ -26,8 +28,8 @@ pub fn questions(snapshot: &Snapshot) -> Vec<Question> {
         questions.extend(undeclared.into_iter().map(Question::System));
         questions.extend(vanished(snapshot).into_iter().map(Question::Namespace));
     }
-    questions.retain(|question| !snapshot.answered.contains(question));
-    questions
+    let open: BTreeSet<Question> = questions.into_iter().filter(|question| !snapshot.answered.contains(question)).collect();
+    open.into_iter().collect()
 }
 
 /// Contracts of which only the copy on the home namespace is left.

@@ -15,6 +15,7 @@ mod properties;
 mod purity;
 mod schema;
 mod sizes;
+mod steps;
 mod telling;
 mod views;
 mod world;
