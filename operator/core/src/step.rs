@@ -149,7 +149,7 @@ fn next(facts: &Facts, use_due: Option<Duration>) -> Next {
     if facts.snapshot.definitions.ending || !facts.snapshot.blind.is_empty() {
         return Next::Retry(Duration::ZERO);
     }
-    if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.refused.is_empty() {
+    if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.finalizer_rejections.is_empty() {
         return Next::Retry(facts.outcome.again().unwrap_or_default());
     }
     let expires = facts.expires_in().map(|seconds| Duration::from_secs(seconds + 1));

@@ -46,7 +46,9 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
                     continue; // with the answers in the same snapshot
                 }
             }
-            Step::AddFinalizers(missing) => snapshot.refused.extend(context.report.add_finalizers(&snapshot, &missing).await?),
+            Step::AddFinalizers(missing) => {
+                context.report.add_finalizers(&mut snapshot, &missing).await?;
+            }
             // Of two tenants that claim the same domain, the later must see that the earlier one has it.
             Step::WriteAhead { claims_domains: true, .. } if turn.is_none() => turn = Some(context.claiming.lock().await),
             Step::WriteAhead { status, .. } => {
@@ -69,7 +71,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
                 return next;
             }
         }
-        snapshot = Snapshot { progress: snapshot.progress, refused: snapshot.refused, ..context.snapshot(name) };
+        snapshot = Snapshot { progress: snapshot.progress, finalizer_rejections: snapshot.finalizer_rejections, ..context.snapshot(name) };
     }
     Ok(Next::Retry(Duration::ZERO))
 }

@@ -52,24 +52,17 @@ impl Report {
         Self { connection, cache, events, memory, forbidden: Arc::default() }
     }
 
-    /// Puts our finalizer on what will get children. Returns the objects on which the API server does not let us, by name, with its
-    /// words; no name is the tenant's.
-    pub async fn add_finalizers(&self, snapshot: &Snapshot, missing: &Finalizers) -> Result<BTreeMap<String, String>, Error> {
-        let mut results = Vec::new();
+    /// Puts our finalizer on what will get children, and notes in the snapshot where the API server does not let us.
+    pub async fn add_finalizers(&self, snapshot: &mut Snapshot, missing: &Finalizers) -> Result<(), Error> {
         if let Some(tenant) = snapshot.tenant.as_ref().filter(|_| missing.tenant) {
-            results.push((String::new(), self.add_finalizer(Source::Tenants, tenant).await));
+            snapshot.finalizer_rejections.tenant = rejection(self.add_finalizer(Source::Tenants, tenant).await)?;
         }
         let systems = snapshot.systems.iter().filter(|root| missing.systems.contains(&root.name));
-        results.extend(join_all(systems.map(async |root| (root.name.clone(), self.add_finalizer(Source::Systems, root).await))).await);
-        let mut refused = BTreeMap::new();
-        for (name, result) in results {
-            match result {
-                Ok(()) => {}
-                Err(Error::Refused { code: 400 | 403 | 422, message, .. }) => drop(refused.insert(name, message)),
-                Err(error) => return Err(error),
-            }
+        let added = join_all(systems.map(async |root| (root.name.clone(), self.add_finalizer(Source::Systems, root).await))).await;
+        for (name, result) in added {
+            snapshot.finalizer_rejections.systems.extend(rejection(result)?.map(|words| (name, words)));
         }
-        Ok(refused)
+        Ok(())
     }
 
     /// Takes our finalizer off what may go.
@@ -231,6 +224,15 @@ impl Report {
 
     fn api(&self, source: Source, namespace: &str) -> Api<Object> {
         self.connection.api(&resource(source), namespace)
+    }
+}
+
+/// The words of an API server that does not take a finalizer.
+fn rejection(result: Result<(), Error>) -> Result<Option<String>, Error> {
+    match result {
+        Ok(()) => Ok(None),
+        Err(Error::Refused { code: 400 | 403 | 422, message, .. }) => Ok(Some(message)),
+        Err(error) => Err(error),
     }
 }
 

@@ -100,9 +100,8 @@ pub struct Snapshot {
     pub tags: BTreeMap<NamespaceName, Tags>,
     /// Pods in namespaces that are to have none, as far as they were looked for.
     pub ending: BTreeMap<NamespaceName, Ending>,
-    /// Hosted systems that the API server does not let the operator hold, and its words: they are not served. An empty name
-    /// stands for the tenant itself.
-    pub refused: BTreeMap<String, String>,
+    /// Objects on which the API server does not let the operator put its finalizer: they are not served.
+    pub finalizer_rejections: FinalizerRejections,
     /// Questions that the API server itself has answered in this round.
     pub answered: BTreeSet<Question>,
     /// What this reconcile has done so far.
@@ -111,6 +110,23 @@ pub struct Snapshot {
     pub since_write: Option<Duration>,
     /// How long ago the tenant's status was written.
     pub since_status: Option<Duration>,
+}
+
+/// What the API server said when it refused the operator's finalizer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FinalizerRejections {
+    /// On the tenant itself.
+    pub tenant: Option<String>,
+    /// On hosted systems, by name.
+    pub systems: BTreeMap<String, String>,
+}
+
+impl FinalizerRejections {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tenant.is_none() && self.systems.is_empty()
+    }
 }
 
 /// What only the API server itself knows.
@@ -194,7 +210,7 @@ impl Snapshot {
             refusals: BTreeMap::new(),
             tags: BTreeMap::new(),
             ending: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            finalizer_rejections: FinalizerRejections::default(),
             answered: BTreeSet::new(),
             progress: Progress::default(),
             since_write: None,

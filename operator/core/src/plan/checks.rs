@@ -31,7 +31,7 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
         Err(complaint) => return vec![unreadable(complaint)],
     };
     let mut problems = checked_tenant(root, spec, settings, &snapshot.api_server).err().unwrap_or_default();
-    problems.extend(snapshot.refused.get("").map(|words| refused(words)));
+    problems.extend(snapshot.finalizer_rejections.tenant.as_ref().map(|words| refused(words)));
     let taken = snapshot.rivals.iter().filter_map(|rival| Some((&rival.tenant, rival.domains.as_ref()?)));
     problems.extend(taken.map(|(tenant, (domain, theirs))| Problem {
         field: format!("spec.domains[{domain}]"),

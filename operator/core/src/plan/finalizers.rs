@@ -31,9 +31,12 @@ pub struct Finalizers {
 #[must_use]
 pub fn missing_finalizers(snapshot: &Snapshot) -> Option<Finalizers> {
     let tenant = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending)?;
-    let refused = |name: &str| snapshot.refused.contains_key(name);
-    let systems = snapshot.systems.iter().filter(|root| needs_finalizer(root) && !refused(&root.name));
-    let missing = Finalizers { tenant: needs_finalizer(tenant) && !refused(""), systems: systems.map(|root| root.name.clone()).collect() };
+    let rejections = &snapshot.finalizer_rejections;
+    let systems = snapshot.systems.iter().filter(|root| needs_finalizer(root) && !rejections.systems.contains_key(&root.name));
+    let missing = Finalizers {
+        tenant: needs_finalizer(tenant) && rejections.tenant.is_none(),
+        systems: systems.map(|root| root.name.clone()).collect(),
+    };
     (missing != Finalizers::default()).then_some(missing)
 }
 

@@ -60,7 +60,7 @@ impl Intent {
 pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     let request = snapshot.tenant.as_ref().map(|root| request(snapshot, root, settings));
     let standing = snapshot.tenant.as_ref().map(|root| standing(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
-    let tenant = snapshot.tenant.as_ref().zip(standing.as_ref()).map(|(root, standing)| match snapshot.refused.get("") {
+    let tenant = snapshot.tenant.as_ref().zip(standing.as_ref()).map(|(root, standing)| match &snapshot.finalizer_rejections.tenant {
         Some(words) => Err(vec![refused(words)]),
         None => tenant(root, standing, settings, &snapshot.api_server),
     });
@@ -74,7 +74,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     by_age.sort_by_key(|root| (&root.created, &root.name));
     let surplus: BTreeSet<&String> = by_age.iter().skip(MOST_SYSTEMS).map(|root| &root.name).collect();
     let systems = snapshot.systems.iter().map(|root| {
-        let checked = match snapshot.refused.get(&root.name) {
+        let checked = match snapshot.finalizer_rejections.systems.get(&root.name) {
             Some(words) => Err(vec![refused(words)]),
             None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
             None => system(root, &total, closing, suspended),

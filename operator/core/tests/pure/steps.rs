@@ -101,7 +101,7 @@ fn what_cannot_be_held_is_not_tried_again_in_the_same_reconcile_and_gets_nothing
     let mut seen = done();
     seen.systems[0].finalizers.clear();
     assert_eq!(word(&next(&seen)), "finalizers");
-    seen.refused.insert("appointments".into(), "a policy refuses it".into());
+    seen.finalizer_rejections.systems.insert("appointments".into(), "a policy refuses it".into());
     let told = settled(next(&seen));
     let accepted = find(&told.systems[0].1.conditions, kind::ACCEPTED).unwrap();
     assert!(accepted.status == "False" && accepted.message.contains("a policy refuses it"), "{accepted:?}");
