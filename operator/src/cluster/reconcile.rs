@@ -59,6 +59,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
                 turn = None;
             }
             Step::Apply(changes) => {
+                turn = None; // another tenant was first, and nothing is claimed
                 let outcome = context.writer.apply(changes).await;
                 context.report.removals(&snapshot, &outcome);
                 context.memory.written(name, &outcome);
