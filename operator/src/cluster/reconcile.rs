@@ -72,7 +72,8 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
                 return next;
             }
         }
-        snapshot = Snapshot { progress: snapshot.progress, finalizer_rejections: snapshot.finalizer_rejections, ..context.snapshot(name) };
+        let Snapshot { progress, finalizer_rejections, tags, ending, .. } = snapshot;
+        snapshot = Snapshot { progress, finalizer_rejections, tags, ending, ..context.snapshot(name) };
     }
     Ok(Next::Retry(Duration::ZERO))
 }
