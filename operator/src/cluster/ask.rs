@@ -3,7 +3,7 @@
 use govcloud_core::{
     model::{
         ending::{Ending, read},
-        names::{ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
+        names::{ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, TenantName},
         observed::NAMESPACE,
         ownership::namespace_entry,
         snapshot::{Kept, Question, Snapshot},
@@ -15,7 +15,12 @@ use k8s_openapi::{api::core::v1::Pod, apiextensions_apiserver::pkg::apis::apiext
 use kube::{Api, ResourceExt, api::ListParams, core::ApiResource};
 use tracing::{debug, warn};
 
-use super::{object::Object, reconcile::Context, streams::Source, watch::resource};
+use super::{
+    object::Object,
+    reconcile::Context,
+    streams::{Source, plural},
+    watch::resource,
+};
 use crate::error::Error;
 
 /// Definitions without which nothing may be destroyed.
@@ -47,8 +52,13 @@ impl Context {
                 }
                 // Systems of a tenant that is gone are let go at once, as nobody's.
                 Question::Tenant => !self.refresh(&snapshot.name).await?,
-                Question::System(system) => self.is_absent(Source::Systems, &snapshot.name.home(), system).await?,
-                Question::Namespace(namespace) => self.is_no_tenants(namespace).await?,
+                // Its namespace must not be closed before.
+                Question::System(system) => !self.is_there(Source::Systems, snapshot.name.as_str(), system.as_str(), |_| true).await?,
+                // The ledger gives an entry up with its namespace.
+                Question::Namespace(namespace) => {
+                    let is_marked = |found: &Object| found.labels().contains_key(LABEL_TENANT);
+                    !self.is_there(Source::Children(NAMESPACE), "", namespace.as_str(), is_marked).await?
+                }
                 Question::PodsByTag(namespace) => {
                     let found = self.pods_by_tag(snapshot, namespace).await;
                     snapshot.tags.insert(namespace.clone(), found);
@@ -99,37 +109,20 @@ impl Context {
         Ok(())
     }
 
-    /// What a cache says that does not exist may only not have come through yet, and its namespace must not be closed.
-    async fn is_absent(&self, source: Source, namespace: &NamespaceName, name: &SystemName) -> Result<bool, Error> {
-        let systems = self.connection.api(&resource(source), namespace.as_str());
-        let found = self.connection.request("get", "hostedsystems", systems.get_opt(name.as_str())).await?;
-        if let Some(found) = &found {
-            self.cache.take(source, found);
-        }
-        Ok(found.is_none())
-    }
-
-    /// The ledger gives an entry up with its namespace, and that may only not have come through yet.
-    async fn is_no_tenants(&self, namespace: &NamespaceName) -> Result<bool, Error> {
-        let source = Source::Children(NAMESPACE);
-        let namespaces = self.connection.api(&resource(source), "");
-        let found = self.connection.request("get", "namespaces", namespaces.get_opt(namespace.as_str())).await?;
-        let found = found.filter(|found| found.labels().contains_key(LABEL_TENANT));
-        if let Some(found) = &found {
-            self.cache.take(source, found);
-        }
-        Ok(found.is_none())
-    }
-
     /// Takes in the tenant as the API server has it, which its watch may not have said yet. Whether there is one.
     ///
     /// # Errors
     /// Where the API server does not answer.
     pub(super) async fn refresh(&self, name: &TenantName) -> Result<bool, Error> {
-        let tenants = self.connection.api(&resource(Source::Tenants), "");
-        let found = self.connection.request("get", "agencytenants", tenants.get_opt(name.as_str())).await?;
+        self.is_there(Source::Tenants, "", name.as_str(), |_| true).await
+    }
+
+    /// Whether an object is there that counts. If so, the cache knows it from now on.
+    async fn is_there(&self, source: Source, namespace: &str, name: &str, counts: fn(&Object) -> bool) -> Result<bool, Error> {
+        let api = self.connection.api(&resource(source), namespace);
+        let found = self.connection.request("get", plural(source), api.get_opt(name)).await?.filter(counts);
         if let Some(found) = &found {
-            self.cache.take(Source::Tenants, found);
+            self.cache.take(source, found);
         }
         Ok(found.is_some())
     }
