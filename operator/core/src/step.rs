@@ -18,7 +18,7 @@ use crate::{
         Plan,
         diff::{Change, SpaceChanges, conflicts, diff},
         ending,
-        finalizers::{Finalizers, Release, missing_finalizers, release},
+        finalizers::{Finalizers, missing_finalizers, release},
         intent::{Intent, intent},
         plan,
         questions::questions,
@@ -63,7 +63,7 @@ pub struct Settled {
     /// Statuses that are to be written, by the place of their system in the snapshot.
     pub systems: Vec<(usize, HostedSystemStatus)>,
     /// Objects that may go, once the statuses are written.
-    pub release: Release,
+    pub release: Finalizers,
     /// What failed.
     pub outcome: Outcome,
     /// Namespaces of which the pods that were found stay remembered.
@@ -127,8 +127,7 @@ fn enforcement_due(snapshot: &Snapshot, plan: &Plan) -> Option<Duration> {
 }
 
 fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, looked_at: BTreeSet<NamespaceName>) -> Settled {
-    let now = snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let facts = Facts { snapshot, intent, plan, outcome: &outcome, now: &now };
+    let facts = Facts { snapshot, intent, plan, outcome: &outcome };
     let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(&facts, root)).collect();
     let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(&facts, root, &systems));
     let use_due = snapshot.tenant.as_ref().zip(tenant.as_ref()).and_then(|(root, status)| use_due(snapshot, &root.status, status));

@@ -13,10 +13,7 @@ use govcloud_core::{
         outcome::Outcome,
         snapshot::{Root, Snapshot},
     },
-    plan::{
-        finalizers::{Finalizers, Release},
-        last_applied,
-    },
+    plan::{finalizers::Finalizers, last_applied},
     step::{Next, Settled},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -66,7 +63,7 @@ impl Report {
     }
 
     /// Takes our finalizer off what may go.
-    async fn release(&self, snapshot: &Snapshot, release: &Release) -> Result<(), Error> {
+    async fn release(&self, snapshot: &Snapshot, release: &Finalizers) -> Result<(), Error> {
         let systems = snapshot.systems.iter().filter(|root| release.systems.contains(&root.name));
         for result in join_all(systems.map(|root| self.remove_finalizer(Source::Systems, root))).await {
             result?;
@@ -81,7 +78,7 @@ impl Report {
     pub async fn settle(&self, snapshot: &Snapshot, settled: &Settled) -> Result<Next, Error> {
         self.note(&snapshot.name, &settled.outcome);
         let told = self.statuses(snapshot, settled.tenant.as_ref(), &settled.systems).await;
-        if settled.release != Release::default() {
+        if settled.release != Finalizers::default() {
             // The status that was just written has raised the version that a finalizer's removal is conditional on.
             self.release(&self.cache.snapshot(&snapshot.name, snapshot.now), &settled.release).await?;
         }

@@ -9,16 +9,7 @@ use crate::{
     plan::{Goal, Plan, SpacePlan, intent::Intent},
 };
 
-/// Objects whose finalizer is no longer needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Release {
-    /// Hosted systems, by name.
-    pub systems: Vec<String>,
-    /// The tenant itself.
-    pub tenant: bool,
-}
-
-/// Objects that are to get our finalizer.
+/// Objects that are to get our finalizer, or to lose it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finalizers {
     /// The tenant itself.
@@ -46,11 +37,11 @@ fn needs_finalizer<Spec, Status>(root: &Root<Spec, Status>) -> bool {
 
 /// Decides what may go after this round.
 #[must_use]
-pub fn release(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> Release {
+pub fn release(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> Finalizers {
     let systems =
         snapshot.systems.iter().filter(|root| root.deleting && is_held(root) && system_may_go(&root.name, snapshot, intent, plan, outcome));
     let tenant = snapshot.tenant.as_ref().filter(|root| root.deleting && is_held(root));
-    Release {
+    Finalizers {
         systems: systems.map(|root| root.name.clone()).collect(),
         tenant: tenant.is_some_and(|_| tenant_may_go(snapshot, intent, plan, outcome)),
     }

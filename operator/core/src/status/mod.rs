@@ -42,14 +42,17 @@ pub struct Facts<'a> {
     pub plan: &'a Plan,
     /// What became of it.
     pub outcome: &'a Outcome,
-    /// The time, RFC 3339 in UTC.
-    pub now: &'a str,
 }
 
 impl Facts<'_> {
+    /// The time, RFC 3339 in UTC.
+    fn time(&self) -> String {
+        self.snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
     /// The time in seconds since 1970.
     fn seconds(&self) -> i64 {
-        seconds(self.now)
+        self.snapshot.now.as_second()
     }
 
     /// How long until something else is to be told, if nothing else happens: a refusal is too old, a deletion takes long,

@@ -49,7 +49,7 @@ pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
             Some(grant) => Some(resources(&held(grant))),
             None => root.status.granted.clone(), // not served in this state; it keeps what it has
         },
-        conditions: conditions(&root.status.conditions, view.judge(), root.generation, facts.now),
+        conditions: conditions(&root.status.conditions, view.judge(), root.generation, &facts.time()),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) 
         quota,
         grants: if served { Some(entries(&facts.plan.allocation.ledger)) } else { root.status.grants.clone() },
         systems: Some(counts(facts)),
-        conditions: conditions(&root.status.conditions, judge(facts, root, systems), root.generation, facts.now),
+        conditions: conditions(&root.status.conditions, judge(facts, root, systems), root.generation, &facts.time()),
     }
 }
 

@@ -11,7 +11,7 @@ use govcloud_core::{
     plan::{
         Goal,
         diff::{Change, SpaceChanges},
-        finalizers::{Release, release},
+        finalizers::{Finalizers, release},
         intent::intent,
     },
     status::{Facts, system as system_status, tenant as tenant_status},
@@ -72,7 +72,7 @@ fn text(value: &Value) -> &str {
 fn told(snapshot: &Snapshot, say: fn(&Value) -> String) -> (Value, Value) {
     let (plan, _) = decide(snapshot);
     let (intent, outcome) = (intent(snapshot, &settings()), Outcome::default());
-    let facts = Facts { snapshot, intent: &intent, plan: &plan, outcome: &outcome, now: "2026-01-02T00:00:00Z" };
+    let facts = Facts { snapshot, intent: &intent, plan: &plan, outcome: &outcome };
     let systems: Vec<_> = snapshot.systems.iter().map(|root| system_status::status(&facts, root)).collect();
     let tenant = snapshot.tenant.as_ref().map(|root| tenant_status::status(&facts, root, &systems));
     let brief = |status: Value| {
@@ -215,7 +215,7 @@ fn deletion_keeps_or_removes_as_the_system_says_and_lets_go_only_then() {
             let outcome = Outcome { spaces: changes.iter().map(|space| (space.namespace.clone(), outcome(space))).collect() };
             release(seen, &intent(seen, &settings()), &plan, &outcome)
         };
-        assert_eq!(may_go(&seen), Release::default(), "{policy}: not while there is something to do");
+        assert_eq!(may_go(&seen), Finalizers::default(), "{policy}: not while there is something to do");
         settle(&mut seen);
         assert_eq!(may_go(&seen).systems, ["appointments"], "{policy}");
         let left = seen.observed.keys().any(|key| key.namespace.as_str() == "health--appointments");

@@ -5,7 +5,7 @@ use govcloud_core::{
     model::{
         names::NamespaceName,
         observed::Remaining,
-        outcome::{Outcome, SpaceOutcome},
+        outcome::Outcome,
         refusals::{Refusal, Seen, Workload},
         snapshot::Snapshot,
         tags::{INTERVAL, Tags},
@@ -26,10 +26,9 @@ const NOW: i64 = 1_767_312_000;
 
 /// Judges the first system, and the tenant: the conditions by type.
 fn told(seen: &mut Snapshot) -> (Value, Value) {
-    let (plan, changes) = decide(seen);
-    let spaces = changes.into_iter().map(|space| (space.namespace, SpaceOutcome::default())).collect();
-    let (intent, outcome) = (intent(seen, &settings()), Outcome { spaces });
-    let facts = Facts { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome, now: "2026-01-02T00:00:00Z" };
+    let (plan, _) = decide(seen);
+    let (intent, outcome) = (intent(seen, &settings()), Outcome::default());
+    let facts = Facts { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome };
     let status: HostedSystemStatus = system_status::status(&facts, &seen.systems[0]);
     let tenant = tenant_status::status(&facts, seen.tenant.as_ref().unwrap(), std::slice::from_ref(&status));
     let by_type = |conditions: Value| -> Value {
