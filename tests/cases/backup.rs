@@ -185,8 +185,11 @@ impl Backup {
     /// Follows what the status says where the namespaces came back with the former tenant's UID.
     async fn adopt(&self, admin: &Person, velero: &Person) {
         let told = admin.until_condition("AgencyTenant", "", self.agency, "Ready", "False", "OrphanOf").await;
-        assert!(told.contains(&format!("set spec.adopt of agencytenant/{} to {}", self.agency, self.uid.as_str().unwrap())), "{told}");
-        velero.patch("AgencyTenant", "", self.agency, json!({"spec": {"adopt": self.uid}})).await;
+        assert!(
+            told.contains(&format!("set spec.adoptTenantUID of agencytenant/{} to {}", self.agency, self.uid.as_str().unwrap())),
+            "{told}"
+        );
+        velero.patch("AgencyTenant", "", self.agency, json!({"spec": {"adoptTenantUID": self.uid}})).await;
     }
 }
 
@@ -280,7 +283,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: backup-gitops
         .await;
     admin.apply(&tenant_yaml("exports")).await;
     admin.tenant_ready("exports").await;
-    admin.apply(&system_yaml("exports", "web").replace("stage: Running", "stage: Testing\n  deletion: Delete")).await;
+    admin.apply(&system_yaml("exports", "web").replace("stage: Running", "stage: Testing\n  deletionPolicy: Delete")).await;
     admin.system_ready("exports", "web").await;
     let confirmation = json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": admin.get("HostedSystem", "exports", "web").await["metadata"]["uid"]}}});
     admin.patch("HostedSystem", "exports", "web", confirmation).await;

@@ -227,7 +227,7 @@ async fn a_change_and_its_reversal_leave_nothing_behind() {
         .replace("\"role\":\"Auditor\"", "\"role\":\"Owner\"")
         .replace("displayName: 测试委员会", "displayName: 改名委员会")
         + "  podSecurity: baseline
-  limits: {default: {cpu: '1', memory: 1Gi}}
+  containerDefaults: {default: {cpu: '1', memory: 1Gi}}
   network: {betweenSystems: Allow, egress: [{cidr: 203.0.113.0/24, ports: [443, 8443], reason: 省级平台}]}
 ";
     admin.apply(&changed).await;

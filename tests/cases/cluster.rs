@@ -182,7 +182,7 @@ impl Person {
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
         if kind == "HostedSystem" {
             let system = self.get(kind, namespace, name).await;
-            if system["spec"]["deletion"] == "Delete" {
+            if system["spec"]["deletionPolicy"] == "Delete" {
                 let confirmation = json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": system["metadata"]["uid"]}}});
                 self.patch(kind, namespace, name, confirmation).await;
             }
@@ -319,7 +319,7 @@ kind: HostedSystem
 metadata: {{name: {name}, namespace: {tenant}}}
 spec:
   displayName: 测试系统
-  domain: Health
+  sector: Health
   stage: Running
   protectionLevel: 3
   resources: {{guaranteed: {{requests.cpu: '8', requests.memory: 32Gi, pods: 60, requests.storage: 100Gi}}}}

@@ -26,15 +26,15 @@ metadata: {name: openshiftx} => metadata.name | 'openshiftx' is reserved | opens
 spec: {displayName: ''} => spec.displayName | at least 1 char
 spec: {responsibleUnit: null} => spec.responsibleUnit | Required value
 spec: {podSecurity: privileged} => spec.podSecurity | 'privileged' | 'restricted', 'baseline'
-spec: {deletion: Orphan} => spec.deletion | 'Orphan' | 'Retain', 'Delete'
-spec: {limits: {defaultRequest: {cpu: '1', memory: 1Gi}}} => spec.limits | defaultRequest | is above | lower
+spec: {deletionPolicy: Orphan} => spec.deletionPolicy | 'Orphan' | 'Retain', 'Delete'
+spec: {containerDefaults: {defaultRequest: {cpu: '1', memory: 1Gi}}} => spec.containerDefaults | defaultRequest | is above | lower
 spec: {allow: {nodePools: [gpu]}} => spec.allow.nodePools | 'gpu' is not a pool of nodes | key=value, for example pool=gpu
 spec: {allow: {nodePools: ['pool=a b']}} => spec.allow.nodePools | 'pool=a b' is not a pool of nodes | key=value
 spec: {allow: {nodePools: [pool=gpu, 'pool=gpu=1']}} => spec.allow.nodePools | 'pool=gpu=1' is not a pool of nodes
 spec: {allow: {nodePools: ['=gpu']}} => spec.allow.nodePools | '=gpu' is not a pool of nodes
 spec: {allow: {nodePools: [node-role.kubernetes.io/control-plane=]}} => spec.allow.nodePools | none of the control plane's
 spec: {allow: {nodePools: [pool=gpu, pool=gpu]}} => spec.allow.nodePools[1] | Duplicate value
-spec: {limits: {default: {cpu: much, memory: 1Gi}}} => spec.limits.default.cpu | 'much' is not a quantity
+spec: {containerDefaults: {default: {cpu: much, memory: 1Gi}}} => spec.containerDefaults.default.cpu | 'much' is not a quantity
 ";
 
 const QUOTAS: &str = r"
@@ -99,13 +99,13 @@ metadata: {name: Web} => metadata.name | 'Web' | lower-case letters
 metadata: {name: web--two} => metadata.name | 'web--two' | single hyphens
 metadata: {name: 1web} => metadata.name | '1web' | beginning with a letter
 spec: {displayName: ''} => spec.displayName | at least 1 char
-spec: {domain: Weather} => spec.domain | 'Weather' | 'GovernmentServices' | 'Health'
-spec: {domain: null} => spec.domain | Required value
+spec: {sector: Weather} => spec.sector | 'Weather' | 'GovernmentServices' | 'Health'
+spec: {sector: null} => spec.sector | Required value
 spec: {stage: Production} => spec.stage | 'Production' | 'Testing', 'Running', 'Suspended', 'Retired'
 spec: {protectionLevel: 0} => spec.protectionLevel | Invalid value: 0 | greater than or equal to 1
 spec: {protectionLevel: 5} => spec.protectionLevel | Invalid value: 5 | less than or equal to 4
 spec: {protectionLevel: null} => spec.protectionLevel | Required value
-spec: {deletion: Orphan} => spec.deletion | 'Orphan' | 'Retain', 'Delete'
+spec: {deletionPolicy: Orphan} => spec.deletionPolicy | 'Orphan' | 'Retain', 'Delete'
 spec: {resources: {guaranteed: {pods: four}}} => spec.resources.guaranteed[pods] | 'four' is not a quantity
 spec: {resources: {guaranteed: {memory: 4Gi}}} => spec.resources.guaranteed | unknown key memory; use | requests.memory
 spec: {resources: {guaranteed: {limits.cpu: '7'}}} => spec.resources.guaranteed | limits.cpu: 7 is below the 8 of requests.cpu | raise the limit

@@ -79,7 +79,7 @@ async fn deleting_a_system_with_delete_ends_its_pods_and_then_its_namespace() {
     let admin = admin().await;
     admin.tenant_with_systems("deletes", &["kept", "web"]).await;
     admin.apply(&pod_yaml("deletes--web", "running")).await;
-    admin.patch("HostedSystem", "deletes", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("HostedSystem", "deletes", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     admin.delete("HostedSystem", "deletes", "web").await;
     admin.gone("HostedSystem", "deletes", "web").await;
     assert!(admin.look("Namespace", "", "deletes--web").await.is_none());
@@ -92,7 +92,7 @@ async fn a_deletion_that_hangs_says_what_holds_it_and_goes_on_when_that_is_gone(
     admin.tenant_with_systems("hangs", &["web"]).await;
     let held = "{apiVersion: v1, kind: ConfigMap, metadata: {name: held, namespace: hangs--web, finalizers: [example.com/gone]}}";
     admin.apply(held).await;
-    admin.patch("HostedSystem", "hangs", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("HostedSystem", "hangs", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     admin.delete("HostedSystem", "hangs", "web").await;
     let told = admin.until_condition("HostedSystem", "hangs", "web", "Stalled", "True", "FinalizersRemaining").await;
     for words in
@@ -110,7 +110,7 @@ async fn a_pod_that_holds_a_deletion_is_told_with_its_finalizer_though_its_names
     let admin = admin().await;
     admin.tenant_with_systems("clings", &["web"]).await;
     admin.apply(&pod_yaml("clings--web", "held").replace("name: held,", "name: held, finalizers: [example.com/gone],")).await;
-    admin.patch("HostedSystem", "clings", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("HostedSystem", "clings", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     admin.delete("HostedSystem", "clings", "web").await;
     let told = admin.until_condition("HostedSystem", "clings", "web", "Stalled", "True", "FinalizersRemaining").await;
     for words in ["1 pod remains; finalizers remaining: example.com/gone in 1", "a platform administrator"] {
@@ -163,10 +163,11 @@ async fn deleting_a_tenant_keeps_its_namespaces_closed() {
 async fn deleting_a_tenant_with_delete_follows_each_systems_own_wish() {
     let admin = admin().await;
     admin.tenant_with_systems("departs", &["kept", "web"]).await;
-    admin.patch("HostedSystem", "departs", "web", json!({"spec": {"deletion": "Delete"}})).await;
-    admin.patch("AgencyTenant", "", "departs", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("HostedSystem", "departs", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    admin.patch("AgencyTenant", "", "departs", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     // Only what is in the contract destroys anything.
-    let agreed = |tenant: Option<&serde_json::Value>| tenant.is_some_and(|tenant| tenant["status"]["contract"]["deletion"] == "Delete");
+    let agreed =
+        |tenant: Option<&serde_json::Value>| tenant.is_some_and(|tenant| tenant["status"]["contract"]["deletionPolicy"] == "Delete");
     admin.until("it is agreed", "AgencyTenant", "", "departs", agreed).await;
     admin.delete("AgencyTenant", "", "departs").await;
     admin.gone("AgencyTenant", "", "departs").await;
@@ -199,7 +200,7 @@ async fn a_namesake_of_a_deleted_tenant_does_not_inherit() {
     admin.gone("AgencyTenant", "", "namesake").await;
     admin.apply(&tenant_yaml("namesake")).await;
     let message = admin.until_condition("AgencyTenant", "", "namesake", "Ready", "False", "OrphanOf").await;
-    assert!(message.contains("it belongs to the tenant with that UID") && message.contains("set spec.adopt"), "{message}");
+    assert!(message.contains("it belongs to the tenant with that UID") && message.contains("set spec.adoptTenantUID"), "{message}");
     assert!(admin.names("RoleBinding", "namesake").await.is_empty());
 }
 

@@ -186,7 +186,7 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {subject}}
     let other = json!({"kind": "User", "name": "ci-other", "role": "Deployer"}).to_string();
     let yaml = tenant_yaml("inherits");
     assert!(yaml.contains(&member), "{yaml}");
-    admin.apply(&(yaml.replace(&member, &other) + &format!("  adopt: {uid}\n"))).await;
+    admin.apply(&(yaml.replace(&member, &other) + &format!("  adoptTenantUID: {uid}\n"))).await;
     admin.tenant_ready("inherits").await;
     admin.system_ready("inherits", "web").await;
     admin.gone("RoleBinding", "inherits--web", "of-one-who-is-left-out").await;

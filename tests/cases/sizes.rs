@@ -70,7 +70,7 @@ async fn the_largest_contract_is_served_and_leaves_room_for_others() {
 async fn whoever_fills_a_namespace_holds_up_no_deletion() {
     let admin = admin().await;
     admin.tenant_with_systems("stuffed", &["kept", "removed", "last"]).await;
-    admin.patch("HostedSystem", "stuffed", "removed", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("HostedSystem", "stuffed", "removed", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     admin.system_ready("stuffed", "removed").await;
     for namespace in ["stuffed", "stuffed--kept", "stuffed--removed", "stuffed--last"] {
         stuff(&admin, namespace, ANNOTATIONS - OTHERS).await;

@@ -52,11 +52,14 @@ async fn a_namesake_takes_over_what_it_says_and_only_what_is_declared() {
 
     admin.apply(&tenant_yaml("heir")).await;
     let message = admin.until_condition("AgencyTenant", "", "heir", "Ready", "False", "OrphanOf").await;
-    assert!(message.contains(&format!("OrphanOf({uid})")) && message.contains(&format!("set spec.adopt of agencytenant/heir to {uid}")));
+    assert!(
+        message.contains(&format!("OrphanOf({uid})"))
+            && message.contains(&format!("set spec.adoptTenantUID of agencytenant/heir to {uid}"))
+    );
     admin.until_condition("AgencyTenant", "", "heir", "Stalled", "True", "OrphanOf").await;
     assert_eq!(versions(&admin, &["heir--declared", "heir--forgotten"]).await, before);
 
-    admin.patch("AgencyTenant", "", "heir", json!({"spec": {"adopt": uid}})).await;
+    admin.patch("AgencyTenant", "", "heir", json!({"spec": {"adoptTenantUID": uid}})).await;
     admin.tenant_ready("heir").await;
     admin.system_ready("heir", "declared").await;
     let heir = admin.get("AgencyTenant", "", "heir").await["metadata"]["uid"].clone();
@@ -82,9 +85,9 @@ async fn a_namesake_takes_over_what_it_says_and_only_what_is_declared() {
 #[tokio::test]
 async fn what_to_take_over_is_a_uid() {
     let admin = admin().await;
-    let refused = admin.try_apply(&(tenant_yaml("greedy") + "  adopt: everything\n")).await.unwrap_err();
-    assert!(refused.contains("spec.adopt") && refused.contains("'everything' is not a UID"), "{refused}");
-    admin.apply(&(tenant_yaml("greedy") + "  adopt: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa\n")).await;
+    let refused = admin.try_apply(&(tenant_yaml("greedy") + "  adoptTenantUID: everything\n")).await.unwrap_err();
+    assert!(refused.contains("spec.adoptTenantUID") && refused.contains("'everything' is not a UID"), "{refused}");
+    admin.apply(&(tenant_yaml("greedy") + "  adoptTenantUID: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa\n")).await;
     admin.tenant_ready("greedy").await;
 }
 

@@ -10,7 +10,7 @@ async fn deleting_a_definition_lets_go_of_its_objects_and_touches_nothing_else()
     let cluster = Cluster::start(ControlPlane::start).await.unwrap(); // never a cluster of somebody's
     let admin = cluster.admin().await;
     admin.tenant_with_systems("stays", &["web"]).await;
-    admin.patch("HostedSystem", "stays", "web", json!({"spec": {"deletion": "Delete"}})).await;
+    admin.patch("HostedSystem", "stays", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     admin.system_ready("stays", "web").await;
     admin.apply(&pod_yaml("stays--web", "running")).await;
     let version = |object: &serde_json::Value| object["metadata"]["resourceVersion"].clone();
@@ -72,7 +72,7 @@ async fn what_is_declared_again_after_the_definitions_were_is_taken_back_as_it_w
 
     acceptance::Operator::install(&cluster.plane).await.unwrap();
     for (tenant, uid) in tenants.iter().zip(&former) {
-        admin.apply(&(tenant_yaml(tenant) + &format!("  adopt: {uid}\n"))).await;
+        admin.apply(&(tenant_yaml(tenant) + &format!("  adoptTenantUID: {uid}\n"))).await;
         admin.tenant_ready(tenant).await;
     }
     // Not all are declared again at the same moment; what is not yet stays as it was.

@@ -105,7 +105,7 @@ fn check_names(namespace: &NamespaceName, into: &str) -> anyhow::Result<()> {
 fn check_owner(namespace: &Namespace, name: &NamespaceName) -> anyhow::Result<()> {
     let Some(uid) = namespace.labels().get(LABEL_TENANT_UID) else { return Ok(()) };
     bail!(
-        "namespace {name} belongs to the tenant with UID {uid}. If that is a deleted agencytenant/{0}, set spec.adopt of the present one \
+        "namespace {name} belongs to the tenant with UID {uid}. If that is a deleted agencytenant/{0}, set spec.adoptTenantUID of the present one \
          to that UID; otherwise the namespace is already taken over",
         name.tenant()
     )

@@ -113,7 +113,7 @@ async fn the_garbage_collector_takes_what_is_an_owners_and_is_lent_nothing_of_th
 async fn a_finalizer_of_its_own_holds_an_agency_back_outside_of_its_closed_namespace() {
     let admin = admin().await;
     admin.tenant_with_systems("departs", &["kept"]).await;
-    admin.apply(&format!("{}  deletion: Delete\n", system_yaml("departs", "web"))).await;
+    admin.apply(&format!("{}  deletionPolicy: Delete\n", system_yaml("departs", "web"))).await;
     admin.system_ready("departs", "web").await;
     let owner = owner_of("departs").await;
     create(&owner, "Secret", "departs--web", json!({"metadata": {"name": "held", "finalizers": ["example.com/never"]}})).await.unwrap();

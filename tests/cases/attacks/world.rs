@@ -127,7 +127,7 @@ async fn make(admin: &Person, plane: &ControlPlane) {
     let systems = [("clinic", "web"), ("clinic", "db"), ("clinic", "archive"), ("clinic", "going"), ("museum", "shop")];
     for (tenant, system) in systems {
         let share = if tenant == "museum" { "pods: 60, requests.example.com/gpu: '2'" } else { "pods: 60" };
-        let deletion = if system == "archive" { "  deletion: Delete\n" } else { "" };
+        let deletion = if system == "archive" { "  deletionPolicy: Delete\n" } else { "" };
         admin.apply(&format!("{}{deletion}", small(tenant, system).replace("pods: 60", share))).await;
     }
     for (tenant, system) in systems {
@@ -149,7 +149,7 @@ async fn make(admin: &Person, plane: &ControlPlane) {
             system.is_some_and(|system| system["metadata"]["finalizers"] == json!(["example.com/held"]))
         })
         .await;
-    admin.apply(&format!("{}  deletion: Delete\n", small("clinic", "leaving"))).await;
+    admin.apply(&format!("{}  deletionPolicy: Delete\n", small("clinic", "leaving"))).await;
     admin.system_ready("clinic", "leaving").await;
     let uid = admin.get("HostedSystem", "clinic", "leaving").await["metadata"]["uid"].clone();
     admin.patch("HostedSystem", "clinic", "leaving", json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": uid}}})).await;

@@ -28,7 +28,7 @@ const LIFE: [Act; 4] = [
     Act::Declare(&["db", "web"]),
     Act::Tenant(
         r#"{"spec": {"displayName": "改名委员会", "podSecurity": "baseline", "quota": {"requests.cpu": "80"},
-        "limits": {"default": {"cpu": "1", "memory": "1Gi"}},
+        "containerDefaults": {"default": {"cpu": "1", "memory": "1Gi"}},
         "members": [{"kind": "Group", "name": "others", "role": "Owner"}, {"kind": "User", "name": "pipeline", "role": "Deployer"},
             {"kind": "Group", "name": "auditors", "role": "Auditor"}],
         "network": {"betweenSystems": "Allow", "egress": [{"cidr": "203.0.113.0/24", "ports": [443], "reason": "省级平台"}]}}}"#,

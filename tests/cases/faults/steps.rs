@@ -49,9 +49,14 @@ const SERVING: &[Act] = &[Create, Declare(&["web"])];
 const BUSY: &[Act] = &[Create, Declare(&["web"]), Start];
 const SUSPENDED: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"stage": "Suspended"}}"#)];
 const RETIRED: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"stage": "Retired"}}"#)];
-const FLEETING: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"deletion": "Delete"}}"#), Start];
-const ALL_FLEETING: &[Act] =
-    &[Create, Declare(&["web"]), System(r#"{"spec": {"deletion": "Delete"}}"#), Tenant(r#"{"spec": {"deletion": "Delete"}}"#), Start];
+const FLEETING: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"deletionPolicy": "Delete"}}"#), Start];
+const ALL_FLEETING: &[Act] = &[
+    Create,
+    Declare(&["web"]),
+    System(r#"{"spec": {"deletionPolicy": "Delete"}}"#),
+    Tenant(r#"{"spec": {"deletionPolicy": "Delete"}}"#),
+    Start,
+];
 
 /// Every step.
 pub static STEPS: [Step; 24] = [
@@ -61,7 +66,11 @@ pub static STEPS: [Step; 24] = [
     step("others are members", SERVING, Tenant(r#"{"spec": {"members": [{"kind": "Group", "name": "others", "role": "Owner"}]}}"#)),
     step("the total is raised", SERVING, Tenant(r#"{"spec": {"quota": {"requests.cpu": "80", "pods": 500}}}"#)),
     step("the total is lowered", SERVING, Tenant(r#"{"spec": {"quota": {"requests.cpu": "10", "pods": 80}}}"#)),
-    step("containers get other defaults", SERVING, Tenant(r#"{"spec": {"limits": {"default": {"cpu": "1", "memory": "1Gi"}}}}"#)),
+    step(
+        "containers get other defaults",
+        SERVING,
+        Tenant(r#"{"spec": {"containerDefaults": {"default": {"cpu": "1", "memory": "1Gi"}}}}"#),
+    ),
     step("systems may reach each other", SERVING, Tenant(r#"{"spec": {"network": {"betweenSystems": "Allow"}}}"#)),
     step(
         "a way out is opened",
@@ -69,13 +78,13 @@ pub static STEPS: [Step; 24] = [
         Tenant(r#"{"spec": {"network": {"egress": [{"cidr": "203.0.113.0/24", "ports": [443], "reason": "省级平台"}]}}}"#),
     ),
     step("the level of Pod Security is lowered", SERVING, Tenant(r#"{"spec": {"podSecurity": "baseline"}}"#)),
-    step("the home is to go with the tenant", SERVING, Tenant(r#"{"spec": {"deletion": "Delete"}}"#)),
+    step("the home is to go with the tenant", SERVING, Tenant(r#"{"spec": {"deletionPolicy": "Delete"}}"#)),
     step("a system gets another name", SERVING, System(r#"{"spec": {"displayName": "改名系统"}}"#)),
     step("a system is suspended", BUSY, System(r#"{"spec": {"stage": "Suspended"}}"#)),
     step("a suspended system runs again", SUSPENDED, System(r#"{"spec": {"stage": "Running"}}"#)),
     step("a share is raised", SERVING, System(r#"{"spec": {"resources": {"guaranteed": {"requests.cpu": "16"}}}}"#)),
     step("a share is lowered", SERVING, System(r#"{"spec": {"resources": {"guaranteed": {"requests.cpu": "2"}}}}"#)),
-    step("a namespace is to go with its system", SERVING, System(r#"{"spec": {"deletion": "Delete"}}"#)),
+    step("a namespace is to go with its system", SERVING, System(r#"{"spec": {"deletionPolicy": "Delete"}}"#)),
     step("a system is retired", BUSY, System(r#"{"spec": {"stage": "Retired"}}"#)),
     step("a retired system runs again", RETIRED, System(r#"{"spec": {"stage": "Running"}}"#)),
     step("a system is deleted and its namespace kept", BUSY, DeleteSystem),

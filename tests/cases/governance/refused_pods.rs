@@ -24,10 +24,10 @@ spec:
 async fn a_system_whose_pods_are_refused_says_so_and_by_whom() {
     let admin = admin().await;
     admin.tenant_with_systems("unable", &["web"]).await;
-    admin.until_condition("HostedSystem", "unable", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "unable", "web", "PodsAdmitted", "True", "NoneRefused").await;
     // The template is admitted; Pod Security refuses the pod.
     admin.apply(DEPLOYMENT).await;
-    let told = admin.until_condition("HostedSystem", "unable", "web", "Available", "False", "FailedCreate").await;
+    let told = admin.until_condition("HostedSystem", "unable", "web", "PodsAdmitted", "False", "FailedCreate").await;
     assert!(told.contains("ReplicaSet web-") && told.contains("violates PodSecurity \"restricted:latest\""), "{told}");
     assert!(!told.contains("pods \"web-"), "the name of a pod, another at each try, would make it flap: {told}");
     let status = admin.get("HostedSystem", "unable", "web").await["status"].clone();
@@ -64,8 +64,8 @@ async fn a_pod_above_the_default_limit_is_told_once_with_the_field_to_change_and
     admin.tenant_with_systems("greedy", &["web"]).await;
     // The default limit is 512Mi. Each try names another pod.
     admin.apply(&deployment("greedy--web", 1, &json!({"requests": {"memory": "1Gi"}}))).await;
-    let told = admin.until_condition("HostedSystem", "greedy", "web", "Available", "False", "FailedCreate").await;
-    for words in ["memory limit of 512Mi", "spec.limits.default of agencytenant/greedy", "LimitRange govcloud-defaults"] {
+    let told = admin.until_condition("HostedSystem", "greedy", "web", "PodsAdmitted", "False", "FailedCreate").await;
+    for words in ["memory limit of 512Mi", "spec.containerDefaults.default of agencytenant/greedy", "LimitRange govcloud-defaults"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     let version = admin.get("HostedSystem", "greedy", "web").await["metadata"]["resourceVersion"].clone();
@@ -76,7 +76,7 @@ async fn a_pod_above_the_default_limit_is_told_once_with_the_field_to_change_and
     assert_eq!(admin.get("HostedSystem", "greedy", "web").await["metadata"]["resourceVersion"], version, "told again for the same cause");
 
     admin.apply(&deployment("greedy--web", 1, &json!({"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}))).await;
-    admin.until_condition("HostedSystem", "greedy", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "greedy", "web", "PodsAdmitted", "True", "NoneRefused").await;
 }
 
 #[tokio::test]
@@ -88,16 +88,16 @@ async fn a_full_share_is_told_with_its_numbers_until_there_is_room_and_then_agai
     let holds = |system: Option<&Value>| system.is_some_and(|system| system["status"]["granted"]["pods"] == "1");
     admin.until("the share is one pod", "HostedSystem", "crowded", "web", holds).await;
     admin.apply(&deployment("crowded--web", 2, &json!({}))).await;
-    let told = admin.until_condition("HostedSystem", "crowded", "web", "Available", "False", "FailedCreate").await;
+    let told = admin.until_condition("HostedSystem", "crowded", "web", "PodsAdmitted", "False", "FailedCreate").await;
     for words in ["requested: pods=1, used: pods=1, limited: pods=1", "raise spec.resources.guaranteed[pods]", "maxSurge: 0"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     // What is wanted fits: no pod is missing any more.
     admin.apply(&deployment("crowded--web", 1, &json!({}))).await;
-    admin.until_condition("HostedSystem", "crowded", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "crowded", "web", "PodsAdmitted", "True", "NoneRefused").await;
     admin.apply(&deployment("crowded--web", 2, &json!({}))).await;
-    admin.until_condition("HostedSystem", "crowded", "web", "Available", "False", "FailedCreate").await;
+    admin.until_condition("HostedSystem", "crowded", "web", "PodsAdmitted", "False", "FailedCreate").await;
     // What is gone lacks nothing.
     admin.delete("Deployment", "crowded--web", "web").await;
-    admin.until_condition("HostedSystem", "crowded", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "crowded", "web", "PodsAdmitted", "True", "NoneRefused").await;
 }

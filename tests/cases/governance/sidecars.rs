@@ -92,10 +92,10 @@ async fn a_sidecar_of_the_platform_is_admitted_where_its_image_is_named_and_refu
     let pods = admin.api("Pod", "meshed--web").list(&Default::default()).await.unwrap().items;
     let images: Vec<&Value> = pods.iter().map(|pod| &pod.data["spec"]["containers"][1]["image"]).collect();
     assert_eq!(images, [&json!("registry.example.gov.cn/platform/mesh/proxy:1")], "the proxy was added before the guard rails judged");
-    admin.until_condition("HostedSystem", "meshed", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "meshed", "web", "PodsAdmitted", "True", "NoneRefused").await;
 
     owner.apply(&deployment("meshed--other")).await;
-    let told = admin.until_condition("HostedSystem", "meshed", "other", "Available", "False", "FailedCreate").await;
+    let told = admin.until_condition("HostedSystem", "meshed", "other", "PodsAdmitted", "False", "FailedCreate").await;
     for words in [
         "rule images: spec.containers[proxy].image: \"registry.example.gov.cn/platform/mesh-other/proxy:1\" is not under a registry",
         "name its image in --platform-image",

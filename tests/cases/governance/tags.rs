@@ -37,16 +37,16 @@ async fn a_system_that_goes_into_service_with_pods_by_tag_says_which_until_they_
     admin.apply(&deployment("registry.example.gov.cn/base/web:1")).await;
     let has_pod = |set: Option<&Value>| set.is_some_and(|set| set["status"]["replicas"] == 1);
     admin.until("its pod", "Deployment", "tagged--web", "web", has_pod).await;
-    admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "tagged", "web", "PodsAdmitted", "True", "NoneRefused").await;
 
     let stage = |stage: &str| json!({"spec": {"stage": stage}});
     admin.patch("HostedSystem", "tagged", "web", stage("Running")).await;
-    let told = admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "TagsInUse").await;
+    let told = admin.until_condition("HostedSystem", "tagged", "web", "PodsAdmitted", "True", "TagsInUse").await;
     for words in ["pods of 1 workload have", "ReplicaSet web-", "agencytenant/tagged", "deploy them by digest"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     admin.patch("HostedSystem", "tagged", "web", stage("Testing")).await;
-    admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "tagged", "web", "PodsAdmitted", "True", "NoneRefused").await;
 
     // A suspended system is not in service: what is admitted in test may be deployed.
     let later = |tag: u8| {
@@ -58,9 +58,9 @@ async fn a_system_that_goes_into_service_with_pods_by_tag_says_which_until_they_
     admin.apply(&later(1)).await;
 
     admin.patch("HostedSystem", "tagged", "web", stage("Running")).await;
-    admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "TagsInUse").await;
+    admin.until_condition("HostedSystem", "tagged", "web", "PodsAdmitted", "True", "TagsInUse").await;
     let refused = admin.try_apply(&later(2)).await.unwrap_err();
     assert!(refused.contains("rule image-digests: spec.template.spec.containers[main].image"), "{refused}");
     admin.apply(&deployment(&format!("registry.example.gov.cn/base/web@sha256:{}", "0".repeat(64)))).await;
-    admin.until_condition("HostedSystem", "tagged", "web", "Available", "True", "NoneRefused").await;
+    admin.until_condition("HostedSystem", "tagged", "web", "PodsAdmitted", "True", "NoneRefused").await;
 }

@@ -85,7 +85,7 @@ spec:
     limits.memory: {}Gi
     pods: \"{}\"
     requests.storage: {}Gi
-  limits:
+  containerDefaults:
     defaultRequest: {{cpu: 100m, memory: 256Mi}}
     default: {{cpu: 200m, memory: 512Mi}}
   network:
@@ -96,7 +96,7 @@ spec:
   images: {{registries: [registry.example.gov.cn/{name}, registry.example.gov.cn/base]}}
   allow: {{storageClasses: [standard], ingressClasses: [public]}}
   podSecurity: restricted
-  deletion: Retain
+  deletionPolicy: Retain
 ",
         times(4),
         times(16),
@@ -114,7 +114,7 @@ kind: HostedSystem
 metadata: {{name: system-{number:03}, namespace: {tenant}}}
 spec:
   displayName: 预约挂号统一平台
-  domain: Health
+  sector: Health
   stage: Running
   protectionLevel: 3
   resources:
@@ -123,7 +123,7 @@ spec:
       requests.memory: 8Gi
       pods: \"20\"
       requests.storage: 100Gi
-  deletion: Retain
+  deletionPolicy: Retain
 "
     )
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     allowances::{Allow, Images},
-    common::{Deletion, Quantity, Resources},
+    common::{DeletionPolicy, Quantity, Resources},
     objects::Objects,
     rules,
 };
@@ -100,7 +100,7 @@ pub struct AgencyTenantSpec {
 
     /// Requests and limits of containers that state none. Default: requests 100m and 128Mi, limits 500m and 512Mi.
     #[serde(default)]
-    pub limits: ContainerDefaults,
+    pub container_defaults: ContainerDefaults,
 
     /// What the agency's systems may reach. Default: only their own namespace and DNS.
     #[serde(default)]
@@ -130,10 +130,10 @@ pub struct AgencyTenantSpec {
     /// UID of a deleted tenant of this name, whose namespaces this one takes over with everything in them; the message of condition
     /// Ready has it (reason `OrphanOf`). A workload namespace is taken over when its system is created again. Default: none, and
     /// namespaces of another tenant stay unchanged. Example: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "adoptTenantUID", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rules::uid())]
-    pub adopt: Option<String>,
+    pub adopt_tenant_uid: Option<String>,
 
     /// Whether the tenant takes over an existing namespace of its name, with everything in it. An administrator of the cluster
     /// must agree too, on the namespace itself: `kubectl govcloud adopt NAMESPACE --into TENANT` shows what
@@ -143,9 +143,9 @@ pub struct AgencyTenantSpec {
     pub adopt_namespace: bool,
 
     /// What happens to the home namespace when the tenant is deleted; each workload namespace follows its own
-    /// system's `deletion`. Default: Retain.
+    /// system's `deletionPolicy`. Default: Retain.
     #[serde(default)]
-    pub deletion: Deletion,
+    pub deletion_policy: DeletionPolicy,
 }
 
 /// A subject with a role in the agency's namespaces.

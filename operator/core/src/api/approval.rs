@@ -60,7 +60,7 @@ pub enum TenantStage {
     /// The request was rejected, and no contract was there before.
     Rejected,
     /// The tenant is marked deleted.
-    Retired,
+    Terminating,
 }
 
 /// An approved spec. One that this version cannot read is kept as it is.

@@ -64,7 +64,7 @@ pub type Resources = BTreeMap<String, Quantity>;
 
 /// What happens to namespaces and volumes when the object is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Deletion {
+pub enum DeletionPolicy {
     /// Keep namespace and volumes; close network and access, end the pods.
     #[default]
     Retain,

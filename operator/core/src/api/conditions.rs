@@ -17,7 +17,7 @@ pub mod kind {
     /// Pod Security and network policy hold.
     pub const ISOLATED: &str = "Isolated";
     /// No workload's pods are refused.
-    pub const AVAILABLE: &str = "Available";
+    pub const PODS_ADMITTED: &str = "PodsAdmitted";
     /// Summary.
     pub const READY: &str = "Ready";
     /// Waiting does not help: somebody must change something.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    common::{Condition, Deletion, Resources},
+    common::{Condition, DeletionPolicy, Resources},
     rules,
 };
 
@@ -39,8 +39,8 @@ pub struct HostedSystemSpec {
     #[x_kube(validation = rules::plain_text())]
     pub display_name: String,
 
-    /// Application domain, by which the city views its systems. Example: Health.
-    pub domain: Domain,
+    /// Field of public administration, by which the city views its systems. Example: Health.
+    pub sector: Sector,
 
     /// Wanted stage; `status.stage` says which one holds. Suspended closes the network both ways and admits no new pod;
     /// Retired also ends the pods and all access, and keeps namespace and volumes. Default: Testing.
@@ -68,7 +68,7 @@ pub struct HostedSystemSpec {
 
     /// What happens to the workload namespace when the system or its tenant is deleted. Default: Retain.
     #[serde(default)]
-    pub deletion: Deletion,
+    pub deletion_policy: DeletionPolicy,
 }
 
 /// A system's share of its agency's total.
@@ -108,10 +108,10 @@ pub enum WithinSystem {
     Deny,
 }
 
-/// Application domains of a city.
+/// Fields of public administration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "each name says all; a description apiece would split the schema's enum")]
-pub enum Domain {
+pub enum Sector {
     GovernmentServices,
     PublicSafety,
     Transport,
@@ -176,7 +176,7 @@ pub struct HostedSystemStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 128))]
     pub granted: Option<Resources>,
-    /// Accepted, `QuotaGranted`, Provisioned, Isolated, Available, Ready, Stalled.
+    /// Accepted, `QuotaGranted`, Provisioned, Isolated, `PodsAdmitted`, Ready, Stalled.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

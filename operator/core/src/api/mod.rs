@@ -12,7 +12,7 @@ mod rules;
 pub mod tenant_status;
 
 pub use agency_tenant::{AgencyTenant, AgencyTenantSpec};
-pub use common::{Condition, Deletion, Quantity, Resources};
+pub use common::{Condition, DeletionPolicy, Quantity, Resources};
 pub use hosted_system::{HostedSystem, HostedSystemSpec, HostedSystemStatus, Stage};
 pub use tenant_status::AgencyTenantStatus;
 

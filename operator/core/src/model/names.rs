@@ -33,7 +33,7 @@ pub const ANNOTATION_CONTRACT: &str = "govcloud.io/contract";
 /// On a namespace that was there before: the tenant, or tenant and system with a slash, that may take it over. Written by
 /// administrators of the cluster alone.
 pub const ANNOTATION_ADOPT_INTO: &str = "govcloud.io/adopt-into";
-/// Keeps the two kinds until their namespaces are in the state that `deletion` asks for.
+/// Keeps the two kinds until their namespaces are in the state that `deletionPolicy` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
 
 /// What the guard rails read on every namespace of a tenant: lists, separated by commas.

@@ -103,7 +103,7 @@ pub fn not_ours(namespace: &NamespaceName, owner: Option<&str>) -> String {
     let Some(owner) = owner else { return takeover(namespace, "", false).err().unwrap_or_default() };
     format!(
         "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
-         To take it over with all that is in it, set spec.adopt of agencytenant/{} to {owner}",
+         To take it over with all that is in it, set spec.adoptTenantUID of agencytenant/{} to {owner}",
         namespace.tenant()
     )
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::{
     api::{
-        Deletion, Quantity, Stage,
+        DeletionPolicy, Quantity, Stage,
         agency_tenant::{BetweenSystems, KubernetesApi, Member, PodSecurity, Protocol},
         allowances::{Allow, Images},
         hosted_system::WithinSystem,
@@ -74,7 +74,7 @@ pub struct Tenant {
     /// Whether a namespace of its name that was there before may become its home namespace.
     pub adopts_namespace: bool,
     /// What becomes of the home namespace on deletion.
-    pub deletion: Deletion,
+    pub deletion_policy: DeletionPolicy,
     /// Whether the tenant is marked deleted.
     pub deleting: bool,
 }
@@ -133,7 +133,7 @@ pub struct System {
     /// Whether a namespace of its name that was there before may become its workload namespace.
     pub adopts_namespace: bool,
     /// What becomes of the workload namespace on deletion.
-    pub deletion: Deletion,
+    pub deletion_policy: DeletionPolicy,
     /// Whether the system is marked deleted.
     pub deleting: bool,
 }

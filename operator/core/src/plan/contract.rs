@@ -66,7 +66,7 @@ pub fn standing(root: &TenantRoot, kept: Option<&Kept>, problems: &[Problem]) ->
     let stopped = contract.is_some() && is_stopped(root, kept);
     let suspended = stopped || contract.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
     let stage = match (&contract, &request) {
-        _ if root.deleting => TenantStage::Retired,
+        _ if root.deleting => TenantStage::Terminating,
         (None, Request::Rejected(_)) => TenantStage::Rejected,
         (None, _) => TenantStage::Requested,
         (Some(_), _) if suspended => TenantStage::Suspended,

@@ -26,13 +26,13 @@ pub fn cure(refusal: &Refusal, place: Place) -> Option<String> {
     let between = |before: &str, after: &str| Some(cause.split_once(before)?.1.split_once(after)?.0.trim());
     if cause.contains("aggregate container requests of ") || cause.contains("must be less than or equal to pod limits of ") {
         return Some(format!(
-            "a container that states nothing gets spec.limits of agencytenant/{tenant} (LimitRange {LIMIT_RANGE}), also where the pod \
+            "a container that states nothing gets spec.containerDefaults of agencytenant/{tenant} (LimitRange {LIMIT_RANGE}), also where the pod \
              states resources: set resources of each container so that they fit into those of the pod"
         ));
     }
     if let Some(resource) = between("must be less than or equal to ", " limit") {
         let (source, raise) = if ["cpu", "memory"].contains(&resource) {
-            let field = "spec.limits.default";
+            let field = "spec.containerDefaults.default";
             (format!("{field} of agencytenant/{tenant} (LimitRange {LIMIT_RANGE})"), format!(", or raise {field}.{resource}"))
         } else {
             (format!("one by LimitRange {LIMIT_RANGE}"), String::new())
@@ -48,7 +48,7 @@ pub fn cure(refusal: &Refusal, place: Place) -> Option<String> {
         let resources = cause.split_once("must specify ").map_or("the resources", |(_, resources)| resources);
         return Some(if name == QUOTA {
             format!(
-                "state {resources} in each container, or have spec.limits of agencytenant/{tenant} give containers a default and a \
+                "state {resources} in each container, or have spec.containerDefaults of agencytenant/{tenant} give containers a default and a \
                  defaultRequest of it"
             )
         } else {
@@ -136,7 +136,7 @@ mod tests {
             (
                 "ReplicaSet",
                 "Error creating: Pod \"web-x8k2p\" is invalid: spec.containers[0].resources.requests: Invalid value: \"512Mi\": must be less than or equal to memory limit of 256Mi",
-                "a container that states no limit gets spec.limits.default of agencytenant/health (LimitRange govcloud-defaults): set resources.limits.memory of the container to at least its request, or raise spec.limits.default.memory",
+                "a container that states no limit gets spec.containerDefaults.default of agencytenant/health (LimitRange govcloud-defaults): set resources.limits.memory of the container to at least its request, or raise spec.containerDefaults.default.memory",
             ),
             (
                 "ReplicaSet",
@@ -146,7 +146,7 @@ mod tests {
             (
                 "ReplicaSet",
                 "Error creating: Pod \"web-x8k2p\" is invalid: [spec.resources.requests[cpu]: Invalid value: \"50m\": must be greater than or equal to aggregate container requests of 100m, spec.resources.containers[0][memory].limits: Invalid value: \"512Mi\": must be less than or equal to pod limits of 128Mi]",
-                "a container that states nothing gets spec.limits of agencytenant/health (LimitRange govcloud-defaults), also where the pod states resources: set resources of each container so that they fit into those of the pod",
+                "a container that states nothing gets spec.containerDefaults of agencytenant/health (LimitRange govcloud-defaults), also where the pod states resources: set resources of each container so that they fit into those of the pod",
             ),
             (
                 "StatefulSet",
@@ -176,7 +176,7 @@ mod tests {
             (
                 "ReplicaSet",
                 "Error creating: pods \"web-x8k2p\" is forbidden: failed quota: govcloud-quota: must specify limits.cpu for: main",
-                "state limits.cpu for: main in each container, or have spec.limits of agencytenant/health give containers a default and a defaultRequest of it",
+                "state limits.cpu for: main in each container, or have spec.containerDefaults of agencytenant/health give containers a default and a defaultRequest of it",
             ),
             (
                 "ReplicaSet",

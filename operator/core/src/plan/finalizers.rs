@@ -1,4 +1,4 @@
-//! Our finalizer: on every object before it gets children, until its namespaces are in the state that `deletion` asks for.
+//! Our finalizer: on every object before it gets children, until its namespaces are in the state that `deletionPolicy` asks for.
 
 use crate::{
     model::{

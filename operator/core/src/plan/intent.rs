@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use crate::{
     api::{
-        AgencyTenantSpec, Deletion, Stage,
+        AgencyTenantSpec, DeletionPolicy, Stage,
         agency_tenant::{Member, Role},
         approval::{Contract, TenantStage},
         hosted_system::WithinSystem,
@@ -123,13 +123,13 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
     };
     Ok(Tenant {
         name: TenantName::new(root.name.as_str()),
-        identity: Identity { uid: root.uid.clone(), adopts: spec.adopt.unwrap_or_default() },
+        identity: Identity { uid: root.uid.clone(), adopts: spec.adopt_tenant_uid.unwrap_or_default() },
         display_name: spec.display_name,
         members: spec.members,
         quota,
         defaults: ContainerDefaults {
-            requests: [("cpu", spec.limits.default_request.cpu), ("memory", spec.limits.default_request.memory)],
-            limits: [("cpu", spec.limits.default.cpu), ("memory", spec.limits.default.memory)],
+            requests: [("cpu", spec.container_defaults.default_request.cpu), ("memory", spec.container_defaults.default_request.memory)],
+            limits: [("cpu", spec.container_defaults.default.cpu), ("memory", spec.container_defaults.default.memory)],
         },
         between_systems: spec.network.between_systems,
         kubernetes_api: spec.network.kubernetes_api,
@@ -143,7 +143,7 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         copy,
         pod_security: spec.pod_security,
         adopts_namespace: spec.adopt_namespace,
-        deletion: spec.deletion,
+        deletion_policy: spec.deletion_policy,
         deleting: root.deleting,
     })
 }
@@ -179,7 +179,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
         wanted,
         follows,
         adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
-        deletion: spec.map_or(Deletion::Retain, |spec| spec.deletion),
+        deletion_policy: spec.map_or(DeletionPolicy::Retain, |spec| spec.deletion_policy),
         deleting: root.deleting,
     })
 }

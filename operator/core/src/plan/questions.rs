@@ -49,8 +49,8 @@ fn lost(snapshot: &Snapshot) -> Vec<Question> {
 /// The UID of the tenant whose namespaces are to be taken over: by the contract or, before there is one, by the request.
 fn adopted(root: &TenantRoot) -> Option<&str> {
     let spec = root.status.contract.as_ref().and_then(Contract::spec);
-    let asked = root.spec.as_ref().ok().and_then(|spec| spec.adopt.as_deref());
-    asked.or_else(|| spec?.adopt.as_deref())
+    let asked = root.spec.as_ref().ok().and_then(|spec| spec.adopt_tenant_uid.as_deref());
+    asked.or_else(|| spec?.adopt_tenant_uid.as_deref())
 }
 
 /// Namespaces that the caches do not know and of which something would follow: those of systems that leave, or that only the

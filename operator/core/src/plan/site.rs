@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    api::{Deletion, Stage, hosted_system::WithinSystem},
+    api::{DeletionPolicy, Stage, hosted_system::WithinSystem},
     model::{
         amounts::{Amounts, Follows},
         names::{NamespaceName, SystemName},
@@ -93,10 +93,10 @@ impl Survey<'_> {
         if self.tenant.deleting && !self.is_own(&namespace) {
             return None;
         }
-        let (access, goal) = match (self.tenant.deleting, self.tenant.deletion) {
+        let (access, goal) = match (self.tenant.deleting, self.tenant.deletion_policy) {
             (false, _) => (Access::Members, Goal::Serve),
-            (true, Deletion::Delete) => (Access::Closed, Goal::Remove),
-            (true, Deletion::Retain) => (Access::Closed, Goal::Close),
+            (true, DeletionPolicy::Delete) => (Access::Closed, Goal::Remove),
+            (true, DeletionPolicy::Retain) => (Access::Closed, Goal::Close),
         };
         let display_name = self.tenant.display_name.clone();
         let (within_system, adopts) = (WithinSystem::default(), self.tenant.adopts_namespace);
@@ -117,9 +117,9 @@ impl Survey<'_> {
     fn workload(&self, system: &System) -> Option<Site> {
         let namespace = self.tenant.name.workload(&system.name);
         let leaving = system.deleting || self.tenant.deleting;
-        let goal = match (leaving, system.deletion, system.stage) {
-            (true, Deletion::Delete, _) => Goal::Remove,
-            (true, Deletion::Retain, _) | (false, _, Stage::Retired) => Goal::Close,
+        let goal = match (leaving, system.deletion_policy, system.stage) {
+            (true, DeletionPolicy::Delete, _) => Goal::Remove,
+            (true, DeletionPolicy::Retain, _) | (false, _, Stage::Retired) => Goal::Close,
             (false, _, _) => Goal::Serve,
         };
         if leaving && !self.is_own(&namespace) {

@@ -51,7 +51,7 @@ fn is_due(snapshot: &Snapshot, root: &SystemRoot, stage: Stage, namespace: &Name
         return comes_into_force || tags.again().is_some_and(|time| time <= snapshot.now.as_second());
     }
     // Nothing is known, after a start for example: what was told may hold still, and what changes may not have been told yet.
-    let told = find(&root.status.conditions, kind::AVAILABLE).map(|condition| condition.reason.as_str());
+    let told = find(&root.status.conditions, kind::PODS_ADMITTED).map(|condition| condition.reason.as_str());
     let changes = !entry.requires_digests || root.status.stage.is_some_and(|former| former != stage);
     changes || matches!(told, Some(reason::TAGS_IN_USE | reason::FAILED_CREATE))
 }

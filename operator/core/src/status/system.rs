@@ -177,38 +177,38 @@ impl View<'_> {
     /// Whether the workloads' pods are let in, as Kubernetes' controllers tell. What Ready says does not depend on it: a pipeline
     /// waits for Ready before it deploys.
     fn available(&self) -> Judgement {
-        let Some(space) = self.space() else { return self.not_served(kind::AVAILABLE) };
+        let Some(space) = self.space() else { return self.not_served(kind::PODS_ADMITTED) };
         let refusals = self.facts.snapshot.refusals.get(&space.namespace).map_or(&[][..], Vec::as_slice);
         let refused = standing(refusals, self.facts.seconds());
-        let before = find(&self.root.status.conditions, kind::AVAILABLE).filter(|condition| condition.reason == reason::FAILED_CREATE);
+        let before = find(&self.root.status.conditions, kind::PODS_ADMITTED).filter(|condition| condition.reason == reason::FAILED_CREATE);
         let (unseen, lacking): (Vec<_>, Vec<_>) = refused.into_iter().partition(|refusal| refusal.seen == Seen::NotYet);
         let told = before.map(|condition| condition.message.clone());
         match (lacking.as_slice(), told) {
             // Until all of them were looked at, nothing new is told: it may be cured.
-            (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told),
+            (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::PODS_ADMITTED, reason::FAILED_CREATE, told),
             ([], _) => self.tags_in_use(),
             (lacking, told) => {
                 let message = self.refused(lacking);
                 let told = told.filter(|told| is_same_cause(told, &message));
-                Judgement::no(kind::AVAILABLE, reason::FAILED_CREATE, told.unwrap_or(message))
+                Judgement::no(kind::PODS_ADMITTED, reason::FAILED_CREATE, told.unwrap_or(message))
             }
         }
     }
 
     /// That no pods are refused; and which run by tag although the contract requires digests, so that they will be.
     fn tags_in_use(&self) -> Judgement {
-        let none = Judgement::yes(kind::AVAILABLE, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
+        let none = Judgement::yes(kind::PODS_ADMITTED, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
         let (Some(Ok(tenant)), Some(Ok(system))) = (&self.facts.intent.tenant, self.system) else { return none };
         if !is_required(tenant, system) {
             return none;
         }
         let found = self.facts.snapshot.tags.get(&self.namespace).and_then(|tags| tags.workloads.as_ref());
-        let told = find(&self.root.status.conditions, kind::AVAILABLE).filter(|condition| condition.reason == reason::TAGS_IN_USE);
+        let told = find(&self.root.status.conditions, kind::PODS_ADMITTED).filter(|condition| condition.reason == reason::TAGS_IN_USE);
         match (found, told) {
             (Some(workloads), _) if workloads.is_empty() => none,
-            (Some(workloads), _) => Judgement::yes(kind::AVAILABLE, reason::TAGS_IN_USE, self.by_tag(workloads)),
+            (Some(workloads), _) => Judgement::yes(kind::PODS_ADMITTED, reason::TAGS_IN_USE, self.by_tag(workloads)),
             // Nobody has looked yet, so what was told stays.
-            (None, Some(told)) => Judgement::yes(kind::AVAILABLE, reason::TAGS_IN_USE, told.message.clone()),
+            (None, Some(told)) => Judgement::yes(kind::PODS_ADMITTED, reason::TAGS_IN_USE, told.message.clone()),
             (None, None) => none,
         }
     }

@@ -41,7 +41,7 @@ kind: HostedSystem
 metadata: {name: appointments, namespace: health}
 spec:
   displayName: 预约挂号
-  domain: Health
+  sector: Health
   stage: Running
   protectionLevel: 3
   resources: {guaranteed: {requests.cpu: 8, requests.memory: 32Gi, pods: 60}}
@@ -176,7 +176,7 @@ fn an_invalid_contract_keeps_everything_as_it_is() {
 fn an_invalid_system_does_not_stop_its_siblings() {
     let mut seen = world();
     let mut broken = system(&APPOINTMENTS.replace("name: appointments", "name: broken"));
-    broken.spec = Err(unreadable("spec.domain", "unknown variant"));
+    broken.spec = Err(unreadable("spec.sector", "unknown variant"));
     seen.systems.insert(0, broken);
     let (plan, _) = decide(&seen);
     let planned: Vec<String> = plan.spaces.iter().map(|space| space.namespace.to_string()).collect();
@@ -207,7 +207,7 @@ fn deletion_keeps_or_removes_as_the_system_says_and_lets_go_only_then() {
     for (policy, namespace_left) in [("Retain", true), ("Delete", false)] {
         let mut seen = world();
         settle(&mut seen);
-        seen.systems[0] = system(&format!("{APPOINTMENTS}  deletion: {policy}\n"));
+        seen.systems[0] = system(&format!("{APPOINTMENTS}  deletionPolicy: {policy}\n"));
         seen.systems[0].deleting = true;
         let may_go = |seen: &Snapshot| {
             let (plan, changes) = decide(seen);

@@ -182,7 +182,7 @@ fn a_system_that_cannot_be_read_keeps_its_pods_apart_as_before() {
     settle(&mut seen);
     let before = seen.observed.clone();
     seen.systems[0].status.stage = Some(govcloud_core::api::Stage::Running);
-    seen.systems[0].spec = Err(unreadable("spec.domain", "unknown variant"));
+    seen.systems[0].spec = Err(unreadable("spec.sector", "unknown variant"));
     settle(&mut seen);
     assert_eq!(seen.observed, before);
 }

@@ -24,7 +24,7 @@ spec:
 
 const SYSTEM: &str = "
 metadata: {name: web, namespace: health}
-spec: {displayName: 预约挂号, domain: Health, protectionLevel: 3}
+spec: {displayName: 预约挂号, sector: Health, protectionLevel: 3}
 ";
 
 fn annotations(seen: &Snapshot) -> Vec<Value> {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use govcloud_core::{
     api::{
-        AgencyTenantSpec, Deletion, HostedSystemSpec, Quantity, Resources, Stage,
+        AgencyTenantSpec, DeletionPolicy, HostedSystemSpec, Quantity, Resources, Stage,
         agency_tenant::{BetweenSystems, ContainerDefaults, Egress, KubernetesApi, Member, Network, PodSecurity, Role, SubjectKind},
         allowances::{Allow, Images},
-        hosted_system::{Domain, Share, SystemNetwork, WithinSystem},
+        hosted_system::{Sector, Share, SystemNetwork, WithinSystem},
     },
     model::{
         names::{ANNOTATION_CONTRACT, NamespaceName},
@@ -50,8 +50,8 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
     let network = (select(&[BetweenSystems::Deny, BetweenSystems::Allow][..]), apis, vec(egress(), 0..3));
     let network = network.prop_map(|(between_systems, kubernetes_api, egress)| Network { between_systems, kubernetes_api, egress });
     let security = select(&[PodSecurity::Restricted, PodSecurity::Baseline][..]);
-    ("\\PC{1,20}", vec(member(), 0..6), resources(), network, security, deletion()).prop_map(
-        |(display_name, members, quota, network, pod_security, deletion)| AgencyTenantSpec {
+    ("\\PC{1,20}", vec(member(), 0..6), resources(), network, security, deletion_policy()).prop_map(
+        |(display_name, members, quota, network, pod_security, deletion_policy)| AgencyTenantSpec {
             display_name,
             responsible_unit: "unit".into(),
             preapproved: true,
@@ -59,35 +59,35 @@ fn tenant_spec() -> impl Strategy<Value = AgencyTenantSpec> {
             members,
             quota,
             objects: BTreeMap::new(),
-            limits: ContainerDefaults::default(),
+            container_defaults: ContainerDefaults::default(),
             network,
             domains: Vec::new(),
             images: Images::default(),
             allow: Allow::default(),
             pod_security,
-            adopt: None,
+            adopt_tenant_uid: None,
             adopt_namespace: false,
-            deletion,
+            deletion_policy,
         },
     )
 }
 
-fn deletion() -> impl Strategy<Value = Deletion> {
-    select(&[Deletion::Retain, Deletion::Delete][..])
+fn deletion_policy() -> impl Strategy<Value = DeletionPolicy> {
+    select(&[DeletionPolicy::Retain, DeletionPolicy::Delete][..])
 }
 
 fn system_spec() -> impl Strategy<Value = HostedSystemSpec> {
     let stage = select(&[Stage::Testing, Stage::Running, Stage::Suspended, Stage::Retired][..]);
     let within = select(&[WithinSystem::Allow, WithinSystem::Deny][..]);
-    (stage, resources(), within, deletion()).prop_map(|(stage, guaranteed, within_system, deletion)| HostedSystemSpec {
+    (stage, resources(), within, deletion_policy()).prop_map(|(stage, guaranteed, within_system, deletion_policy)| HostedSystemSpec {
         display_name: "系统".into(),
-        domain: Domain::Health,
+        sector: Sector::Health,
         stage,
         protection_level: 2,
         resources: Share { guaranteed },
         network: SystemNetwork { within_system },
         adopt_namespace: false,
-        deletion,
+        deletion_policy,
     })
 }
 
@@ -182,11 +182,11 @@ proptest! {
             "displayName": texts[0], "responsibleUnit": texts[1],
             "members": [{"kind": "User", "name": texts[2], "namespace": texts[3], "role": "Owner"}],
             "quota": {(texts[4].clone()): texts[5], "pods": number, "requests.cpu": texts[6]},
-            "limits": {"default": {"cpu": texts[7], "memory": number}},
+            "containerDefaults": {"default": {"cpu": texts[7], "memory": number}},
             "network": {"egress": [{"cidr": texts[8], "ports": [number % 70000], "reason": texts[9]}]},
         });
         let spec = serde_json::from_value::<AgencyTenantSpec>(spec).map_err(|error| unreadable("spec", &error.to_string()));
-        let system = serde_json::json!({"displayName": texts[10], "domain": "Health", "protectionLevel": 2, "resources": {"guaranteed": {"requests.cpu": texts[11]}}});
+        let system = serde_json::json!({"displayName": texts[10], "sector": "Health", "protectionLevel": 2, "resources": {"guaranteed": {"requests.cpu": texts[11]}}});
         let system = serde_json::from_value::<HostedSystemSpec>(system).map_err(|error| unreadable("spec", &error.to_string()));
         let system = root("web".into(), "health".into(), system, Default::default());
         let mut seen = snapshot(root("health".into(), String::new(), spec, Default::default()), vec![system]);

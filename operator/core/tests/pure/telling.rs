@@ -60,11 +60,11 @@ fn refusal(name: &str, used: u8, seen: Seen) -> Refusal {
     }
 }
 
-/// Status and message of `Available`, with these refusals.
+/// Status and message of `PodsAdmitted`, with these refusals.
 fn available(seen: &mut Snapshot, refusals: Vec<Refusal>) -> (String, String) {
     seen.refusals.insert(namespace(), refusals);
     let (system, _) = told(seen);
-    let text = |field: &str| system["Available"][field].as_str().unwrap().to_owned();
+    let text = |field: &str| system["PodsAdmitted"][field].as_str().unwrap().to_owned();
     (text("status"), text("message"))
 }
 
@@ -159,10 +159,10 @@ fn look(seen: &mut Snapshot, now: i64, workloads: Option<&[&str]>) -> bool {
     due
 }
 
-/// Status, reason and message of `Available`.
+/// Status, reason and message of `PodsAdmitted`.
 fn by_tag(seen: &mut Snapshot) -> [String; 3] {
     let (system, _) = told(seen);
-    ["status", "reason", "message"].map(|field| system["Available"][field].as_str().unwrap().to_owned())
+    ["status", "reason", "message"].map(|field| system["PodsAdmitted"][field].as_str().unwrap().to_owned())
 }
 
 #[test]
