@@ -18,7 +18,7 @@ pub enum Error {
         /// The API server's own words.
         message: String,
         /// When it wants to be asked again.
-        again: Option<Duration>,
+        retry_after: Option<Duration>,
     },
     /// No answer, or none that can be read.
     #[error("the API server did not answer: {0}")]
@@ -31,7 +31,7 @@ pub enum Error {
     NotLeading,
     /// A namespace of this name exists and is no tenant's.
     #[error("{0}")]
-    Stranger(String),
+    ForeignNamespace(String),
     /// A namespace of this name exists and was made for another tenant.
     #[error("{0}")]
     Orphan(String),
@@ -42,13 +42,13 @@ pub enum Error {
     #[error(
         "another program keeps changing it; the operator restores it at growing intervals of up to 10 s: stop that program (metadata.managedFields names it)"
     )]
-    Fought,
+    RepairThrottled,
     /// Written, and yet not as planned.
     #[error("the object is not as it was written: an admission webhook or policy, or another program, changes it; find and stop that one")]
     Contested,
     /// The reconcile itself broke down.
     #[error("the reconcile panicked: {0}; this is a bug of the operator")]
-    Abnormal(String),
+    Panicked(String),
     /// A guard rail is not in force, so nobody is let in.
     #[error("members get no access before the policies of the chart are in force: {0}")]
     PolicyNotActive(String),
@@ -71,11 +71,11 @@ impl Error {
             | Self::TimedOut(_)
             | Self::NotLeading
             | Self::Stale
-            | Self::Abnormal(_) => reason::UNAVAILABLE,
+            | Self::Panicked(_) => reason::UNAVAILABLE,
             Self::Refused { .. } => reason::REFUSED,
-            Self::Stranger(_) => reason::CONFLICT,
+            Self::ForeignNamespace(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
-            Self::Contested | Self::Fought => reason::CONTESTED,
+            Self::Contested | Self::RepairThrottled => reason::CONTESTED,
             Self::PolicyNotActive(_) => reason::POLICY_NOT_ACTIVE,
             Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }
@@ -95,9 +95,9 @@ impl Error {
 
     /// How long to wait at least before the next try, where that is known.
     #[must_use]
-    pub fn again(&self) -> Option<Duration> {
+    pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { again, .. } => *again,
+            Self::Refused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -114,8 +114,8 @@ impl From<kube::Error> for Error {
         match error {
             kube::Error::Api(status) => {
                 let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
-                let again = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)).min(LONGEST_WAIT));
-                Self::Refused { code: status.code, message: status.message, again }
+                let retry_after = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)).min(LONGEST_WAIT));
+                Self::Refused { code: status.code, message: status.message, retry_after }
             }
             other => Self::Unreachable(with_causes(&other)),
         }

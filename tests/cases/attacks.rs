@@ -23,12 +23,12 @@ pub use judge::{Outcome, judge};
 pub use table::Row;
 pub use world::World;
 
-/// Every row: those that are written, those that are generated, and the canaries.
+/// Every row: those that are written, those that are generated, and the probes.
 pub fn rows(world: &World) -> Vec<Row> {
     let mut rows = table::written(world);
     rows.extend(containers::rows(world));
     rows.extend(sizes::rows(world));
-    rows.extend(table::canaries(world));
+    rows.extend(table::probes(world));
     rows
 }
 
@@ -46,7 +46,7 @@ async fn what_members_may_write_is_not_taken_for_the_platforms() {
     let world = World::on_shared().await;
     let opened = |object: &Value| {
         let row = TABLE.iter().find(|row| object["kind"] == row.kind).unwrap();
-        row.entry(object).opens
+        row.entry(object).exposes
     };
     let people = ["owner", "deployer", "neighbour", "odd-owner"];
     let written = rows(&world).into_iter().filter(|row| people.contains(&row.person.as_str()) && row.denied.is_none());

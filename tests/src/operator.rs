@@ -268,16 +268,16 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Bound> {
 
 /// Applies the definitions of a folder, and waits until the API server serves them.
 pub(crate) async fn install_crds(client: &Client, folder: &Path) -> Result<()> {
-    let definitions = manifests::read(folder)?;
-    if definitions.is_empty() {
+    let crds = manifests::read(folder)?;
+    if crds.is_empty() {
         bail!("there is no CRD in {}; those of the operator are made by `cargo run --package govcloud -- crds`", folder.display());
     }
     let api = manifests::api_for(client, &ApiResource::erase::<CustomResourceDefinition>(&()), None);
-    for definition in &definitions {
+    for definition in &crds {
         manifests::apply_to(&api, definition, MANAGER).await?;
     }
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for name in definitions.iter().map(ResourceExt::name_any) {
+    for name in crds.iter().map(ResourceExt::name_any) {
         let established = await_condition(api.clone(), &name, conditions::is_crd_established());
         timeout(Duration::from_secs(30), established)
             .await

@@ -16,7 +16,7 @@ use crate::{
     },
     plan::{
         Plan,
-        diff::{Change, SpaceChanges, conflicts, diff},
+        diff::{Change, NamespaceChanges, conflicts, diff},
         ending,
         finalizers::{Finalizers, missing_finalizers, release},
         intent::{Intent, intent},
@@ -24,7 +24,7 @@ use crate::{
         questions::questions,
         tags,
     },
-    status::{Facts, ahead::status_ahead, system, tenant},
+    status::{StatusInput, ahead::status_ahead, system, tenant},
 };
 
 /// The controller manager puts a changed quota into force within moments; a status that told of them would flap.
@@ -48,7 +48,7 @@ pub enum Step {
         claims_domains: bool,
     },
     /// Write children.
-    Apply(Vec<SpaceChanges>),
+    Apply(Vec<NamespaceChanges>),
     /// Nothing, for so long: what was written is about to come into force, and the news that it is comes sooner.
     Wait(Duration),
     /// Nothing is left to write but what became of it.
@@ -69,17 +69,17 @@ pub struct Settled {
     /// Namespaces of which the pods that were found stay remembered.
     pub looked_at: BTreeSet<NamespaceName>,
     /// When to look again, if nothing happens before.
-    pub next: Next,
+    pub action: Action,
 }
 
 /// When to look at a tenant again, if nothing happens before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Next {
+pub enum Action {
     /// When something happens.
     #[default]
-    Change,
+    AwaitChange,
     /// After this time.
-    After(Duration),
+    RequeueAfter(Duration),
     /// Soon, and ever later as long as it fails; not before this time.
     Retry(Duration),
 }
@@ -106,12 +106,12 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
         return Step::Ask(due);
     }
     let changes = diff(&plan, &snapshot.observed);
-    let writes = |space: &SpaceChanges| space.changes.iter().any(Change::writes);
+    let writes = |space: &NamespaceChanges| space.changes.iter().any(Change::writes);
     let mut outcome = conflicts(&changes);
     match &snapshot.progress.outcome {
         None if changes.iter().any(writes) => return Step::Apply(changes.into_iter().filter(writes).collect()),
         None => {}
-        Some(done) => outcome.spaces.extend(done.spaces.clone()),
+        Some(done) => outcome.namespaces.extend(done.namespaces.clone()),
     }
     if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);
@@ -122,20 +122,20 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
 
 /// How long to wait yet for the controller manager, none when it is done or has had its time.
 fn enforcement_due(snapshot: &Snapshot, plan: &Plan) -> Option<Duration> {
-    let in_force = plan.spaces.iter().all(|space| snapshot.quota_is_live(&space.namespace));
+    let in_force = plan.namespaces.iter().all(|space| snapshot.quota_is_live(&space.namespace));
     ENFORCED_WITHIN.checked_sub(snapshot.since_write.filter(|_| !in_force)?)
 }
 
 fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, looked_at: BTreeSet<NamespaceName>) -> Settled {
-    let facts = Facts { snapshot, intent, plan, outcome: &outcome };
-    let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(&facts, root)).collect();
-    let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(&facts, root, &systems));
+    let input = StatusInput { snapshot, intent, plan, outcome: &outcome };
+    let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(&input, root)).collect();
+    let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(&input, root, &systems));
     let use_due = snapshot.tenant.as_ref().zip(tenant.as_ref()).and_then(|(root, status)| use_due(snapshot, &root.status, status));
-    let next = next(&facts, use_due);
+    let action = action(&input, use_due);
     let release = release(snapshot, intent, plan, &outcome);
     let changed = snapshot.tenant.as_ref().zip(tenant).filter(|(root, status)| use_due.is_none() && root.status != *status);
     let told = systems.into_iter().enumerate().filter(|(place, status)| snapshot.systems[*place].status != *status);
-    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome, looked_at, next }
+    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome, looked_at, action }
 }
 
 /// When the new figures of use may be written, if they are all that is new.
@@ -143,14 +143,14 @@ fn use_due(snapshot: &Snapshot, old: &AgencyTenantStatus, new: &AgencyTenantStat
     USE_INTERVAL.checked_sub(snapshot.since_status?).filter(|_| tenant::differ_in_use_only(old, new))
 }
 
-fn next(facts: &Facts, use_due: Option<Duration>) -> Next {
+fn action(input: &StatusInput, use_due: Option<Duration>) -> Action {
     // What is uninstalled may be put back, and a right be given, without a word about this tenant.
-    if facts.snapshot.definitions.ending || !facts.snapshot.blind.is_empty() {
-        return Next::Retry(Duration::ZERO);
+    if input.snapshot.crds.ending || !input.snapshot.blind.is_empty() {
+        return Action::Retry(Duration::ZERO);
     }
-    if facts.outcome.failed() || facts.outcome.written() > 0 || !facts.snapshot.finalizer_rejections.is_empty() {
-        return Next::Retry(facts.outcome.again().unwrap_or_default());
+    if input.outcome.failed() || input.outcome.written() > 0 || !input.snapshot.finalizer_rejections.is_empty() {
+        return Action::Retry(input.outcome.retry_after().unwrap_or_default());
     }
-    let expires = facts.expires_in().map(|seconds| Duration::from_secs(seconds + 1));
-    use_due.into_iter().chain(expires).min().map_or(Next::Change, Next::After)
+    let expires = input.expires_in().map(|seconds| Duration::from_secs(seconds + 1));
+    use_due.into_iter().chain(expires).min().map_or(Action::AwaitChange, Action::RequeueAfter)
 }

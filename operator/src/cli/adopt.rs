@@ -10,7 +10,7 @@ use govcloud_core::{
         settings::Settings,
         snapshot::Snapshot,
     },
-    plan::SpacePlan,
+    plan::NamespacePlan,
     views::{
         adoption::{changes, stays, usage},
         foresight::{Foreseen, approve, foresee},
@@ -178,8 +178,8 @@ fn agreed(mut now: Snapshot, settings: &Settings) -> Foreseen {
 }
 
 /// The namespace as it will be, with all that is written into it.
-fn planned<'a>(foreseen: &'a Foreseen, name: &NamespaceName) -> anyhow::Result<(&'a SpacePlan, Value)> {
-    let space = foreseen.plan.space(name).with_context(|| {
+fn planned<'a>(foreseen: &'a Foreseen, name: &NamespaceName) -> anyhow::Result<(&'a NamespacePlan, Value)> {
+    let space = foreseen.plan.namespace(name).with_context(|| {
         let tenant: TenantName = name.tenant();
         format!("the operator would not manage namespace {name}: see condition Accepted of agencytenant/{tenant} and of its hosted systems")
     })?;

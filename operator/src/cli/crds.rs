@@ -14,7 +14,7 @@ pub(super) struct Arguments {
 
 pub(super) fn write(arguments: &Arguments) -> anyhow::Result<()> {
     fs::create_dir_all(&arguments.folder).with_context(|| format!("cannot create {}", arguments.folder.display()))?;
-    for (file, text) in definitions()? {
+    for (file, text) in crds()? {
         let path = arguments.folder.join(file);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         println!("{}", path.display());
@@ -23,9 +23,9 @@ pub(super) fn write(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// File name and content of each definition.
-fn definitions() -> anyhow::Result<Vec<(String, String)>> {
-    let definitions = api::definitions().into_iter();
-    definitions.map(|definition| Ok((format!("{}.yaml", definition.spec.names.plural), serde_yaml::to_string(&definition)?))).collect()
+fn crds() -> anyhow::Result<Vec<(String, String)>> {
+    let crds = api::crds().into_iter();
+    crds.map(|definition| Ok((format!("{}.yaml", definition.spec.names.plural), serde_yaml::to_string(&definition)?))).collect()
 }
 
 pub(super) fn print_role() -> anyhow::Result<()> {
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_checked_in_definitions_are_current() {
-        for (file, text) in definitions().unwrap() {
+        for (file, text) in crds().unwrap() {
             assert!(checked_in(&format!("crds/{file}")) == text, "crds/{file} is stale: run `cargo run -p govcloud -- crds`");
         }
     }

@@ -15,7 +15,7 @@ use govcloud_core::{
         settings::Settings,
         snapshot::Snapshot,
     },
-    plan::{Goal, contract::differences, difference::between, intent::intent},
+    plan::{Goal, contract::differences, intent::intent, spec_diff::between},
     views::{
         changes::{Row, approval, conflicts, invalid, rows},
         foresight::{Foreseen, approve, foresee},
@@ -170,8 +170,8 @@ fn future(tenant: &TenantName, live: &Live, settings: &Settings) -> Future {
     let [now, mut then] = live.snapshots(tenant);
     let contract = contract(&then);
     let preapproved = then.tenant.as_ref().and_then(|root| root.spec.as_ref().ok()).is_some_and(|spec| spec.preapproved);
-    let standing = intent(&then, settings).standing.filter(|_| !contract.is_empty());
-    let approval = approval(tenant, standing.as_ref(), preapproved);
+    let approvals = intent(&then, settings).approvals.filter(|_| !contract.is_empty());
+    let approval = approval(tenant, approvals.as_ref(), preapproved);
     approve(&mut then, settings);
     let (before, after) = (foresee(now, settings), foresee(then, settings));
     // Of a tenant that may not be read nobody knows whether it is there.
@@ -292,9 +292,9 @@ fn sentences(row: &Row) -> Vec<String> {
 async fn no_longer_admitted(live: &mut Live, rails: &GuardRails, before: &Foreseen, after: &Foreseen) -> anyhow::Result<Vec<String>> {
     let mut lines = Vec::new();
     let mut unknown = BTreeSet::new();
-    for space in after.plan.spaces.iter().filter(|space| space.goal == Goal::Serve) {
+    for space in after.plan.namespaces.iter().filter(|space| space.goal == Goal::Serve) {
         let itself = |foreseen: &Foreseen| {
-            let space = foreseen.plan.space(&space.namespace)?;
+            let space = foreseen.plan.namespace(&space.namespace)?;
             space.desired.iter().find(|desired| desired.kind.is_namespace()).map(|desired| desired.object.clone())
         };
         let (Some(now), Some(then)) = (itself(before), itself(after)) else { continue };

@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Instant};
 use futures::{StreamExt, future::join_all, stream};
 use govcloud_core::{
     children::{
-        Kind, Rank, TABLE, Write,
+        Kind, Rank, TABLE, WriteMode,
         desired::Desired,
         merge::{own_part, owner_of, with_foreign_labels},
     },
     model::{
         names::{LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, QUOTA},
         observed::{ChildKey, NAMESPACE},
-        outcome::{Failure, Outcome, Removed, SpaceOutcome},
+        outcome::{Failure, NamespaceOutcome, Outcome, Removed},
     },
-    plan::diff::{Change, Seen, SpaceChanges},
+    plan::diff::{Change, NamespaceChanges, Seen},
 };
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use super::{
     cache::Cache,
-    connection::{Connection, patch as patch_by_us, post},
+    connection::{Connection, patch as patch_params, post_params},
     object::Object,
     repairs::Repairs,
     streams::Source,
@@ -41,7 +41,7 @@ const CLOSING: [&str; 3] = ["Namespace", "NetworkPolicy", "ResourceQuota"];
 
 /// Writes children.
 #[derive(Clone)]
-pub struct Writer {
+pub struct ChildWriter {
     /// Way to the API server.
     pub connection: Connection,
     /// Takes in what was written.
@@ -50,22 +50,22 @@ pub struct Writer {
     pub repairs: Arc<Repairs>,
 }
 
-impl Writer {
+impl ChildWriter {
     /// Carries out the changes; a namespace or child that fails does not stop the others.
-    pub async fn apply(&self, changes: Vec<SpaceChanges>) -> Outcome {
+    pub async fn apply(&self, changes: Vec<NamespaceChanges>) -> Outcome {
         let spaces = stream::iter(changes).map(|space| async move { (space.namespace.clone(), self.space(space).await) });
-        Outcome { spaces: spaces.buffer_unordered(NAMESPACES_AT_ONCE).collect().await }
+        Outcome { namespaces: spaces.buffer_unordered(NAMESPACES_AT_ONCE).collect().await }
     }
 
-    async fn space(&self, space: SpaceChanges) -> SpaceOutcome {
-        let mut outcome = SpaceOutcome::default();
+    async fn space(&self, space: NamespaceChanges) -> NamespaceOutcome {
+        let mut outcome = NamespaceOutcome::default();
         let mut found = Found { fresh: false, guarded: true, adopts: space.adopts };
         let absent = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
         let mut rest = space.changes;
-        for rank in [Rank::Namespace, Rank::Guard, Rank::Access] {
+        for rank in [Rank::Namespace, Rank::Isolation, Rank::Access] {
             let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == Some(rank));
             rest = later;
-            if rank == Rank::Guard && absent && !outcome.failures.is_empty() {
+            if rank == Rank::Isolation && absent && !outcome.failures.is_empty() {
                 return outcome; // nothing is created in a namespace that is not ours
             }
             if rank == Rank::Access && !self.is_guarded(&space.namespace, &now, &mut outcome) {
@@ -80,7 +80,7 @@ impl Writer {
             }
         }
         // What cannot be written beside the guards does not keep pods alive.
-        let closed = |outcome: &SpaceOutcome| !outcome.failures.iter().any(|failure| CLOSING.contains(&failure.kind));
+        let closed = |outcome: &NamespaceOutcome| !outcome.failures.iter().any(|failure| CLOSING.contains(&failure.kind));
         for change in &rest {
             if closed(&outcome) {
                 record(&mut outcome, self.carry_out(&space.namespace, change, found).await);
@@ -90,7 +90,7 @@ impl Writer {
     }
 
     /// Whether somebody may be let in: every guard is as planned, the guard rails are in force, and admission enforces the quota.
-    fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut SpaceOutcome) -> bool {
+    fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut NamespaceOutcome) -> bool {
         if !access.is_empty() && outcome.failures.is_empty() {
             let missing = self.cache.guard_rails().map(Error::PolicyNotActive);
             let is_open = !namespace.is_cluster() && !self.cache.quota_is_enforced(namespace);
@@ -118,7 +118,7 @@ impl Writer {
                 let done = self.in_turn(key, 0, false, self.prune(key, uid, *held)).await;
                 done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key, uid))
             }
-            Change::Evict => self.evict(namespace).await.map_err(|error| failure("Pod", "all", &error)),
+            Change::DeletePods => self.delete_pods(namespace).await.map_err(|error| failure("Pod", "all", &error)),
             Change::Remove { uid } => {
                 let kind = TABLE[NAMESPACE];
                 let done = self.delete(kind, namespace, namespace.as_str(), uid).await;
@@ -149,15 +149,15 @@ impl Writer {
     async fn create(&self, desired: &Desired, found: Found) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let object = Object::new(desired.object.clone())?;
-        let created = match self.connection.request("create", desired.kind.plural, api.create(&post(), &object)).await {
+        let created = match self.connection.request("create", desired.kind.plural, api.create(&post_params(), &object)).await {
             Err(error) if error.is_code(409) => return self.take_over(desired, found.adopts).await,
             other => other?,
         };
-        let Some(prime) = desired.kind.prime else { return self.settle(desired, &created, Done::Created(1)) };
+        let Some(initial_status) = desired.kind.initial_status else { return self.settle(desired, &created, Done::Created(1)) };
         let mut live = created.json().clone();
-        live["status"] = prime(created.json(), found.fresh);
+        live["status"] = initial_status(created.json(), found.fresh);
         let live = Object::new(live)?;
-        let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post(), &live)).await;
+        let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post_params(), &live)).await;
         let live = match primed {
             // The controller manager was faster; what it wrote is in force.
             Err(error) if error.is_code(409) => self.connection.request("get", desired.kind.plural, api.get(&desired.name)).await?,
@@ -206,8 +206,8 @@ impl Writer {
         if seen.doubtful && !self.is_proven(desired).await? {
             return Err(foreign(&desired.namespace, content));
         }
-        if let Some(narrow) = desired.kind.narrow.filter(|_| !guarded) {
-            let object = narrow(&desired.object, content);
+        if let Some(without_new_subjects) = desired.kind.without_new_subjects.filter(|_| !guarded) {
+            let object = without_new_subjects(&desired.object, content);
             let narrowed = Desired { hash: desired.kind.hash(&object), object, ..desired.clone() };
             let is_so = desired.kind.hash(content) == narrowed.hash;
             return if is_so { Ok(Done::Nothing) } else { self.replace(&narrowed, live).await };
@@ -219,19 +219,20 @@ impl Writer {
     async fn replace(&self, desired: &Desired, live: Object) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let plural = desired.kind.plural;
-        if desired.kind.write != Write::Guard {
+        if desired.kind.write != WriteMode::Replace {
             let patch = Patch::Merge(own_part(desired, live.json()));
-            let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_by_us(), &patch)).await?;
+            let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_params(), &patch)).await?;
             return self.settle(desired, &patched, Done::Changed);
         }
         let merged = Object::new(with_foreign_labels(desired, live.json()))?;
-        match self.connection.request("update", plural, api.replace(&desired.name, &post(), &merged)).await {
+        match self.connection.request("update", plural, api.replace(&desired.name, &post_params(), &merged)).await {
             // The role of a binding cannot be changed: only a new binding helps. A guard is never taken away for that.
             Err(error)
                 if error.is_code(422) && desired.kind.rank == Rank::Access && live.json()["roleRef"] != desired.object["roleRef"] =>
             {
                 self.delete(desired.kind, &desired.namespace, &desired.name, live.meta().uid.as_deref().unwrap_or_default()).await?;
-                let created = self.connection.request("create", plural, api.create(&post(), &Object::new(desired.object.clone())?)).await?;
+                let created =
+                    self.connection.request("create", plural, api.create(&post_params(), &Object::new(desired.object.clone())?)).await?;
                 self.settle(desired, &created, Done::Created(2))
             }
             other => self.settle(desired, &other?, Done::Changed),
@@ -252,7 +253,7 @@ impl Writer {
             if let Some(live) = live.filter(|live| live.meta().uid.as_deref() == Some(uid)) {
                 let mut released = live.json().clone();
                 released["metadata"]["finalizers"] = Value::Null;
-                self.connection.request("update", kind.plural, api.replace(&key.name, &post(), &Object::new(released)?)).await?;
+                self.connection.request("update", kind.plural, api.replace(&key.name, &post_params(), &Object::new(released)?)).await?;
             }
         }
         self.delete(kind, &key.namespace, &key.name, uid).await
@@ -267,7 +268,7 @@ impl Writer {
         }
     }
 
-    async fn evict(&self, namespace: &NamespaceName) -> Result<Done, Error> {
+    async fn delete_pods(&self, namespace: &NamespaceName) -> Result<Done, Error> {
         let pods: Api<Pod> = Api::namespaced(self.connection.client.clone(), namespace.as_str());
         self.connection
             .request("deletecollection", "pods", pods.delete_collection(&DeleteParams::default(), &ListParams::default()))
@@ -314,7 +315,7 @@ fn removed(change: &Change) -> Option<Removed> {
     Some(Removed { kind: key.kind, name: key.name.to_string(), uid: uid.clone(), cause: cause.clone() })
 }
 
-fn record(outcome: &mut SpaceOutcome, result: Result<Done, Failure>) {
+fn record(outcome: &mut NamespaceOutcome, result: Result<Done, Failure>) {
     match result {
         Ok(Done::Nothing) => {}
         Ok(Done::Changed) => outcome.written += 1,
@@ -331,6 +332,6 @@ fn failure(kind: &'static str, name: &str, error: &Error) -> Failure {
         message: error.to_string(),
         stalled: error.is_stalled(),
         stale: error.is_stale(),
-        again: error.again(),
+        retry_after: error.retry_after(),
     }
 }

@@ -6,7 +6,7 @@ use govcloud_core::{
         names::{ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, TenantName},
         observed::NAMESPACE,
         ownership::namespace_entry,
-        snapshot::{Kept, Question, Snapshot},
+        snapshot::{ContractBackup, Question, Snapshot},
         tags::Tags,
     },
     plan::tags::by_tag,
@@ -46,8 +46,8 @@ impl Context {
                     snapshot.former = self.copy_of_contract(&snapshot.name, uid).await?;
                     true
                 }
-                Question::Definitions => {
-                    self.definitions(snapshot).await?;
+                Question::Crds => {
+                    self.crds(snapshot).await?;
                     true
                 }
                 // Systems of a tenant that is gone are let go at once, as nobody's.
@@ -79,7 +79,7 @@ impl Context {
     }
 
     /// The copy of the contract, if the home namespace is that of the tenant with this UID.
-    async fn copy_of_contract(&self, tenant: &TenantName, uid: &str) -> Result<Option<Kept>, Error> {
+    async fn copy_of_contract(&self, tenant: &TenantName, uid: &str) -> Result<Option<ContractBackup>, Error> {
         let namespaces = self.connection.api(&resource(Source::Children(NAMESPACE)), "");
         let home = self.connection.request("get", "namespaces", namespaces.get_opt(tenant.as_str())).await?;
         let own = home.filter(|home| home.labels().get(LABEL_TENANT_UID).is_some_and(|owner| owner == uid));
@@ -92,15 +92,15 @@ impl Context {
     }
 
     /// Nothing destructive may follow from a definition that is being removed, or was only just put back.
-    async fn definitions(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
-        let definitions: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
+    async fn crds(&self, snapshot: &mut Snapshot) -> Result<(), Error> {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.connection.client.clone());
         for definition in DEFINITIONS {
-            match self.connection.request("get", "customresourcedefinitions", definitions.get_opt(definition)).await {
+            match self.connection.request("get", "customresourcedefinitions", crds.get_opt(definition)).await {
                 Ok(found) => {
                     let metadata = found.map(|found| found.metadata);
-                    snapshot.definitions.ending |= metadata.as_ref().is_none_or(|metadata| metadata.deletion_timestamp.is_some());
+                    snapshot.crds.ending |= metadata.as_ref().is_none_or(|metadata| metadata.deletion_timestamp.is_some());
                     let created = metadata.and_then(|metadata| metadata.creation_timestamp).map_or(0, |time| time.0.as_second());
-                    snapshot.definitions.created = snapshot.definitions.created.max(created);
+                    snapshot.crds.created = snapshot.crds.created.max(created);
                 }
                 Err(error @ Error::Refused { code: 401 | 403, .. }) => snapshot.blind.push(error.to_string()),
                 Err(error) => return Err(error),

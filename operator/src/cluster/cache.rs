@@ -14,9 +14,9 @@ use govcloud_core::{
     children::TABLE,
     model::{
         api_server::{ApiServer, Part},
+        failed_creates::{self, FAILED_CREATE_TTL, FailedCreate, Seen, Workload},
         names::{NamespaceName, QUOTA, TenantName},
         observed::{ChildKey, Entry, Observed, inside},
-        refusals::{self, LASTS, Refusal, Seen, Workload},
         snapshot::{Root, Snapshot, SystemRoot, TenantRoot},
     },
     plan::rivals::{concerned, rival},
@@ -27,30 +27,30 @@ use tokio::sync::{Notify, mpsc::UnboundedSender};
 
 use super::{
     decode::{child_key, is_newer, root, system_key, tenant_of},
+    interner::Interner,
     object::Object,
     pace::Pace,
     pod_classes::Classes,
-    shared_names::Names,
     streams::{Source, Streams},
 };
 
 /// Workloads of a namespace whose refused pods are kept: members may write events too, so their number is bounded.
-const MOST_REFUSALS: usize = 200;
+const MAX_FAILED_CREATES: usize = 200;
 /// An answer comes sooner than this, or not at all.
-const REMEMBERED: Duration = Duration::from_secs(30);
+const DELETED_TTL: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Contents {
     tenants: BTreeMap<TenantName, TenantRoot>,
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
-    refusals: BTreeMap<(NamespaceName, String), Refusal>,
+    failed_creates: BTreeMap<(NamespaceName, String), FailedCreate>,
     api_server: ApiServer,
     /// Refused workloads that were looked at, and how each was found.
     looks: BTreeMap<Workload, Seen>,
     pace: Pace,
     streams: Streams,
-    names: Names,
+    names: Interner,
     unreachable: Option<String>,
     /// Whether the guard rails are in force: not looked at yet, or what is missing.
     guard_rails: Option<Result<(), String>>,
@@ -61,7 +61,7 @@ struct Contents {
 impl Contents {
     /// Whether a refusal that has just come is to be told now. Before its workload was looked at, there is nothing to tell.
     fn is_paced_news(&mut self, key: &(NamespaceName, String)) -> bool {
-        let seen = self.refusals.get(key).and_then(|refusal| self.looks.get(&refusal.workload));
+        let seen = self.failed_creates.get(key).and_then(|refusal| self.looks.get(&refusal.workload));
         matches!(seen, Some(Seen::Lacking | Seen::Never)) && self.pace.admits(&key.0.tenant(), Instant::now())
     }
 }
@@ -97,7 +97,7 @@ impl Cache {
         let news = match source {
             Source::Tenants => self.take_tenant(&mut contents, object),
             Source::Systems => replace(&mut contents.systems, system_key(object), root(object)),
-            Source::Refusals => {
+            Source::FailedCreates => {
                 let news = take_refusal(&mut contents, object);
                 if news {
                     self.refused.notify_one();
@@ -160,7 +160,7 @@ impl Cache {
     pub fn forget(&self, source: Source, object: &Object) -> Option<TenantName> {
         let mut contents = self.contents();
         let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
-        contents.gone.retain(|_, (_, since)| since.elapsed() < REMEMBERED);
+        contents.gone.retain(|_, (_, since)| since.elapsed() < DELETED_TTL);
         contents.gone.insert(uid.clone(), (version, Instant::now()));
         match source {
             Source::Tenants => {
@@ -171,7 +171,7 @@ impl Cache {
             Source::Children(index) => {
                 drop(remove_if(&mut contents.children, &child_key(index, object), |entry| *entry.uid == *uid));
             }
-            Source::Refusals => drop(contents.refusals.remove(&system_key(object))),
+            Source::FailedCreates => drop(contents.failed_creates.remove(&system_key(object))),
             Source::ApiServer(_) => return None, // what was known stays so
             Source::PriorityClasses | Source::RuntimeClasses => {
                 self.tell_all(&contents, self.classes.forget(source, &object.name_any()));
@@ -200,7 +200,9 @@ impl Cache {
                 }
             }
             Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
-            Source::Refusals => contents.refusals.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
+            Source::FailedCreates => {
+                contents.failed_creates.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant()));
+            }
             Source::ApiServer(part) => contents.api_server.looked(part),
             Source::PriorityClasses | Source::RuntimeClasses => self.tell_all(&contents, self.classes.listed(source, seen)),
             Source::Children(index) => contents.children.retain(|key, _| {
@@ -261,21 +263,23 @@ impl Cache {
         let children = contents.children.range(first..).take_while(|(key, _)| key.namespace.as_str().starts_with(name.as_str()));
         let own = children.filter(|(key, _)| key.namespace.tenant() == *name);
         let doors = [name.entrance(), name.view()].map(Arc::<str>::from);
-        let entrance = (0..TABLE.len()).flat_map(|kind| doors.iter().map(move |door| (kind, door))).filter_map(|(kind, door)| {
-            let key = ChildKey { namespace: NamespaceName::cluster(), kind, name: door.clone() };
-            contents.children.get_key_value(&key)
-        });
+        let entrance = (0..TABLE.len()).flat_map(|kind| doors.iter().map(move |access_condition| (kind, access_condition))).filter_map(
+            |(kind, access_condition)| {
+                let key = ChildKey { namespace: NamespaceName::cluster(), kind, name: access_condition.clone() };
+                contents.children.get_key_value(&key)
+            },
+        );
         let tenant = contents.tenants.get(name).cloned();
         let rivals = tenant.iter().flat_map(|mine| contents.tenants.values().filter_map(|other| rival(mine, other))).collect();
-        let mut refusals: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut failed_creates: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ((namespace, _), refusal) in contents
-            .refusals
+            .failed_creates
             .range((home.clone(), String::new())..)
             .take_while(|((namespace, _), _)| namespace.as_str().starts_with(name.as_str()))
             .filter(|((namespace, _), _)| namespace.tenant() == *name)
         {
-            let known: &mut Vec<_> = refusals.entry(namespace.clone()).or_default();
-            known.extend(seen(&contents.looks, refusal).map(|seen| Refusal { seen, ..refusal.clone() }));
+            let known: &mut Vec<_> = failed_creates.entry(namespace.clone()).or_default();
+            known.extend(seen(&contents.looks, refusal).map(|seen| FailedCreate { seen, ..refusal.clone() }));
         }
         Snapshot {
             rivals,
@@ -285,7 +289,7 @@ impl Cache {
             api_server: contents.api_server.addresses(),
             blind: contents.streams.blind(),
             pod_classes: self.classes.all(),
-            refusals,
+            failed_creates,
             ..Snapshot::new(name.clone(), now)
         }
     }
@@ -293,8 +297,8 @@ impl Cache {
     /// Workloads whose pods were refused and that are not cured; what was found of others is forgotten.
     pub fn refused_workloads(&self, now: i64) -> BTreeSet<Workload> {
         let mut contents = self.contents();
-        let Contents { refusals, looks, .. } = &mut *contents;
-        let recent: Vec<&Refusal> = refusals.values().filter(|refusal| refusal.last + LASTS > now).collect();
+        let Contents { failed_creates, looks, .. } = &mut *contents;
+        let recent: Vec<&FailedCreate> = failed_creates.values().filter(|refusal| refusal.last + FAILED_CREATE_TTL > now).collect();
         let named: BTreeSet<&Workload> = recent.iter().map(|refusal| &refusal.workload).collect();
         looks.retain(|workload, _| named.contains(workload));
         recent.into_iter().filter(|refusal| seen(looks, refusal).is_some()).map(|refusal| refusal.workload.clone()).collect()
@@ -318,7 +322,13 @@ impl Cache {
     /// When a workload's pods were refused last, in seconds since 1970.
     pub fn last_refusal(&self, workload: &Workload) -> i64 {
         let contents = self.contents();
-        contents.refusals.values().filter(|refusal| refusal.workload == *workload).map(|refusal| refusal.last).max().unwrap_or_default()
+        contents
+            .failed_creates
+            .values()
+            .filter(|refusal| refusal.workload == *workload)
+            .map(|refusal| refusal.last)
+            .max()
+            .unwrap_or_default()
     }
 
     /// Notes how a workload was found, and tells its tenant if that is news.
@@ -367,7 +377,7 @@ impl Cache {
 }
 
 /// What is known of a refused workload by now; none when the refusal is cured.
-fn seen(looks: &BTreeMap<Workload, Seen>, refusal: &Refusal) -> Option<Seen> {
+fn seen(looks: &BTreeMap<Workload, Seen>, refusal: &FailedCreate) -> Option<Seen> {
     match looks.get(&refusal.workload) {
         Some(Seen::Cured(until)) if refusal.last <= *until => None,
         None | Some(Seen::Cured(_)) => Some(Seen::NotYet),
@@ -382,12 +392,12 @@ fn take_refusal(contents: &mut Contents, object: &Object) -> bool {
         return false;
     }
     let seconds = |text: &str| text.parse().ok().map(Timestamp::as_second);
-    let Some(refusal) = refusals::read(object.json(), seconds) else { return false };
-    let here = contents.refusals.range((key.0.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == key.0);
-    if !contents.refusals.contains_key(&key) && here.count() >= MOST_REFUSALS {
+    let Some(refusal) = failed_creates::read(object.json(), seconds) else { return false };
+    let here = contents.failed_creates.range((key.0.clone(), String::new())..).take_while(|((namespace, _), _)| *namespace == key.0);
+    if !contents.failed_creates.contains_key(&key) && here.count() >= MAX_FAILED_CREATES {
         return false;
     }
-    let known = contents.refusals.insert(key, refusal.clone());
+    let known = contents.failed_creates.insert(key, refusal.clone());
     known != Some(refusal)
 }
 

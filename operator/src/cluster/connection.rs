@@ -94,7 +94,7 @@ pub async fn probe(connection: Connection, cache: Arc<Cache>) {
 }
 
 /// A create or update in our name.
-pub fn post() -> PostParams {
+pub fn post_params() -> PostParams {
     PostParams { field_manager: Some(FIELD_MANAGER.into()), dry_run: false }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn tenant_of(source: Source, object: &Object) -> TenantName {
         Source::Tenants => TenantName::new(object.name_any()),
         // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
         Source::Systems => TenantName::new(object.namespace().unwrap_or_default()),
-        Source::Refusals | Source::PriorityClasses | Source::RuntimeClasses | Source::ApiServer(_) => {
+        Source::FailedCreates | Source::PriorityClasses | Source::RuntimeClasses | Source::ApiServer(_) => {
             NamespaceName::new(object.namespace().unwrap_or_default()).tenant()
         }
         Source::Children(index) => child_key(index, object).tenant(),

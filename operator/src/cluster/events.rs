@@ -20,10 +20,10 @@ use tracing::{debug, info};
 use super::connection::Connection;
 
 /// Events that may wait; more are lost.
-const WAITING: usize = 4096;
+const QUEUE_LENGTH: usize = 4096;
 
 /// However much there is to do, an event is told after this time.
-const LATEST: Duration = Duration::from_mins(1);
+const EVENT_TTL: Duration = Duration::from_mins(1);
 
 /// One event, and the object that it is about.
 pub struct Told {
@@ -34,7 +34,7 @@ pub struct Told {
 
 /// Takes events in, and the other end for [`tell`].
 pub fn events() -> (Events, Receiver<Told>) {
-    let (sender, receiver) = channel(WAITING);
+    let (sender, receiver) = channel(QUEUE_LENGTH);
     (Events(sender), receiver)
 }
 
@@ -82,7 +82,7 @@ pub async fn tell(connection: Connection, mut events: Receiver<Told>, mut busy: 
     let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
     let recorder = Recorder::new(connection.client.clone(), reporter);
     while let Some(Told { since, event, about }) = events.recv().await {
-        let _ = timeout_at(since + LATEST, busy.wait_for(|busy| *busy == 0)).await;
+        let _ = timeout_at(since + EVENT_TTL, busy.wait_for(|busy| *busy == 0)).await;
         let told = connection.request("create", "events", recorder.publish(&event, &about)).await;
         if let Err(error) = told {
             debug!(name = about.name, %error, "an event was not taken");

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use govcloud_core::model::names::{CANARY_PREFIX, POLICIES, POLICY_SELECTOR};
+use govcloud_core::model::names::{POLICIES, POLICY_SELECTOR, PROBE_PREFIX};
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     rbac::v1::ClusterRole,
@@ -76,11 +76,11 @@ where
 
 /// Asks for what this policy, if it is in force, refuses to everybody.
 async fn prove(connection: &Connection, policy: &str) -> Result<(), String> {
-    let name = format!("{CANARY_PREFIX}{policy}");
-    let canary = ClusterRole { metadata: ObjectMeta { name: Some(name), ..ObjectMeta::default() }, ..ClusterRole::default() };
+    let name = format!("{PROBE_PREFIX}{policy}");
+    let probe = ClusterRole { metadata: ObjectMeta { name: Some(name), ..ObjectMeta::default() }, ..ClusterRole::default() };
     let api = Api::<ClusterRole>::all(connection.client.clone());
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
-    match connection.unfenced("create", "clusterroles", LIMIT, api.create(&parameters, &canary)).await {
+    match connection.unfenced("create", "clusterroles", LIMIT, api.create(&parameters, &probe)).await {
         Err(Error::Refused { message, .. }) if message.contains(&format!("ValidatingAdmissionPolicy '{policy}'")) => Ok(()),
         Ok(_) => Err(format!(
             "ValidatingAdmissionPolicy {policy} exists but is not in force yet; if this lasts, apply the policies of the chart again"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
-use super::{cache::Cache, leader::Fence, metrics::Metrics, report::Report};
+use super::{cache::Cache, leader::Fence, metrics::Metrics, status_writer::StatusWriter};
 
 /// What the pages tell of.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct Health {
     /// What keeps this replica from leading or standing by.
     pub fence: Fence,
     /// What the API server last refused.
-    pub report: Report,
+    pub report: StatusWriter,
     /// The metrics.
     pub metrics: Metrics,
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::anyhow;
-use govcloud_core::model::names::{ANNOTATION_SETTINGS, LEASE};
+use govcloud_core::model::names::{ANNOTATION_SETTINGS, LEASE_NAME};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -21,27 +21,27 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
-    connection::{Connection, post},
-    lease::{Candidate, Lost, Moment, RENEW_WITHIN},
+    connection::{Connection, post_params},
+    lease::{Candidate, Lost, Moment, RENEW_DEADLINE},
 };
 use crate::error::Error;
 
 /// Time between two renewals.
-const RENEW_EVERY: Duration = Duration::from_secs(2);
+const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 /// Time between two looks of whoever stands by.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Time after which a leader tries again what failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// Longest wait for an answer: a renewal can fail twice and still be in time.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+const LEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether this process may write, for all who do.
 #[derive(Clone)]
-pub struct Fence(watch::Receiver<Standing>);
+pub struct Fence(watch::Receiver<LeaderState>);
 
 /// How this process stands.
 #[derive(Default)]
-pub struct Standing {
+pub struct LeaderState {
     until: Option<Instant>,
     /// Whether the record has been read at all.
     looked: bool,
@@ -50,9 +50,9 @@ pub struct Standing {
 
 impl Fence {
     /// Shut as yet; the other end is for the [`Election`].
-    pub fn new() -> (watch::Sender<Standing>, Self) {
-        let (standing, fence) = watch::channel(Standing::default());
-        (standing, Self(fence))
+    pub fn new() -> (watch::Sender<LeaderState>, Self) {
+        let (state, fence) = watch::channel(LeaderState::default());
+        (state, Self(fence))
     }
 
     /// Whether the lease is held at this moment, for certain.
@@ -63,13 +63,13 @@ impl Fence {
     /// Resolves once this process leads.
     pub async fn led(&self) {
         // The election lives as long as the process.
-        let _ = self.0.clone().wait_for(|standing| standing.until.is_some()).await;
+        let _ = self.0.clone().wait_for(|state| state.until.is_some()).await;
     }
 
     /// What keeps this process from leading as well as from standing by.
     pub fn complaint(&self) -> Option<String> {
-        let standing = self.0.borrow();
-        let failure = standing.failure.as_deref().or((!standing.looked).then_some("not looked at yet"));
+        let state = self.0.borrow();
+        let failure = state.failure.as_deref().or((!state.looked).then_some("not looked at yet"));
         failure.map(|failure| format!("leases: {failure}"))
     }
 }
@@ -86,34 +86,34 @@ pub struct Election {
     settings: String,
     /// Whether the record is known as it is, but for what others may write. Not after a write whose answer is missing.
     known: bool,
-    standing: watch::Sender<Standing>,
+    state: watch::Sender<LeaderState>,
 }
 
 impl Election {
     /// A new candidate for the lease in the operator's own namespace; whoever holds it writes its settings into it.
-    pub fn new(connection: Connection, standing: watch::Sender<Standing>, settings: String) -> Self {
+    pub fn new(connection: Connection, state: watch::Sender<LeaderState>, settings: String) -> Self {
         let leases = Api::default_namespaced(connection.client.clone());
         let me = identity();
-        info!(lease = LEASE, namespace = connection.client.default_namespace(), identity = me, "waiting for the lease");
-        connection.metrics.leads(LEASE, false);
+        info!(lease = LEASE_NAME, namespace = connection.client.default_namespace(), identity = me, "waiting for the lease");
+        connection.metrics.leads(LEASE_NAME, false);
         let candidate = Candidate::new(me);
         let metadata = ObjectMeta::default();
-        Self { connection, leases, candidate, began: Instant::now(), metadata, settings, known: false, standing }
+        Self { connection, leases, candidate, began: Instant::now(), metadata, settings, known: false, state }
     }
 
     /// Stands by, then leads, and returns only when the lease is lost: then the process has to end. May be dropped at any time
     /// and called again.
-    pub async fn campaign(&mut self) -> anyhow::Error {
+    pub async fn run(&mut self) -> anyhow::Error {
         loop {
             if let Some(why) = self.candidate.lost(self.now()) {
-                return self.fall(&why);
+                return self.step_down(&why);
             }
             let began = self.now();
-            let result = timeout(self.left(ANSWERS_WITHIN), self.attempt()).await;
-            let result = result.unwrap_or(Err(Error::TimedOut(ANSWERS_WITHIN)));
+            let result = timeout(self.left(LEASE_TIMEOUT), self.attempt()).await;
+            let result = result.unwrap_or(Err(Error::TimedOut(LEASE_TIMEOUT)));
             let pause = match (&result, self.candidate.leads()) {
-                (_, false) => LOOK_EVERY,
-                (Ok(()), true) => (began + RENEW_EVERY).saturating_sub(self.now()),
+                (_, false) => READ_INTERVAL,
+                (Ok(()), true) => (began + RENEW_INTERVAL).saturating_sub(self.now()),
                 (Err(_), true) => RETRY,
             };
             self.note(result);
@@ -126,7 +126,7 @@ impl Election {
     /// Gives the lease back, if it is held, so that another need not wait for its end. Nothing more is written from here on.
     pub async fn release(&mut self) {
         self.shut();
-        match timeout(ANSWERS_WITHIN, self.say_farewell()).await {
+        match timeout(LEASE_TIMEOUT, self.give_up()).await {
             Ok(Ok(true)) => info!("released the lease"),
             Ok(Ok(false)) => {}
             Ok(Err(error)) => warn!(%error, "could not release the lease; another replica waits until it expires"),
@@ -140,7 +140,7 @@ impl Election {
             self.look().await?;
         }
         let sent = self.now();
-        let Some(spec) = self.candidate.bid(sent, &time()) else {
+        let Some(spec) = self.candidate.next_record(sent, &time()) else {
             self.known = false;
             return Ok(());
         };
@@ -148,16 +148,16 @@ impl Election {
         let written = self.write(spec).await?;
         self.candidate.wrote(written, sent, self.now());
         let until = self.candidate.until().map(|until| self.began + until);
-        self.standing.send_modify(|standing| standing.until = until);
+        self.state.send_modify(|state| state.until = until);
         if !led {
             info!(identity = self.candidate.me(), "acquired the lease, leading");
-            self.connection.metrics.leads(LEASE, true);
+            self.connection.metrics.leads(LEASE_NAME, true);
         }
         Ok(())
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        let found = self.connection.unfenced("get", "leases", ANSWERS_WITHIN, self.leases.get_opt(LEASE)).await?;
+        let found = self.connection.unfenced("get", "leases", LEASE_TIMEOUT, self.leases.get_opt(LEASE_NAME)).await?;
         let before = self.candidate.holder().to_owned();
         self.metadata = found.as_ref().map(|lease| lease.metadata.clone()).unwrap_or_default();
         self.candidate.saw(found.map(|lease| lease.spec.unwrap_or_default()), self.now());
@@ -175,10 +175,10 @@ impl Election {
         let mut lease = Lease { metadata: self.metadata.clone(), spec: Some(spec) };
         lease.metadata.annotations.get_or_insert_default().insert(ANNOTATION_SETTINGS.into(), self.settings.clone());
         let written = if lease.metadata.resource_version.is_some() {
-            self.connection.unfenced("update", "leases", ANSWERS_WITHIN, self.leases.replace(LEASE, &post(), &lease)).await?
+            self.connection.unfenced("update", "leases", LEASE_TIMEOUT, self.leases.replace(LEASE_NAME, &post_params(), &lease)).await?
         } else {
-            lease.metadata.name = Some(LEASE.into());
-            self.connection.unfenced("create", "leases", ANSWERS_WITHIN, self.leases.create(&post(), &lease)).await?
+            lease.metadata.name = Some(LEASE_NAME.into());
+            self.connection.unfenced("create", "leases", LEASE_TIMEOUT, self.leases.create(&post_params(), &lease)).await?
         };
         self.metadata = written.metadata;
         self.known = true;
@@ -186,7 +186,7 @@ impl Election {
     }
 
     /// Empties the holder, if it is this process; it may be without having been told so.
-    async fn say_farewell(&mut self) -> Result<bool, Error> {
+    async fn give_up(&mut self) -> Result<bool, Error> {
         loop {
             if !self.known {
                 self.look().await?;
@@ -202,37 +202,37 @@ impl Election {
     /// Tells of a failure once, and that it is over.
     fn note(&self, result: Result<(), Error>) {
         let failure = result.err().map(|error| error.to_string());
-        let before = self.standing.borrow().failure.clone();
+        let before = self.state.borrow().failure.clone();
         match &failure {
             Some(message) if before.as_ref() != Some(message) => warn!(error = message, "the lease cannot be read or written"),
             Some(message) => debug!(error = message, "the lease cannot be read or written"),
             None if before.is_some() => info!("the lease can be read and written again"),
             None => {}
         }
-        self.standing.send_modify(|standing| {
-            standing.looked |= failure.is_none();
-            standing.failure = failure;
+        self.state.send_modify(|state| {
+            state.looked |= failure.is_none();
+            state.failure = failure;
         });
     }
 
-    fn fall(&self, why: &Lost) -> anyhow::Error {
+    fn step_down(&self, why: &Lost) -> anyhow::Error {
         self.shut();
-        let place = format!("lease {}/{LEASE}", self.connection.client.default_namespace());
+        let place = format!("lease {}/{LEASE_NAME}", self.connection.client.default_namespace());
         match why {
             Lost::Taken(holder) if holder.is_empty() => {
                 anyhow!("{place} was taken from this replica and nobody holds it; this replica stops")
             }
             Lost::Taken(holder) => anyhow!("{place} is held by {holder} now; this replica no longer leads and stops"),
             Lost::NotRenewed => {
-                let last = self.standing.borrow().failure.clone().unwrap_or_else(|| "the process stood still".to_owned());
-                anyhow!("{place} was not renewed within {} s: {last}; this replica no longer leads and stops", RENEW_WITHIN.as_secs())
+                let last = self.state.borrow().failure.clone().unwrap_or_else(|| "the process stood still".to_owned());
+                anyhow!("{place} was not renewed within {} s: {last}; this replica no longer leads and stops", RENEW_DEADLINE.as_secs())
             }
         }
     }
 
     fn shut(&self) {
-        self.standing.send_modify(|standing| standing.until = None);
-        self.connection.metrics.leads(LEASE, false);
+        self.state.send_modify(|state| state.until = None);
+        self.connection.metrics.leads(LEASE_NAME, false);
     }
 
     /// So long, but not beyond the moment at which a lease that is not renewed ends.

@@ -11,10 +11,10 @@ use std::time::Duration;
 use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime};
 
 /// A record that nobody has renewed for so long is free to take.
-pub const LEASE: Duration = Duration::from_secs(10);
+pub const LEASE_DURATION: Duration = Duration::from_secs(10);
 /// So long after the last renewal was *sent* its holder may write; shorter than the lease, so that it has ended before
 /// anybody else begins.
-pub const RENEW_WITHIN: Duration = Duration::from_secs(7);
+pub const RENEW_DEADLINE: Duration = Duration::from_secs(7);
 /// A released record lasts no longer than this, as client-go has it: for candidates that overlook the empty holder.
 const RELEASED: Duration = Duration::from_secs(1);
 
@@ -77,7 +77,7 @@ impl Observation {
 
     fn lasts(&self) -> Duration {
         let seconds = self.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-        seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0).map_or(LEASE, Duration::from_secs)
+        seconds.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0).map_or(LEASE_DURATION, Duration::from_secs)
     }
 }
 
@@ -133,7 +133,7 @@ impl Candidate {
 
     /// Until when it may write; none before it leads.
     pub fn until(&self) -> Option<Moment> {
-        self.renewed.map(|sent| sent + RENEW_WITHIN)
+        self.renewed.map(|sent| sent + RENEW_DEADLINE)
     }
 
     /// Why it leads no longer. There is no way back: it has to end.
@@ -146,7 +146,7 @@ impl Candidate {
     }
 
     /// The record to write now, if it may write one. The time is what people will read in it.
-    pub fn bid(&self, now: Moment, time: &MicroTime) -> Option<LeaseSpec> {
+    pub fn next_record(&self, now: Moment, time: &MicroTime) -> Option<LeaseSpec> {
         let old = self.seen.spec.clone().unwrap_or_default();
         let (acquired, transitions) = match decide(&self.seen, now, &self.me) {
             _ if self.lost(now).is_some() => return None,
@@ -157,7 +157,7 @@ impl Candidate {
         };
         Some(LeaseSpec {
             holder_identity: Some(self.me.clone()),
-            lease_duration_seconds: Some(seconds(LEASE)),
+            lease_duration_seconds: Some(seconds(LEASE_DURATION)),
             lease_transitions: Some(transitions),
             acquire_time: acquired.or_else(|| Some(time.clone())),
             renew_time: Some(time.clone()),

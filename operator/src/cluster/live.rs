@@ -161,10 +161,10 @@ impl Live {
 
     async fn children(&mut self, namespace: &NamespaceName) -> Result<(), Error> {
         for (index, kind) in TABLE.iter().enumerate() {
-            if kind.is_namespace() || matches!(kind.build, govcloud_core::children::Build::Entrance(_)) {
+            if kind.is_namespace() || matches!(kind.build, govcloud_core::children::Build::TenantAccess(_)) {
                 continue;
             }
-            let parameters = if kind.opens.is_some() { ListParams::default() } else { ListParams::default().labels(LABEL_TENANT) };
+            let parameters = if kind.exposes.is_some() { ListParams::default() } else { ListParams::default().labels(LABEL_TENANT) };
             let list = Api::<Object>::namespaced_with(self.client.clone(), namespace.as_str(), &kind.resource()).list(&parameters).await;
             for child in self.readable(&format!("{} in namespace {namespace}", kind.plural), list)?.into_iter().flatten() {
                 self.take(Source::Children(index), &child);
@@ -230,7 +230,8 @@ impl Live {
     /// # Errors
     /// Where the API server does not answer.
     pub async fn namesakes(&mut self, namespace: &NamespaceName) -> Result<Vec<Subject>, Error> {
-        let inside = TABLE.iter().filter(|kind| !kind.is_namespace() && !matches!(kind.build, govcloud_core::children::Build::Entrance(_)));
+        let inside =
+            TABLE.iter().filter(|kind| !kind.is_namespace() && !matches!(kind.build, govcloud_core::children::Build::TenantAccess(_)));
         let kinds: Vec<ApiResource> = inside.map(|kind| kind.resource()).collect();
         self.subjects(namespace, &kinds).await
     }

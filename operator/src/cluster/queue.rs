@@ -1,4 +1,4 @@
-//! Tenants that wait, and those at work: news first come first served, failures ever later, one tenant never twice at once.
+//! Tenants that wait, and those at work: news first come first served, failures ever scheduled, one tenant never twice at once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use govcloud_core::{model::names::TenantName, step::Next};
+use govcloud_core::{model::names::TenantName, step::Action};
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::{
     sync::{mpsc, watch},
@@ -27,14 +27,14 @@ use crate::error::Error;
 /// First and longest wait before a tenant that failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(15));
 /// News of a tenant that failed is looked at after this time at the latest, and after as much as it would be tried again.
-const NEWS_WAITS: Duration = Duration::from_secs(1);
+const REQUEUE_DELAY: Duration = Duration::from_secs(1);
 
 /// The queue and its workers.
 pub struct Queue {
     context: Context,
     metrics: Metrics,
     workers: usize,
-    running: JoinSet<Result<Next, Error>>,
+    running: JoinSet<Result<Action, Error>>,
     busy: HashMap<task::Id, TenantName>,
     failing: Arc<Mutex<HashMap<TenantName, Failing>>>,
     /// Tenants with news that wait for a worker; for the metric alone.
@@ -68,14 +68,14 @@ impl Queue {
 
     /// Works for ever; may be dropped at any time, and then [`Queue::finish_all`] ends what is running.
     pub async fn work(&mut self, heard: mpsc::UnboundedReceiver<TenantName>) {
-        let (again, later) = mpsc::unbounded_channel();
+        let (schedule, scheduled) = mpsc::unbounded_channel();
         let (due, failing) = (self.due.clone(), self.failing.clone());
         let now = |message: TenantName| {
             lock(&due).insert(message.clone());
             let rests_until = lock(&failing).get(&message).map(|failing| failing.rests_until);
             ScheduleRequest { message, run_at: rests_until.unwrap_or_else(Instant::now) }
         };
-        let requests = futures::stream::select(UnboundedReceiverStream::new(heard).map(now), UnboundedReceiverStream::new(later));
+        let requests = futures::stream::select(UnboundedReceiverStream::new(heard).map(now), UnboundedReceiverStream::new(scheduled));
         let mut waiting = pin!(scheduler(requests));
         while !self.context.cache.is_settled() {
             // Nothing is compared before everything that can be seen has been seen.
@@ -92,13 +92,13 @@ impl Queue {
             tokio::select! {
                 Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|other| other == tenant)).next().await } => match self.rests(&tenant) {
                     // News that came while it was at work.
-                    Some(run_at) => if again.send(ScheduleRequest { message: tenant, run_at }).is_err() {
+                    Some(run_at) => if schedule.send(ScheduleRequest { message: tenant, run_at }).is_err() {
                         return;
                     },
                     None => self.start(tenant),
                 },
                 Some(done) = self.running.join_next_with_id(), if !self.running.is_empty() => {
-                    if let Some(request) = self.finish(done) && again.send(request).is_err() {
+                    if let Some(request) = self.finish(done) && schedule.send(request).is_err() {
                         return;
                     }
                 }
@@ -126,9 +126,9 @@ impl Queue {
             let begin = Instant::now();
             let result = reconcile(&context, &tenant).await;
             let word = match &result {
-                Ok(Next::Retry(_)) => "requeue",
-                Ok(Next::After(_)) => "requeue_after",
-                Ok(Next::Change) => "success",
+                Ok(Action::Retry(_)) => "requeue",
+                Ok(Action::RequeueAfter(_)) => "requeue_after",
+                Ok(Action::AwaitChange) => "success",
                 Err(_) => "error",
             };
             debug!(%tenant, result = word, "reconciled");
@@ -139,10 +139,10 @@ impl Queue {
     }
 
     /// Notes the end of a reconcile and says when to look again.
-    fn finish(&mut self, done: Result<(task::Id, Result<Next, Error>), task::JoinError>) -> Option<ScheduleRequest<TenantName>> {
+    fn finish(&mut self, done: Result<(task::Id, Result<Action, Error>), task::JoinError>) -> Option<ScheduleRequest<TenantName>> {
         let (id, result) = match done {
             Ok((id, result)) => (id, result),
-            Err(panic) => (panic.id(), Err(Error::Abnormal(panic.to_string()))),
+            Err(panic) => (panic.id(), Err(Error::Panicked(panic.to_string()))),
         };
         let tenant = self.busy.remove(&id)?;
         if let Err(cause) = &result {
@@ -150,22 +150,22 @@ impl Queue {
         }
         let now = Instant::now();
         let wait = match result {
-            Ok(Next::Change) => None,
-            Ok(Next::After(wait)) => Some(wait),
-            Ok(Next::Retry(least)) => return Some(self.again(tenant, now, least)),
-            Err(error) => return Some(self.again(tenant, now, error.again().unwrap_or_default())),
+            Ok(Action::AwaitChange) => None,
+            Ok(Action::RequeueAfter(wait)) => Some(wait),
+            Ok(Action::Retry(least)) => return Some(self.back_off(tenant, now, least)),
+            Err(error) => return Some(self.back_off(tenant, now, error.retry_after().unwrap_or_default())),
         };
         lock(&self.failing).remove(&tenant);
         wait.map(|wait| ScheduleRequest { message: tenant, run_at: now + wait })
     }
 
     /// Counts the failure: when to try again.
-    fn again(&self, tenant: TenantName, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
+    fn back_off(&self, tenant: TenantName, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
         let mut failing = lock(&self.failing);
         let record = failing.entry(tenant.clone()).or_insert(Failing { times: 0, rests_until: now });
         let wait = RETRY.0.saturating_mul(2_u32.saturating_pow(record.times.min(16))).min(RETRY.1);
         record.times += 1;
-        record.rests_until = now + wait.min(NEWS_WAITS).max(least);
+        record.rests_until = now + wait.min(REQUEUE_DELAY).max(least);
         ScheduleRequest { message: tenant, run_at: now + wait.max(least) }
     }
 }

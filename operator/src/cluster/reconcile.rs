@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use govcloud_core::{
     model::{names::TenantName, settings::Settings, snapshot::Snapshot},
-    step::{Next, Step, step},
+    step::{Action, Step, step},
 };
 use k8s_openapi::jiff::Timestamp;
 
-use super::{apply::Writer, cache::Cache, connection::Connection, memory::Memory, report::Report};
+use super::{apply::ChildWriter, cache::Cache, connection::Connection, memory::Memory, status_writer::StatusWriter};
 use crate::error::Error;
 
 /// Finalizers, a status ahead and each rank take a round, and so does each question; many more mean that somebody writes against us.
@@ -22,9 +22,9 @@ pub struct Context {
     /// What the watches have seen.
     pub cache: Arc<Cache>,
     /// Writer of children.
-    pub writer: Writer,
+    pub writer: ChildWriter,
     /// Writer of status.
-    pub report: Report,
+    pub report: StatusWriter,
     /// Settings of the cluster.
     pub settings: Arc<Settings>,
     /// What was done and found before, and is in no cache.
@@ -37,7 +37,7 @@ pub struct Context {
 ///
 /// # Errors
 /// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
-pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Error> {
+pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, Error> {
     let (mut snapshot, mut turn) = (context.snapshot(name), None);
     for _ in 0..ROUNDS {
         match step(&snapshot, &context.settings) {
@@ -65,7 +65,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
                 context.memory.written(name, &outcome);
                 snapshot.progress.note(outcome);
             }
-            Step::Wait(time) => return Ok(Next::After(time)),
+            Step::Wait(time) => return Ok(Action::RequeueAfter(time)),
             Step::Settled(settled) => {
                 let next = context.report.settle(&snapshot, &settled).await;
                 context.memory.keep_pods(snapshot, &settled.looked_at);
@@ -75,7 +75,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Next, Err
         let Snapshot { progress, finalizer_rejections, tags, ending, .. } = snapshot;
         snapshot = Snapshot { progress, finalizer_rejections, tags, ending, ..context.snapshot(name) };
     }
-    Ok(Next::Retry(Duration::ZERO))
+    Ok(Action::Retry(Duration::ZERO))
 }
 
 impl Context {

@@ -12,13 +12,13 @@ use govcloud_core::model::observed::ChildKey;
 use crate::error::Error;
 
 /// Repairs that come at once.
-const FREE: u32 = 5;
+const FREE_REPAIRS: u32 = 5;
 /// First and longest wait before a further one.
-const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 /// An object that stayed as it was so long is at peace.
-const PEACE: Duration = Duration::from_mins(1);
+const FORGET_AFTER: Duration = Duration::from_mins(1);
 /// Records beyond which those at peace are thrown away.
-const TIDY_ABOVE: usize = 256;
+const MAX_RECORDS: usize = 256;
 
 /// The last repairs.
 #[derive(Default)]
@@ -34,22 +34,24 @@ impl Repairs {
     /// Says whether the object may be written now. What it is written for counts: another purpose is no repair.
     ///
     /// # Errors
-    /// `Fought`, as long as it must wait.
+    /// `RepairThrottled`, as long as it must wait.
     pub fn allow(&self, key: &ChildKey, purpose: u64, now: Instant) -> Result<(), Error> {
         let records = self.records();
-        let Some(record) = records.get(key).filter(|record| record.purpose == purpose && record.count > FREE) else { return Ok(()) };
-        let wait = WAITS.0.saturating_mul(2_u32.saturating_pow((record.count - FREE - 1).min(16))).min(WAITS.1);
-        if now.saturating_duration_since(record.last) < wait { Err(Error::Fought) } else { Ok(()) }
+        let Some(record) = records.get(key).filter(|record| record.purpose == purpose && record.count > FREE_REPAIRS) else {
+            return Ok(());
+        };
+        let wait = BACKOFF.0.saturating_mul(2_u32.saturating_pow((record.count - FREE_REPAIRS - 1).min(16))).min(BACKOFF.1);
+        if now.saturating_duration_since(record.last) < wait { Err(Error::RepairThrottled) } else { Ok(()) }
     }
 
     /// Notes that the object was written.
     pub fn note(&self, key: ChildKey, purpose: u64, now: Instant) {
         let mut records = self.records();
-        if records.len() > TIDY_ABOVE {
-            records.retain(|_, record| now.saturating_duration_since(record.last) < PEACE);
+        if records.len() > MAX_RECORDS {
+            records.retain(|_, record| now.saturating_duration_since(record.last) < FORGET_AFTER);
         }
         let record = records.entry(key).or_insert(Record { purpose, count: 0, last: now });
-        if record.purpose != purpose || now.saturating_duration_since(record.last) >= PEACE {
+        if record.purpose != purpose || now.saturating_duration_since(record.last) >= FORGET_AFTER {
             *record = Record { purpose, count: 0, last: now };
         }
         record.count += 1;
@@ -71,7 +73,7 @@ mod tests {
     }
 
     /// Repairs at once for as long as that is allowed; how many there were within so many seconds.
-    fn fight(seconds: u64) -> u32 {
+    fn immediate_repairs(seconds: u64) -> u32 {
         let (repairs, begin) = (Repairs::default(), Instant::now());
         let tries = (0..seconds * 100).map(|hundredths| begin + Duration::from_millis(hundredths * 10));
         let allowed = |now: &Instant| repairs.allow(&key(), 7, *now).inspect(|()| repairs.note(key(), 7, *now)).is_ok();
@@ -79,21 +81,21 @@ mod tests {
     }
 
     #[test]
-    fn a_fight_is_answered_ever_less_often() {
-        assert_eq!(fight(1), FREE + 2);
-        assert_eq!(fight(60), FREE + 10, "0.5 + 1 + 2 + 4 + 8 s, then every 10 s");
+    fn repairs_of_the_same_object_back_off() {
+        assert_eq!(immediate_repairs(1), FREE_REPAIRS + 2);
+        assert_eq!(immediate_repairs(60), FREE_REPAIRS + 10, "0.5 + 1 + 2 + 4 + 8 s, then every 10 s");
     }
 
     #[test]
-    fn another_purpose_and_a_long_peace_begin_anew() {
+    fn another_purpose_and_a_quiet_minute_begin_anew() {
         let (repairs, now) = (Repairs::default(), Instant::now());
         for _ in 0..9 {
             repairs.note(key(), 7, now);
         }
-        assert!(matches!(repairs.allow(&key(), 7, now), Err(Error::Fought)));
+        assert!(matches!(repairs.allow(&key(), 7, now), Err(Error::RepairThrottled)));
         assert!(repairs.allow(&key(), 8, now).is_ok());
-        assert!(repairs.allow(&key(), 7, now + WAITS.1).is_ok());
-        repairs.note(key(), 7, now + PEACE);
-        assert!(repairs.allow(&key(), 7, now + PEACE).is_ok());
+        assert!(repairs.allow(&key(), 7, now + BACKOFF.1).is_ok());
+        repairs.note(key(), 7, now + FORGET_AFTER);
+        assert!(repairs.allow(&key(), 7, now + FORGET_AFTER).is_ok());
     }
 }

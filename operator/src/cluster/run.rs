@@ -14,7 +14,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    apply::Writer,
+    apply::ChildWriter,
     cache::Cache,
     connection::{Connection, probe},
     events::{events, tell},
@@ -25,17 +25,17 @@ use super::{
     metrics::Metrics,
     queue::Queue,
     reconcile::Context,
-    report::Report,
+    status_writer::StatusWriter,
     streams::Source,
     watch::follow,
     workloads::follow_refused,
 };
 
 /// Longest wait for the running reconciles at the end.
-const GRACE: Duration = Duration::from_secs(8);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Longest silence of a connection. The API server ends each watch earlier.
-const SILENCE: Duration = Duration::from_secs(75);
+const READ_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How the operator runs.
 #[derive(Clone, Debug)]
@@ -58,13 +58,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client(options.config)?;
     let (news, heard) = mpsc::unbounded_channel();
     let (cache, metrics) = (Arc::new(Cache::new(news.clone())), Metrics::default());
-    let (standing, fence) = Fence::new();
+    let (state, fence) = Fence::new();
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
-    let mut election = Election::new(connection.clone(), standing, serde_json::to_string(&options.settings)?);
+    let mut election = Election::new(connection.clone(), state, serde_json::to_string(&options.settings)?);
     let (events, to_tell) = events();
     let memory: Arc<Memory> = Arc::default();
-    let report = Report::new(connection.clone(), cache.clone(), events, memory.clone());
-    let writer = Writer { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
+    let report = StatusWriter::new(connection.clone(), cache.clone(), events, memory.clone());
+    let writer = ChildWriter { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
     let context = Context {
         connection: connection.clone(),
@@ -97,7 +97,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     tokio::select! {
         () = queue.work(heard) => {}
         () = &mut stop => {}
-        lost = election.campaign() => return Err(told(lost)),
+        lost = election.run() => return Err(told(lost)),
         // Without one of its watches it would decide wrongly: it ends, and its Deployment starts it again.
         _ = background.join_next() => {
             election.release().await; // from here on nothing is written
@@ -106,10 +106,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     info!("stopping; waiting for running reconciles");
     tokio::select! {
-        finished = tokio::time::timeout(GRACE, queue.finish_all()) => if finished.is_err() {
+        finished = tokio::time::timeout(SHUTDOWN_TIMEOUT, queue.finish_all()) => if finished.is_err() {
             warn!("some reconciles did not finish in time; the next leader finishes them");
         },
-        lost = election.campaign() => return Err(told(lost)),
+        lost = election.run() => return Err(told(lost)),
     }
     election.release().await;
     Ok(())
@@ -123,7 +123,7 @@ fn told(lost: anyhow::Error) -> anyhow::Error {
 
 fn client(mut config: Config) -> anyhow::Result<Client> {
     config.default_retry = false; // the queue backs off by itself, for each tenant
-    config.read_timeout = Some(SILENCE); // a watch whose connection died without a word
+    config.read_timeout = Some(READ_TIMEOUT); // a watch whose connection died without a word
     let agent = format!("govcloud/{}", env!("CARGO_PKG_VERSION"));
     config.headers.push((axum::http::header::USER_AGENT, agent.parse()?));
     Client::try_from(config).context("the configuration of the cluster is invalid")

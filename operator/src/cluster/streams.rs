@@ -24,7 +24,7 @@ pub enum Source {
     /// Runtime classes, for where their pods go.
     RuntimeClasses,
     /// Events that tell of pods which were refused. What is not seen of these is only not told.
-    Refusals,
+    FailedCreates,
     /// A part of what tells where the API server is. Without it, only those tenants wait whose pods reach it.
     ApiServer(Part),
 }
@@ -33,13 +33,13 @@ impl Source {
     /// Every stream.
     pub fn all() -> impl Iterator<Item = Self> {
         let api_server = [Part::Service, Part::Endpoints].map(Self::ApiServer);
-        let others = [Self::Tenants, Self::Systems, Self::PriorityClasses, Self::RuntimeClasses, Self::Refusals];
+        let others = [Self::Tenants, Self::Systems, Self::PriorityClasses, Self::RuntimeClasses, Self::FailedCreates];
         others.into_iter().chain(api_server).chain((0..TABLE.len()).map(Self::Children))
     }
 
     /// Whether the operator may act without seeing this.
     pub(super) fn is_spared(self) -> bool {
-        matches!(self, Self::PriorityClasses | Self::RuntimeClasses | Self::Refusals | Self::ApiServer(_))
+        matches!(self, Self::PriorityClasses | Self::RuntimeClasses | Self::FailedCreates | Self::ApiServer(_))
     }
 }
 
@@ -50,7 +50,7 @@ pub fn plural(source: Source) -> &'static str {
         Source::Systems => "hostedsystems",
         Source::PriorityClasses => "priorityclasses",
         Source::RuntimeClasses => "runtimeclasses",
-        Source::Refusals => "events",
+        Source::FailedCreates => "events",
         Source::ApiServer(Part::Service) => "services",
         Source::ApiServer(Part::Endpoints) => "endpointslices",
         Source::Children(index) => TABLE[index].plural,

@@ -15,7 +15,7 @@ use crate::error::Error;
 pub(super) fn foreign(namespace: &NamespaceName, live: &Value) -> Error {
     let owner = owner_of(live);
     match owner.as_str() {
-        "" => Error::Stranger(not_ours(namespace, None)),
+        "" => Error::ForeignNamespace(not_ours(namespace, None)),
         owner => Error::Orphan(not_ours(namespace, Some(owner))),
     }
 }
@@ -26,5 +26,5 @@ pub(super) fn agreed(namespace: &NamespaceName, live: &Value, declared: bool) ->
         return Err(foreign(namespace, live));
     }
     let annotation = live["metadata"]["annotations"][ANNOTATION_ADOPT_INTO].as_str().unwrap_or_default();
-    takeover(namespace, annotation, declared).map_err(Error::Stranger)
+    takeover(namespace, annotation, declared).map_err(Error::ForeignNamespace)
 }

@@ -33,7 +33,7 @@ use super::{
 use crate::error::{Error, with_causes};
 
 /// Seconds after which the API server ends a watch, and it goes on anew: a connection that fell silent blinds no longer.
-const LASTS: u32 = 60;
+const WATCH_TIMEOUT: u32 = 60;
 /// Objects in each answer while it lists: all streams begin at once, and each answer is held whole.
 const PAGE: u32 = 100;
 /// First and longest wait before a failing watch is tried again; the cache's notion of failing is a little longer.
@@ -66,12 +66,12 @@ async fn follow_once(
     metrics: &Metrics,
     told: &mut String,
 ) -> bool {
-    let config = Config::default().timeout(LASTS).page_size(PAGE);
+    let config = Config::default().timeout(WATCH_TIMEOUT).page_size(PAGE);
     let config = match source {
         Source::Tenants | Source::Systems | Source::PriorityClasses | Source::RuntimeClasses => config,
-        Source::Children(index) if TABLE[index].opens.is_some() => config, // also those of others
+        Source::Children(index) if TABLE[index].exposes.is_some() => config, // also those of others
         Source::Children(_) => config.labels(LABEL_TENANT),
-        Source::Refusals => config.fields("reason=FailedCreate"),
+        Source::FailedCreates => config.fields("reason=FailedCreate"),
         Source::ApiServer(_) => config.fields(&format!("metadata.name={}", api_server::NAME)),
     };
     let api: Api<Object> = match source {
@@ -180,7 +180,7 @@ pub fn resource(source: Source) -> ApiResource {
         Source::Children(index) => TABLE[index].resource(),
         Source::PriorityClasses => ApiResource::erase::<k8s_openapi::api::scheduling::v1::PriorityClass>(&()),
         Source::RuntimeClasses => ApiResource::erase::<k8s_openapi::api::node::v1::RuntimeClass>(&()),
-        Source::Refusals => ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
+        Source::FailedCreates => ApiResource::erase::<k8s_openapi::api::core::v1::Event>(&()),
         Source::ApiServer(Part::Service) => ApiResource::erase::<Service>(&()),
         Source::ApiServer(Part::Endpoints) => ApiResource::erase::<EndpointSlice>(&()),
     }

@@ -9,7 +9,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use govcloud_core::model::{
-    refusals::{Seen, Workload},
+    failed_creates::{Seen, Workload},
     workloads::{KINDS, fairly, is_cured},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -36,13 +36,13 @@ use super::{
 /// Workloads that are watched at once, shared fairly among the tenants; of more it is told until it is too old.
 const MAX_WATCHED: usize = 64;
 /// The event comes a moment before the workload's own status says that pods are missing.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
+const FIRST_POLL: Duration = Duration::from_secs(1);
 /// Events of one moment are taken together.
-const GATHER: Duration = Duration::from_millis(200);
+const BATCH_DELAY: Duration = Duration::from_millis(200);
 /// What became too old is looked for so often, and what may not be watched is tried again.
 const INTERVAL: Duration = Duration::from_secs(30);
 /// What could not be told at once is looked at so often.
-const REST: Duration = Duration::from_secs(1);
+const POLL_PAUSE: Duration = Duration::from_secs(1);
 /// Seconds after which the API server ends a watch, and it goes on anew.
 const WATCH_TIMEOUT: u32 = 60;
 
@@ -50,7 +50,7 @@ const WATCH_TIMEOUT: u32 = 60;
 pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
     let (mut tasks, mut watched) = (JoinSet::new(), BTreeMap::<Workload, AbortHandle>::new());
     loop {
-        let wait = if cache.tell_late() { REST } else { INTERVAL };
+        let wait = if cache.tell_late() { POLL_PAUSE } else { INTERVAL };
         let due = cache.refused_workloads(Timestamp::now().as_second());
         let (known, unknown): (BTreeSet<_>, BTreeSet<_>) = due.into_iter().partition(|workload| resource(&workload.kind).is_some());
         let (due, beyond) = fairly(known, MAX_WATCHED);
@@ -75,13 +75,13 @@ pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
             Some(_) = tasks.join_next() => {}
             () = sleep(wait) => {}
         }
-        sleep(GATHER).await;
+        sleep(BATCH_DELAY).await;
     }
 }
 
 /// Watches one workload until it is cured or gone, or the API server forbids it.
 async fn follow(client: Client, resource: ApiResource, workload: Workload, cache: Arc<Cache>) {
-    sleep(FIRST_LOOK).await;
+    sleep(FIRST_POLL).await;
     let api: Api<Object> = Api::namespaced_with(client, workload.namespace.as_str(), &resource);
     let config = Config::default().timeout(WATCH_TIMEOUT).fields(&format!("metadata.name={}", workload.name));
     let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from);

@@ -23,8 +23,8 @@ use crate::{
 
 /// What only a second wall would refuse: the schema answers before.
 const SPARED: &str = "govcloud-approvals: rule approval-decision: ";
-/// In the words by which a canary is refused while its policy is a mutant.
-const MUTANT: &str = "canary: mutant";
+/// In the words by which a probe is refused while its policy is a mutant.
+const MUTANT: &str = "probe: mutant";
 
 /// The world that is attacked, whose operator is dead.
 async fn bereft(alone: &Alone) -> World {
@@ -84,7 +84,7 @@ struct Mutant {
 }
 
 impl Mutant {
-    /// Whether the row is one that this rule refuses. Rules of a policy may share their word, and a canary's has none.
+    /// Whether the row is one that this rule refuses. Rules of a policy may share their word, and a probe's has none.
     fn refused(&self, row: &Row) -> bool {
         let word = self.words.strip_prefix("rule ").and_then(|words| words.split(": ").next());
         row.denied.as_ref().is_some_and(|denier| self.policy == format!("govcloud-{denier}")) && row.rule.as_deref() == word
@@ -124,7 +124,7 @@ impl Rails {
             self.applier.apply(&mutant).await.unwrap();
         }
         for Mutant { policy, .. } in &taken {
-            self.until_canary(policy, |answer| match (number, answer) {
+            self.until_probe(policy, |answer| match (number, answer) {
                 (0, answer) => answer.is_ok(),
                 (_, Err(words)) => words.contains(&format!("{MUTANT} {number}")),
                 _ => false,
@@ -140,18 +140,18 @@ impl Rails {
             self.applier.apply(policy).await.unwrap();
         }
         for policy in &self.policies {
-            self.until_canary(&policy.name_any(), |answer| answer.as_ref().is_err_and(|words| !words.contains(MUTANT))).await;
+            self.until_probe(&policy.name_any(), |answer| answer.as_ref().is_err_and(|words| !words.contains(MUTANT))).await;
         }
     }
 
-    /// Asks for a policy's canary until the answer is as wanted.
-    async fn until_canary(&self, policy: &str, wanted: impl Fn(&Result<(), String>) -> bool) {
-        let canary = json!({"metadata": {"name": format!("govcloud:canary:{policy}")}});
-        let canary: DynamicObject = serde_json::from_value(canary).unwrap();
+    /// Asks for a policy's probe until the answer is as wanted.
+    async fn until_probe(&self, policy: &str, wanted: impl Fn(&Result<(), String>) -> bool) {
+        let probe = json!({"metadata": {"name": format!("govcloud:probe:{policy}")}});
+        let probe: DynamicObject = serde_json::from_value(probe).unwrap();
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
         let begin = Instant::now();
         loop {
-            let answer = self.admin.api("ClusterRole", "").create(&parameters, &canary).await;
+            let answer = self.admin.api("ClusterRole", "").create(&parameters, &probe).await;
             let answer = answer.map(drop).map_err(|error| error.to_string());
             if wanted(&answer) {
                 return;

@@ -175,17 +175,17 @@ fn namespace(place: &str) -> String {
     name.to_owned()
 }
 
-/// Each policy's canary, which nobody may create, and a neighbour of theirs, which is nobody's business.
-pub fn canaries(world: &World) -> Vec<Row> {
+/// Each policy's probe, which nobody may create, and a neighbour of theirs, which is nobody's business.
+pub fn probes(world: &World) -> Vec<Row> {
     let base = bases(world)["clusterrole"].clone();
     let row = |policy: Option<&str>| {
-        let name = format!("govcloud:canary:{}", policy.unwrap_or("none-of-ours"));
+        let name = format!("govcloud:probe:{}", policy.unwrap_or("none-of-ours"));
         let denied = policy.and_then(|policy| policy.strip_prefix("govcloud-")).map(|policy| (policy, ""));
         Row {
             person: "admin".to_owned(),
             namespace: String::new(),
             with: json!({"metadata": {"name": name}}),
-            ..Row::creation(format!("canaries: {name}"), base.clone(), "", denied)
+            ..Row::creation(format!("probes: {name}"), base.clone(), "", denied)
         }
     };
     POLICIES.into_iter().map(|policy| row(Some(policy))).chain(iter::once(row(None))).collect()

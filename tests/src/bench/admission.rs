@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::future::{join_all, try_join_all};
-use govcloud_core::model::names::{CANARY_PREFIX, POLICIES};
+use govcloud_core::model::names::{POLICIES, PROBE_PREFIX};
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::rbac::v1::ClusterRole;
@@ -165,9 +165,9 @@ impl GuardRails {
     }
 
     async fn refuses(&self, policy: &str) -> bool {
-        let canary = json!({ "metadata": { "name": format!("{CANARY_PREFIX}{policy}") } });
-        let Ok(canary) = serde_json::from_value(canary) else { return false };
+        let probe = json!({ "metadata": { "name": format!("{PROBE_PREFIX}{policy}") } });
+        let Ok(probe) = serde_json::from_value(probe) else { return false };
         let parameters = PostParams { dry_run: true, ..PostParams::default() };
-        Api::<ClusterRole>::all(self.client.clone()).create(&parameters, &canary).await.is_err()
+        Api::<ClusterRole>::all(self.client.clone()).create(&parameters, &probe).await.is_err()
     }
 }

@@ -11,7 +11,7 @@ use govcloud_core::{
         settings::Settings,
         snapshot::{Root, Snapshot},
     },
-    plan::diff::{Change, SpaceChanges},
+    plan::diff::{Change, NamespaceChanges},
     step::{Step, step},
     views::foresight::carry_out,
 };
@@ -98,7 +98,7 @@ impl Paper {
         bail!("the plan does not hold after {ROUNDS} rounds")
     }
 
-    fn note(&mut self, changes: &[SpaceChanges]) -> Result<()> {
+    fn note(&mut self, changes: &[NamespaceChanges]) -> Result<()> {
         for change in changes.iter().flat_map(|space| &space.changes) {
             match change {
                 Change::Create(desired) => self.created.entry(desired.namespace.clone()).or_default().push(desired.clone()),
@@ -173,7 +173,7 @@ fn space(created: Option<Vec<Desired>>) -> Result<Space> {
         let write = child_write(&desired);
         match desired.kind.rank {
             Rank::Namespace => namespace = Some(write),
-            Rank::Guard => guards.push(write),
+            Rank::Isolation => guards.push(write),
             Rank::Access => access.push(write),
         }
     }
@@ -182,10 +182,10 @@ fn space(created: Option<Vec<Desired>>) -> Result<Space> {
 
 fn child_write(desired: &Desired) -> Write {
     let within = (!desired.kind.is_namespace() && !desired.namespace.is_cluster()).then(|| desired.namespace.as_str());
-    let primed = desired.kind.prime.map(|prime| {
+    let primed = desired.kind.initial_status.map(|initial_status| {
         let mut object = desired.object.clone();
         object["metadata"]["resourceVersion"] = json!(VERSION);
-        object["status"] = prime(&desired.object, true);
+        object["status"] = initial_status(&desired.object, true);
         object.to_string()
     });
     let collection = DynamicObject::url_path(&desired.kind.resource(), within);

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Characters of all names in `allow` together. They are stored twice on the agency's home namespace, whose annotations are bounded.
-pub const MOST_CHARACTERS: usize = 32_768;
+pub const MAX_CHARACTERS: usize = 32_768;
 
 /// A Kubernetes quantity, as text (`500m`, `160Gi`) or as a whole number (`400`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

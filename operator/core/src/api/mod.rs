@@ -26,9 +26,9 @@ use serde_json::json;
 
 /// The definitions of both kinds, ready to be applied.
 #[must_use]
-pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let mut definitions = vec![AgencyTenant::crd(), HostedSystem::crd()];
-    let versions = definitions.iter_mut().flat_map(|definition| &mut definition.spec.versions);
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = vec![AgencyTenant::crd(), HostedSystem::crd()];
+    let versions = crds.iter_mut().flat_map(|definition| &mut definition.spec.versions);
     for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
         unwrap_lines(schema);
         let properties = schema.properties.get_or_insert_default();
@@ -39,7 +39,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
             status.nullable = None;
         }
     }
-    definitions
+    crds
 }
 
 /// Lines of a doc comment become one paragraph; `kubectl explain` wraps by itself.

@@ -5,7 +5,7 @@
 
 use kube::core::{Message, Rule};
 
-use super::common::MOST_CHARACTERS;
+use super::common::MAX_CHARACTERS;
 use super::objects::{MAX_OBJECTS, OBJECT_CAPS};
 
 /// A rule whose message is an expression.
@@ -186,8 +186,8 @@ pub(super) fn names_together() -> Rule {
     let lists = ["storageClasses", "ingressClasses", "priorityClasses", "runtimeClasses", "nodePools"];
     let characters = lists.map(|list| format!("(has(self.{list}) ? self.{list}.join('').size() : 0)")).join(" + ");
     // No number in the message: a sum costs as much as the budget of all rules together.
-    let message = format!("all names together have more than {MOST_CHARACTERS} characters; list fewer classes and pools, or shorter names");
-    Rule::new(format!("{characters} <= {MOST_CHARACTERS}")).message(message.as_str())
+    let message = format!("all names together have more than {MAX_CHARACTERS} characters; list fewer classes and pools, or shorter names");
+    Rule::new(format!("{characters} <= {MAX_CHARACTERS}")).message(message.as_str())
 }
 
 /// What is no label `p` of a pool that an agency may be given.

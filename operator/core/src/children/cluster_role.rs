@@ -3,25 +3,25 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, Write};
-use crate::model::{names::GROUP, namespace::Entrance};
+use super::kind::{Build, Kind, Rank, WriteMode};
+use crate::model::{names::GROUP, namespace::TenantAccess};
 
 pub(super) static KIND: Kind = Kind {
     group: "rbac.authorization.k8s.io",
     version: "v1",
     kind: "ClusterRole",
     plural: "clusterroles",
-    rank: Rank::Guard,
-    write: Write::Guard,
-    build: Build::Entrance(build),
+    rank: Rank::Isolation,
+    write: WriteMode::Replace,
+    build: Build::TenantAccess(build),
     content: |object| json!({ "rules": object["rules"], "aggregationRule": object["aggregationRule"] }),
     observe: None,
-    prime: None,
-    narrow: None,
-    opens: None,
+    initial_status: None,
+    without_new_subjects: None,
+    exposes: None,
 };
 
-fn build(entrance: &Entrance) -> Vec<Value> {
+fn build(entrance: &TenantAccess) -> Vec<Value> {
     let name = entrance.tenant.as_str();
     let rule =
         |resource: &str, verbs: &[&str]| json!({ "apiGroups": [GROUP], "resources": [resource], "resourceNames": [name], "verbs": verbs });

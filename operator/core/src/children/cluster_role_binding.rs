@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    kind::{Build, Kind, Rank, Write},
+    kind::{Build, Kind, Rank, WriteMode},
     role_binding::{RBAC, subjects},
 };
-use crate::{api::agency_tenant::Role, model::namespace::Entrance};
+use crate::{api::agency_tenant::Role, model::namespace::TenantAccess};
 
 pub(super) static KIND: Kind = Kind {
     group: "rbac.authorization.k8s.io",
@@ -15,16 +15,16 @@ pub(super) static KIND: Kind = Kind {
     kind: "ClusterRoleBinding",
     plural: "clusterrolebindings",
     rank: Rank::Access,
-    write: Write::Guard,
-    build: Build::Entrance(build),
+    write: WriteMode::Replace,
+    build: Build::TenantAccess(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
     observe: None,
-    prime: None,
-    narrow: Some(super::role_binding::narrow),
-    opens: None,
+    initial_status: None,
+    without_new_subjects: Some(super::role_binding::without_new_subjects),
+    exposes: None,
 };
 
-fn build(entrance: &Entrance) -> Vec<Value> {
+fn build(entrance: &TenantAccess) -> Vec<Value> {
     let binding = |name: String, subjects: Vec<Value>| {
         json!({
             "metadata": { "name": name },

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::content::{self, hash};
 use crate::model::{
     names::{ANNOTATION_DISPLAY_NAME, LABEL_TENANT_UID},
-    namespace::{Entrance, Space},
+    namespace::{Space, TenantAccess},
     observed::Entry,
 };
 
@@ -25,7 +25,7 @@ pub struct Kind {
     /// When it is written.
     pub rank: Rank,
     /// How it is written.
-    pub write: Write,
+    pub write: WriteMode,
     /// Builds its manifests, without the common metadata.
     pub build: Build,
     /// The part of the object that the operator defines, beside its marks.
@@ -33,12 +33,12 @@ pub struct Kind {
     /// What the cache keeps of an object of this kind beside what it keeps of each.
     pub observe: Option<fn(&Value, &mut Entry)>,
     /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
-    pub prime: Option<fn(created: &Value, fresh: bool) -> Value>,
+    pub initial_status: Option<fn(created: &Value, fresh: bool) -> Value>,
     /// What an object of this kind that others wrote opens: members write such objects too, which are watched for that, and go
     /// when what they open may not be open any more. Nothing, where members could not have written it.
-    pub opens: Option<fn(&Value) -> Vec<String>>,
+    pub exposes: Option<fn(&Value) -> Vec<String>>,
     /// What of a change may be written while the namespace is not guarded: that which lets nobody in.
-    pub narrow: Option<fn(desired: &Value, live: &Value) -> Value>,
+    pub without_new_subjects: Option<fn(desired: &Value, live: &Value) -> Value>,
 }
 
 /// Scope of a kind, and what its manifests are built from.
@@ -47,7 +47,7 @@ pub enum Build {
     /// In each namespace of a tenant; the namespace itself counts among them.
     Inside(fn(&Space) -> Vec<Value>),
     /// Cluster-scoped, for a tenant itself.
-    Entrance(fn(&Entrance) -> Vec<Value>),
+    TenantAccess(fn(&TenantAccess) -> Vec<Value>),
 }
 
 /// Order of writing within a namespace: each rank is complete before the next begins.
@@ -56,21 +56,21 @@ pub enum Rank {
     /// The namespace, with its Pod Security labels.
     Namespace,
     /// Isolation, quota, defaults: nobody is inside yet.
-    Guard,
+    Isolation,
     /// The bindings that let people in; only behind a live quota.
     Access,
 }
 
 /// How a kind is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
+pub enum WriteMode {
     /// Created by POST and never adopted; later only our own labels and annotations, by merge patch.
-    Namespace,
+    MetadataOnly,
     /// Wholly ours: created by POST, changed by PUT, so that what a stranger added goes too.
-    Guard,
+    Replace,
     /// Shared with others, who may add to it: created by POST; later only our own content, labels and annotations, by merge
     /// patch.
-    Shared,
+    Patch,
 }
 
 impl Kind {
@@ -83,7 +83,7 @@ impl Kind {
     /// Whether its objects are namespaces themselves.
     #[must_use]
     pub fn is_namespace(&self) -> bool {
-        self.write == Write::Namespace
+        self.write == WriteMode::MetadataOnly
     }
 
     /// Hash of what the operator defines in an object of this kind, live or desired.
@@ -106,7 +106,10 @@ impl Kind {
             held: metadata["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty()),
             deleting: metadata.get("deletionTimestamp").is_some_and(|time| !time.is_null()),
             hash: self.hash(object),
-            opens: self.opens.filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null()).map_or_else(Vec::new, |opens| opens(object)),
+            exposes: self
+                .exposes
+                .filter(|_| metadata["labels"][LABEL_TENANT_UID].is_null())
+                .map_or_else(Vec::new, |exposes| exposes(object)),
             ..Entry::default()
         };
         if let Some(observe) = self.observe {

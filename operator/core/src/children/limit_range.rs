@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::{
     api::Quantity,
     model::{amounts::Amount, names::LIMIT_RANGE, namespace::Space},
@@ -15,14 +15,14 @@ pub(super) static KIND: Kind = Kind {
     version: "v1",
     kind: "LimitRange",
     plural: "limitranges",
-    rank: Rank::Guard,
-    write: Write::Guard,
+    rank: Rank::Isolation,
+    write: WriteMode::Replace,
     build: Build::Inside(build),
     content,
     observe: None,
-    prime: None,
-    narrow: None,
-    opens: None,
+    initial_status: None,
+    without_new_subjects: None,
+    exposes: None,
 };
 
 /// Ephemeral storage of a container that states none, where the agency's total counts it: room for logs and temporary files.

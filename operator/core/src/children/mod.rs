@@ -25,14 +25,14 @@ use crate::{
     children::desired::Desired,
     model::{
         names::{LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
-        namespace::{Entrance, Space},
+        namespace::{Space, TenantAccess},
         ownership::Identity,
     },
 };
 
 use content::hash;
-pub use kind::{Build, Kind, Rank, Write};
-pub use network_policy::{OPENS_NETWORK, repeatable};
+pub use kind::{Build, Kind, Rank, WriteMode};
+pub use network_policy::{EXPOSES_NETWORK, repeatable};
 pub use role_binding::{BOUND_BY_MEMBERS, BOUND_TO_ACCOUNTS, PIPELINE_ROLE, cluster_role, member_words};
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.
@@ -55,17 +55,17 @@ pub fn children(space: &Space) -> Vec<Desired> {
         Build::Inside(build) => {
             build(space).into_iter().map(|object| desired(index, kind, &space.namespace, &marks, object)).collect::<Vec<_>>()
         }
-        Build::Entrance(_) => Vec::new(),
+        Build::TenantAccess(_) => Vec::new(),
     };
     TABLE.iter().enumerate().flat_map(build).collect()
 }
 
 /// What grants a tenant's members access to their own `AgencyTenant`.
 #[must_use]
-pub fn entrance(entrance: &Entrance) -> Vec<Desired> {
+pub fn entrance(entrance: &TenantAccess) -> Vec<Desired> {
     let marks = marks(entrance.tenant, entrance.identity, None);
     let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
-        Build::Entrance(build) => {
+        Build::TenantAccess(build) => {
             build(entrance).into_iter().map(|object| desired(index, kind, &NamespaceName::cluster(), &marks, object)).collect::<Vec<_>>()
         }
         Build::Inside(_) => Vec::new(),

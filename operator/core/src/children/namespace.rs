@@ -5,7 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    kind::{Build, Kind, Rank, Write},
+    kind::{Build, Kind, Rank, WriteMode},
     network_policy::platform_peers,
     role_binding::member_words,
 };
@@ -20,7 +20,7 @@ use crate::{
         names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
         namespace::{Access, Space},
         observed::{Entry, Remaining},
-        tenant::Exit,
+        tenant::EgressRule,
     },
 };
 
@@ -35,13 +35,13 @@ pub(super) static KIND: Kind = Kind {
     kind: "Namespace",
     plural: "namespaces",
     rank: Rank::Namespace,
-    write: Write::Namespace,
+    write: WriteMode::MetadataOnly,
     build: Build::Inside(build),
     content: |_| Value::Null, // its marks are all that is ours
     observe: Some(observe),
-    prime: None,
-    narrow: None,
-    opens: None,
+    initial_status: None,
+    without_new_subjects: None,
+    exposes: None,
 };
 
 fn observe(object: &Value, entry: &mut Entry) {
@@ -158,7 +158,7 @@ fn ways(space: &Space) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn exit(exit: &Exit) -> String {
+fn exit(exit: &EgressRule) -> String {
     let ports: Vec<String> = exit.ports.iter().map(|port| format!("{port}/{}", exit.protocol.as_str())).collect();
     format!("{}={}", exit.range, ports.join(";"))
 }

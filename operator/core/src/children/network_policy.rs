@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::kind::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::{
     api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
     model::{
         names::{LABEL_NAMESPACE_NAME, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NETWORK_POLICY, NamespaceName},
         namespace::{Access, Space},
         settings::{Pods, Settings},
-        tenant::Exit,
+        tenant::EgressRule,
     },
 };
 
@@ -21,18 +21,18 @@ pub(super) static KIND: Kind = Kind {
     version: "v1",
     kind: "NetworkPolicy",
     plural: "networkpolicies",
-    rank: Rank::Guard,
-    write: Write::Guard,
+    rank: Rank::Isolation,
+    write: WriteMode::Replace,
     build: Build::Inside(build),
     content: |object| object["spec"].clone(),
     observe: None,
-    prime: None,
-    narrow: None,
-    opens: Some(opens),
+    initial_status: None,
+    without_new_subjects: None,
+    exposes: Some(exposes),
 };
 
 /// What a policy opens that has any rule.
-pub const OPENS_NETWORK: &str = "Network";
+pub const EXPOSES_NETWORK: &str = "Network";
 
 fn build(space: &Space) -> Vec<Value> {
     let open = space.access == Access::Open;
@@ -106,7 +106,7 @@ fn dns(space: &Space) -> Value {
     })
 }
 
-fn exit(exit: &Exit) -> Value {
+fn exit(exit: &EgressRule) -> Value {
     let except: Vec<String> = exit.except.iter().map(ToString::to_string).collect();
     let ports: Vec<Value> = exit.ports.iter().map(|port| json!({ "protocol": exit.protocol.as_str(), "port": port })).collect();
     json!({ "to": [{ "ipBlock": { "cidr": exit.range.to_string(), "except": except } }], "ports": ports })
@@ -150,7 +150,7 @@ pub fn repeatable(settings: &Settings) -> BTreeMap<String, bool> {
 
 /// A policy of others adds to ours whatever it lets through: a word for each of its peers but pods of its own namespace, one with a
 /// slash for what members may write at most where ours has it too.
-fn opens(object: &Value) -> Vec<String> {
+fn exposes(object: &Value) -> Vec<String> {
     let here = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default());
     let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
     let inbound = rules("ingress").flat_map(|rule| beyond(&here, &rule["from"], true));
@@ -163,11 +163,11 @@ fn opens(object: &Value) -> Vec<String> {
 /// ranges on the way out.
 fn beyond(here: &NamespaceName, peers: &Value, inbound: bool) -> Vec<String> {
     let peers = peers.as_array().filter(|peers| !peers.is_empty());
-    let Some(peers) = peers else { return vec![format!("{OPENS_NETWORK}/everybody")] };
+    let Some(peers) = peers else { return vec![format!("{EXPOSES_NETWORK}/everybody")] };
     let words = |peer: &Value| match (&peer["namespaceSelector"], &peer["ipBlock"]["cidr"]) {
         (selector @ Value::Object(_), _) => namespaces(here, selector, !inbound && peer["podSelector"].is_object()),
-        (_, Value::String(range)) if inbound => vec![format!("{OPENS_NETWORK}/from/{range}")],
-        (_, Value::String(_)) => vec![OPENS_NETWORK.to_owned()],
+        (_, Value::String(range)) if inbound => vec![format!("{EXPOSES_NETWORK}/from/{range}")],
+        (_, Value::String(_)) => vec![EXPOSES_NETWORK.to_owned()],
         _ => Vec::new(),
     };
     peers.iter().flat_map(words).collect()
@@ -176,7 +176,7 @@ fn beyond(here: &NamespaceName, peers: &Value, inbound: bool) -> Vec<String> {
 /// Namespaces that are selected, by their names where the selector limits them to some.
 fn namespaces(here: &NamespaceName, selector: &Value, outward_to_some_pods: bool) -> Vec<String> {
     let tenant = here.tenant();
-    let own = || OPENS_NETWORK.to_owned();
+    let own = || EXPOSES_NETWORK.to_owned();
     let is_of_the_agency =
         is_limited(selector, LABEL_TENANT, tenant.as_str()) || limit(selector, LABEL_TENANT_UID).is_some_and(|uids| uids.len() <= 1);
     if is_of_the_agency && here.system().is_some_and(|system| is_limited(selector, LABEL_SYSTEM, system.as_str())) {
@@ -188,7 +188,7 @@ fn namespaces(here: &NamespaceName, selector: &Value, outward_to_some_pods: bool
         Some(_) if is_limited(selector, LABEL_NAMESPACE_NAME, here.as_str()) => Vec::new(),
         _ if is_of_the_agency => vec![own()],
         None if is_any && outward_to_some_pods => vec![own()],
-        None => vec![format!("{OPENS_NETWORK}/namespaces/{selector}")],
+        None => vec![format!("{EXPOSES_NETWORK}/namespaces/{selector}")],
         Some(names) => {
             names.iter().map(|name| if NamespaceName::new(name.as_str()).tenant() == tenant { own() } else { word(name) }).collect()
         }
@@ -210,5 +210,5 @@ fn is_limited(selector: &Value, label: &str, only: &str) -> bool {
 }
 
 fn word(namespace: &str) -> String {
-    format!("{OPENS_NETWORK}/namespace/{namespace}")
+    format!("{EXPOSES_NETWORK}/namespace/{namespace}")
 }

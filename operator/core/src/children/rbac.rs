@@ -6,10 +6,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{
     api::agency_tenant::Role,
-    children::{PIPELINE_ROLE, TABLE, Write, cluster_role as tenant_role},
+    children::{PIPELINE_ROLE, TABLE, WriteMode, cluster_role as tenant_role},
     model::{
         api_server,
-        names::{GROUP, LEASE, LEASE_ROLE, OPERATOR},
+        names::{GROUP, LEASE_NAME, LEASE_ROLE, OPERATOR},
         workloads::KINDS,
     },
 };
@@ -18,7 +18,7 @@ use crate::{
 #[must_use]
 pub fn cluster_role() -> ClusterRole {
     let mut rules: Vec<PolicyRule> = TABLE.iter().map(|kind| rule(kind.group, &[kind.plural], verbs(kind.write), &[])).collect();
-    let definitions = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
+    let crds = ["agencytenants.govcloud.io", "hostedsystems.govcloud.io"];
     let tenant_roles: Vec<&str> = Role::ALL.into_iter().map(tenant_role).chain([PIPELINE_ROLE]).collect();
     let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
     let groups = KINDS.chunk_by(|(one, ..), (other, ..)| one == other);
@@ -36,7 +36,7 @@ pub fn cluster_role() -> ClusterRole {
         rule("admissionregistration.k8s.io", &policies, &["list"], &[]),
         rule(GROUP, &["agencytenants/status", "hostedsystems/status"], &["update"], &[]),
         rule(GROUP, &["agencytenants/finalizers", "hostedsystems/finalizers"], &["update"], &[]),
-        rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], &definitions),
+        rule("apiextensions.k8s.io", &["customresourcedefinitions"], &["get"], &crds),
         rule("events.k8s.io", &["events"], &["create", "patch"], &[]),
         rule("", &["events"], &["list", "watch"], &[]),
         rule("scheduling.k8s.io", &["priorityclasses"], &["list", "watch"], &[]),
@@ -54,17 +54,17 @@ pub fn cluster_role() -> ClusterRole {
 #[must_use]
 pub fn lease_role() -> ClusterRole {
     let group = "coordination.k8s.io";
-    role(LEASE_ROLE, vec![rule(group, &["leases"], &["create"], &[]), rule(group, &["leases"], &["get", "update"], &[LEASE])])
+    role(LEASE_ROLE, vec![rule(group, &["leases"], &["create"], &[]), rule(group, &["leases"], &["get", "update"], &[LEASE_NAME])])
 }
 
 fn role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
     ClusterRole { metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() }, rules: Some(rules), aggregation_rule: None }
 }
 
-fn verbs(write: Write) -> &'static [&'static str] {
+fn verbs(write: WriteMode) -> &'static [&'static str] {
     match write {
-        Write::Namespace | Write::Shared => &["get", "list", "watch", "create", "patch", "delete"],
-        Write::Guard => &["get", "list", "watch", "create", "update", "delete"],
+        WriteMode::MetadataOnly | WriteMode::Patch => &["get", "list", "watch", "create", "patch", "delete"],
+        WriteMode::Replace => &["get", "list", "watch", "create", "update", "delete"],
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::kind::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::{
     api::{
         allowances::ServiceType,
@@ -23,14 +23,14 @@ pub(super) static KIND: Kind = Kind {
     version: "v1",
     kind: "ResourceQuota",
     plural: "resourcequotas",
-    rank: Rank::Guard,
-    write: Write::Guard,
+    rank: Rank::Isolation,
+    write: WriteMode::Replace,
     build: Build::Inside(build),
     content,
     observe: Some(|object, entry| entry.quota = Some(Box::new(figures(object)))),
-    prime: Some(prime),
-    narrow: None,
-    opens: None,
+    initial_status: Some(initial_status),
+    without_new_subjects: None,
+    exposes: None,
 };
 
 /// Quota key of the number of volumes.
@@ -102,7 +102,7 @@ fn read(amounts: &Value) -> Amounts {
 
 /// Admission enforces `status.hard`, which the controller manager fills in at its leisure. In a new, empty namespace
 /// nothing is used; elsewhere `used` is left out, and admission refuses until the controller manager has counted.
-fn prime(created: &Value, fresh: bool) -> Value {
+fn initial_status(created: &Value, fresh: bool) -> Value {
     let hard = created["spec"]["hard"].clone();
     let none = |key: &String| (key.clone(), json!(amounts::Amount::ZERO.text(key)));
     let used: Map<String, Value> = hard.as_object().filter(|_| fresh).into_iter().flat_map(Map::keys).map(none).collect();

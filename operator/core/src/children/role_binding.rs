@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::{
     api::agency_tenant::{Member, Role, SubjectKind},
     model::{
@@ -17,13 +17,13 @@ pub(super) static KIND: Kind = Kind {
     kind: "RoleBinding",
     plural: "rolebindings",
     rank: Rank::Access,
-    write: Write::Guard,
+    write: WriteMode::Replace,
     build: Build::Inside(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
     observe: None,
-    prime: None,
-    narrow: Some(narrow),
-    opens: Some(opens),
+    initial_status: None,
+    without_new_subjects: Some(without_new_subjects),
+    exposes: Some(exposes),
 };
 
 pub(super) const RBAC: &str = "rbac.authorization.k8s.io";
@@ -98,7 +98,7 @@ fn account(name: &str, namespace: &str) -> Value {
 }
 
 /// Only the subjects that are in already.
-pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
+pub(super) fn without_new_subjects(desired: &Value, live: &Value) -> Value {
     let inside = |subject: &&Value| live["subjects"].as_array().is_some_and(|subjects| subjects.contains(subject));
     let mut narrowed = desired.clone();
     narrowed["subjects"] = desired["subjects"].as_array().into_iter().flatten().filter(inside).cloned().collect();
@@ -106,7 +106,7 @@ pub(super) fn narrow(desired: &Value, live: &Value) -> Value {
 }
 
 /// Whom a binding of others lets in. One to a role that members may not bind is the platform's, whoever is in it.
-fn opens(object: &Value) -> Vec<String> {
+fn exposes(object: &Value) -> Vec<String> {
     let (role, subjects) = (&object["roleRef"], object["subjects"].as_array().into_iter().flatten());
     let opened: Vec<String> = subjects.map(|subject| opened(subject, &object["metadata"]["namespace"])).collect();
     let only_accounts = || opened.iter().all(|subject| subject.starts_with("ServiceAccount/"));

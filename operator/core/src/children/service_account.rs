@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, Write};
+use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::model::{
     names::DEPLOYER,
     namespace::{Access, Space},
@@ -13,14 +13,14 @@ pub(super) static KIND: Kind = Kind {
     version: "v1",
     kind: "ServiceAccount",
     plural: "serviceaccounts",
-    rank: Rank::Guard,
-    write: Write::Shared,
+    rank: Rank::Isolation,
+    write: WriteMode::Patch,
     build: Build::Inside(build),
     content: |object| json!(object["automountServiceAccountToken"]),
     observe: None,
-    prime: None,
-    narrow: None,
-    opens: None,
+    initial_status: None,
+    without_new_subjects: None,
+    exposes: None,
 };
 
 fn build(space: &Space) -> Vec<Value> {

@@ -21,7 +21,7 @@ pub struct Ending {
 impl Ending {
     /// When to look again, in seconds since 1970; none when no pod is left.
     #[must_use]
-    pub fn again(&self) -> Option<i64> {
+    pub fn look_again_at(&self) -> Option<i64> {
         (self.pods != Some(0)).then_some(self.looked + INTERVAL)
     }
 
@@ -77,12 +77,12 @@ mod tests {
         let told = |pods: &[Value]| read(pods.iter(), 100);
         let held = told(&[pod(json!(["example.com/a", "example.com/b"])), pod(json!(["example.com/a"])), pod(Value::Null)]);
         let words = "3 pods remain; finalizers remaining: example.com/a in 2, example.com/b in 1";
-        assert_eq!((held.words().as_deref(), held.again(), held.is_of_kubernetes()), (Some(words), Some(100 + INTERVAL), false));
+        assert_eq!((held.words().as_deref(), held.look_again_at(), held.is_of_kubernetes()), (Some(words), Some(100 + INTERVAL), false));
         let silent = told(&[pod(Value::Null)]);
         assert_eq!((silent.words().as_deref(), silent.is_of_kubernetes()), (Some("1 pod remains, without finalizers"), true));
         let job = told(&[pod(json!(["batch.kubernetes.io/job-tracking"]))]);
         assert!(job.is_of_kubernetes());
-        assert_eq!((told(&[]).words(), told(&[]).again()), (None, None));
-        assert_eq!((Ending::default().words(), Ending::default().again()), (None, Some(INTERVAL)), "they could not be listed");
+        assert_eq!((told(&[]).words(), told(&[]).look_again_at()), (None, None));
+        assert_eq!((Ending::default().words(), Ending::default().look_again_at()), (None, Some(INTERVAL)), "they could not be listed");
     }
 }

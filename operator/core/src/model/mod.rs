@@ -3,13 +3,13 @@
 pub mod amounts;
 pub mod api_server;
 pub mod ending;
+pub mod failed_creates;
 pub mod names;
 pub mod namespace;
 pub mod observed;
 pub mod outcome;
 pub mod ownership;
 pub mod pod_classes;
-pub mod refusals;
 pub mod settings;
 pub mod snapshot;
 pub mod tags;

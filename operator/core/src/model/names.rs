@@ -123,12 +123,12 @@ pub const POLICIES: [&str; 17] = [
 /// Selects them.
 pub const POLICY_SELECTOR: &str = "app.kubernetes.io/part-of=govcloud";
 /// Begins the name of the `ClusterRole` that each policy refuses always, so that it can be proven to be in force.
-pub const CANARY_PREFIX: &str = "govcloud:canary:";
+pub const PROBE_PREFIX: &str = "govcloud:probe:";
 /// The operator's `ClusterRole`.
 pub const OPERATOR: &str = "govcloud-operator";
 
 /// The lease that one replica of the operator holds, in the operator's namespace.
-pub const LEASE: &str = "govcloud-operator";
+pub const LEASE_NAME: &str = "govcloud-operator";
 /// Annotation of the lease: the settings of the replica that holds it, as JSON. Commands that show what the operator would do read it.
 pub const ANNOTATION_SETTINGS: &str = "govcloud.io/settings";
 /// `ClusterRole` that lets the operator hold it.

@@ -59,7 +59,7 @@ impl Space<'_> {
 
 /// What grants a tenant's members access to their own `AgencyTenant`: all that its builders may know.
 #[derive(Clone, Copy, Debug)]
-pub struct Entrance<'a> {
+pub struct TenantAccess<'a> {
     /// The tenant.
     pub tenant: &'a TenantName,
     /// Whose marks it carries.
@@ -68,7 +68,7 @@ pub struct Entrance<'a> {
     pub members: &'a [Member],
 }
 
-impl Entrance<'_> {
+impl TenantAccess<'_> {
     /// Whether anybody is to read it who does not edit it.
     #[must_use]
     pub fn has_viewers(&self) -> bool {

@@ -63,7 +63,7 @@ pub struct Entry {
     /// Hash of the content that the operator defines.
     pub hash: u64,
     /// What an object that others wrote opens: whom it lets in, or the network. Empty where members could not have written it.
-    pub opens: Vec<String>,
+    pub exposes: Vec<String>,
     /// Figures of a `ResourceQuota`.
     pub quota: Option<Box<QuotaState>>,
 }

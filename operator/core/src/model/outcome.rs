@@ -8,12 +8,12 @@ use crate::model::names::NamespaceName;
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// One entry for each namespace of the plan.
-    pub spaces: BTreeMap<NamespaceName, SpaceOutcome>,
+    pub namespaces: BTreeMap<NamespaceName, NamespaceOutcome>,
 }
 
 /// Results in one namespace.
 #[derive(Clone, Debug, Default)]
-pub struct SpaceOutcome {
+pub struct NamespaceOutcome {
     /// Number of objects written.
     pub written: usize,
     /// What could not be done.
@@ -51,7 +51,7 @@ pub struct Failure {
     /// Whether it is only that the object was written by another meanwhile.
     pub stale: bool,
     /// How long to wait at least before the next try.
-    pub again: Option<Duration>,
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -70,31 +70,31 @@ impl Outcome {
     /// The first failure in a namespace; namespaces that were not touched have none.
     #[must_use]
     pub fn failure(&self, namespace: &NamespaceName) -> Option<&Failure> {
-        self.spaces.get(namespace)?.failures.first()
+        self.namespaces.get(namespace)?.failures.first()
     }
 
     /// How long to wait at least before the next try.
     #[must_use]
-    pub fn again(&self) -> Option<Duration> {
-        self.spaces.values().flat_map(|space| &space.failures).filter_map(|failure| failure.again).max()
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.namespaces.values().flat_map(|space| &space.failures).filter_map(|failure| failure.retry_after).max()
     }
 
     /// Number of objects written.
     #[must_use]
     pub fn written(&self) -> usize {
-        self.spaces.values().map(|space| space.written).sum()
+        self.namespaces.values().map(|space| space.written).sum()
     }
 
     /// Whether all that failed did so because another wrote meanwhile: the next look sees it as it is now.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        let mut failures = self.spaces.values().flat_map(|space| &space.failures);
+        let mut failures = self.namespaces.values().flat_map(|space| &space.failures);
         self.failed() && failures.all(|failure| failure.stale)
     }
 
     /// Whether anything failed. All failures are tried again, ever less often: what stalls may be cured elsewhere.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.spaces.values().any(|space| !space.failures.is_empty())
+        self.namespaces.values().any(|space| !space.failures.is_empty())
     }
 }

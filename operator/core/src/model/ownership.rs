@@ -16,15 +16,15 @@ pub struct Identity {
 
 /// Whose a namespace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner<'a> {
+pub enum Ownership<'a> {
     /// There is no such namespace, as far as is known.
-    Nobody,
+    Absent,
     /// The tenant's, or one that it takes over.
-    Own,
+    Ours,
     /// It was made for the tenant with this UID.
-    Orphan(&'a str),
+    Orphaned(&'a str),
     /// It carries no tenant's mark.
-    Stranger,
+    Foreign,
 }
 
 impl Identity {
@@ -36,21 +36,21 @@ impl Identity {
 
     /// Whose a namespace is.
     #[must_use]
-    pub fn owner<'a>(&self, observed: &'a Observed, namespace: &NamespaceName) -> Owner<'a> {
-        let Some(entry) = namespace_entry(observed, namespace) else { return Owner::Nobody };
+    pub fn owner<'a>(&self, observed: &'a Observed, namespace: &NamespaceName) -> Ownership<'a> {
+        let Some(entry) = namespace_entry(observed, namespace) else { return Ownership::Absent };
         if self.claims(&entry.tenant_uid) || self.has_quota_in(observed, namespace) {
-            Owner::Own
+            Ownership::Ours
         } else if entry.tenant_uid.is_empty() {
-            Owner::Stranger
+            Ownership::Foreign
         } else {
-            Owner::Orphan(&entry.tenant_uid)
+            Ownership::Orphaned(&entry.tenant_uid)
         }
     }
 
     /// The quotas in the tenant's namespaces. One is there for a moment without its namespace, whose mark was taken off.
     pub fn quotas<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a NamespaceName, &'a QuotaState)> {
         let quotas = observed.iter().filter(|(key, entry)| {
-            &*key.name == QUOTA && (self.claims(&entry.tenant_uid) || self.owner(observed, &key.namespace) == Owner::Own)
+            &*key.name == QUOTA && (self.claims(&entry.tenant_uid) || self.owner(observed, &key.namespace) == Ownership::Ours)
         });
         quotas.filter_map(|(key, entry)| Some((&key.namespace, &**entry.quota.as_ref()?)))
     }

@@ -15,11 +15,11 @@ use crate::{
     api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, approval::Contract},
     model::{
         ending::Ending,
+        failed_creates::FailedCreate,
         names::{NamespaceName, QUOTA, SystemName, TenantName},
         observed::{Observed, inside},
         outcome::Outcome,
         pod_classes::PodClasses,
-        refusals::Refusal,
         tags::Tags,
     },
 };
@@ -77,9 +77,9 @@ pub struct Snapshot {
     /// The `AgencyTenant`.
     pub tenant: Option<TenantRoot>,
     /// The copy of its contract on the home namespace; looked for only where its status has none.
-    pub kept: Option<Kept>,
+    pub kept: Option<ContractBackup>,
     /// The copy of the contract of the tenant whose home namespace is about to be taken over.
-    pub former: Option<Kept>,
+    pub former: Option<ContractBackup>,
     /// Other tenants that are in its way.
     pub rivals: Vec<Rival>,
     /// Hosted systems declared in the namespace of the tenant's name.
@@ -91,11 +91,11 @@ pub struct Snapshot {
     /// Kinds that the operator cannot see, and why. Nothing is changed as long as there is one.
     pub blind: Vec<String>,
     /// What is known of the definitions of the two kinds; asked for only where something is about to end.
-    pub definitions: Definitions,
+    pub crds: Crds,
     /// What the cluster's classes put into pods.
     pub pod_classes: Arc<PodClasses>,
     /// Workloads whose pods were refused lately and that still lack some, by namespace.
-    pub refusals: BTreeMap<NamespaceName, Vec<Refusal>>,
+    pub failed_creates: BTreeMap<NamespaceName, Vec<FailedCreate>>,
     /// Pods by tag in namespaces where images must name a digest, as far as they were looked for.
     pub tags: BTreeMap<NamespaceName, Tags>,
     /// Pods in namespaces that are to have none, as far as they were looked for.
@@ -143,7 +143,7 @@ pub enum Question {
         uid: String,
     },
     /// Whether the definitions of the two kinds stay.
-    Definitions,
+    Crds,
     /// Whether there is really no such tenant.
     Tenant,
     /// Whether there is really no such system.
@@ -183,7 +183,7 @@ impl Progress {
 
 /// The definitions of the two kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Definitions {
+pub struct Crds {
     /// Whether one of them is being removed from the cluster, or is gone: then nothing but finalizers is touched.
     pub ending: bool,
     /// When the younger one was created, in seconds since 1970. Systems of older namespaces may not have been declared again yet.
@@ -205,9 +205,9 @@ impl Snapshot {
             observed: Observed::new(),
             api_server: Vec::new(),
             blind: Vec::new(),
-            definitions: Definitions::default(),
+            crds: Crds::default(),
             pod_classes: Arc::default(),
-            refusals: BTreeMap::new(),
+            failed_creates: BTreeMap::new(),
             tags: BTreeMap::new(),
             ending: BTreeMap::new(),
             finalizer_rejections: FinalizerRejections::default(),
@@ -228,7 +228,7 @@ impl Snapshot {
 
 /// The copy of the contract that lies on the home namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct ContractBackup {
     /// Generation of the spec that it is a copy of.
     pub generation: i64,
     /// Whether an approver has stopped the tenant.

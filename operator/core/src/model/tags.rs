@@ -19,7 +19,7 @@ pub struct Tags {
 impl Tags {
     /// When to look again, in seconds since 1970; none when no pod by tag is left.
     #[must_use]
-    pub fn again(&self) -> Option<i64> {
+    pub fn look_again_at(&self) -> Option<i64> {
         let over = self.workloads.as_ref().is_some_and(BTreeSet::is_empty);
         (!over).then_some(self.looked + INTERVAL)
     }

@@ -54,7 +54,7 @@ pub struct Tenant {
     /// Whether their pods reach the API server.
     pub kubernetes_api: KubernetesApi,
     /// Checked ways out.
-    pub egress: Vec<Exit>,
+    pub egress: Vec<EgressRule>,
     /// Counts of objects in each namespace that are above the defaults, by kind.
     pub objects: Objects,
     /// Domains of its hostnames.
@@ -100,7 +100,7 @@ pub struct ContainerDefaults {
 
 /// A permitted destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exit {
+pub struct EgressRule {
     /// Addresses.
     pub range: IpNet,
     /// Protected ranges inside of it, which stay closed.

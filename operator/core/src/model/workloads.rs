@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use crate::model::{names::TenantName, refusals::Workload};
+use crate::model::{failed_creates::Workload, names::TenantName};
 
 /// Kinds of workloads that can be looked at: API group, kind and resource.
 pub const KINDS: [(&str, &str, &str); 6] = [

@@ -16,13 +16,13 @@ use crate::{
         names::{NamespaceName, tenant_name_complaint},
         settings::Settings,
         snapshot::{Snapshot, TenantRoot, Unreadable},
-        tenant::{Exit, Problem},
+        tenant::{EgressRule, Problem},
     },
-    plan::rivals::{MOST_REQUESTS, crowd},
+    plan::rivals::{MAX_OPEN_REQUESTS, crowd},
 };
 
 /// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
-pub(super) const MOST_SYSTEMS: usize = 100;
+pub(super) const MAX_SYSTEMS: usize = 100;
 
 /// What is wrong with what is asked for, beside what the schema sees.
 pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Settings) -> Vec<Problem> {
@@ -40,7 +40,7 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
     problems.extend(crowd(&snapshot.rivals).map(|open| Problem {
         field: "metadata.name".into(),
         complaint: format!(
-            "the first of spec.members has {MOST_REQUESTS} older open requests, which is the most: {}; have one of them approved or rejected, or delete it",
+            "the first of spec.members has {MAX_OPEN_REQUESTS} older open requests, which is the most: {}; have one of them approved or rejected, or delete it",
             open.join(", ")
         ),
     }));
@@ -53,7 +53,7 @@ pub(super) fn checked_tenant(
     spec: &AgencyTenantSpec,
     settings: &Settings,
     api_server: &[SocketAddr],
-) -> Result<(Amounts, Vec<Exit>), Vec<Problem>> {
+) -> Result<(Amounts, Vec<EgressRule>), Vec<Problem>> {
     let mut problems = Vec::new();
     check_name(&root.name, tenant_name_complaint(&root.name), &mut problems);
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
@@ -73,7 +73,7 @@ pub(super) fn check_name(name: &str, complaint: Option<&str>, problems: &mut Vec
 }
 
 pub(super) fn one_too_many() -> Problem {
-    let complaint = format!("the agency has {MOST_SYSTEMS} older hosted systems, which is the most; delete one that is not needed");
+    let complaint = format!("the agency has {MAX_SYSTEMS} older hosted systems, which is the most; delete one that is not needed");
     Problem { field: "metadata.name".into(), complaint }
 }
 
@@ -91,7 +91,7 @@ pub(super) fn checked(path: &str, read: Result<Amounts, (String, String)>, probl
     })
 }
 
-fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Result<Exit, Problem> {
+fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Result<EgressRule, Problem> {
     let problem = |complaint: String| Problem { field: format!("spec.network.egress[{}].cidr", entry.cidr), complaint };
     let range: IpNet =
         entry.cidr.parse().map_err(|_| problem(format!("'{}' is not an address range; write for example 203.0.113.0/24", entry.cidr)))?;
@@ -104,7 +104,7 @@ fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Resul
         )));
     }
     let except = settings.protected_ranges().filter(|protected| range.contains(protected)).collect();
-    Ok(Exit { range, except, protocol: entry.protocol.unwrap_or_default(), ports: entry.ports.clone() })
+    Ok(EgressRule { range, except, protocol: entry.protocol.unwrap_or_default(), ports: entry.ports.clone() })
 }
 
 /// The schema refuses these too; an object may have been stored before the schema did.

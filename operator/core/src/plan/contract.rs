@@ -8,15 +8,15 @@ use crate::{
     },
     model::{
         amounts::{Amounts, amounts, of},
-        snapshot::{Kept, TenantRoot},
+        snapshot::{ContractBackup, TenantRoot},
         tenant::Problem,
     },
-    plan::{difference::difference, quota},
+    plan::{quota, spec_diff::difference},
 };
 
 /// Where a tenant stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
+pub struct Approvals {
     /// The contract with its generation; none before the first approval.
     pub contract: Option<(i64, Contract)>,
     /// Whether an approver has stopped the tenant.
@@ -42,7 +42,7 @@ pub enum Request {
 
 /// Says where a tenant stands, when its request has these problems.
 #[must_use]
-pub fn standing(root: &TenantRoot, kept: Option<&Kept>, problems: &[Problem]) -> Standing {
+pub fn approvals(root: &TenantRoot, kept: Option<&ContractBackup>, problems: &[Problem]) -> Approvals {
     let before = held(root, kept);
     let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
     let asked = root.spec.as_ref().ok().filter(|_| !root.deleting);
@@ -72,10 +72,10 @@ pub fn standing(root: &TenantRoot, kept: Option<&Kept>, problems: &[Problem]) ->
         (Some(_), _) if suspended => TenantStage::Suspended,
         (Some(_), _) => TenantStage::Active,
     };
-    Standing { contract, stopped, stage, request }
+    Approvals { contract, stopped, stage, request }
 }
 
-impl Standing {
+impl Approvals {
     /// Whether it differs from what the status shows, so that it is told before anything follows from it.
     #[must_use]
     pub fn is_new(&self, root: &TenantRoot) -> bool {
@@ -91,14 +91,14 @@ pub fn differences(contract: Option<&Contract>, spec: &AgencyTenantSpec) -> Vec<
 }
 
 /// The contract as the status has it or, where that was lost, the copy.
-fn held(root: &TenantRoot, kept: Option<&Kept>) -> Option<(i64, Contract)> {
+fn held(root: &TenantRoot, kept: Option<&ContractBackup>) -> Option<(i64, Contract)> {
     let shown = root.status.contract.clone().map(|contract| (root.status.contract_generation.unwrap_or_default(), contract));
     shown.or_else(|| kept.map(|kept| (kept.generation, kept.spec.clone())))
 }
 
 /// An emergency stop holds until an approval, also where the status was lost with the decision in it: then the copy says so, and
 /// after that the stage, unless the contract that was served suspends by itself.
-fn is_stopped(root: &TenantRoot, kept: Option<&Kept>) -> bool {
+fn is_stopped(root: &TenantRoot, kept: Option<&ContractBackup>) -> bool {
     let Some(served) = &root.status.contract else { return kept.is_some_and(|kept| kept.stopped) };
     match root.status.approval.as_ref().map(|approval| approval.decision) {
         Some(Decision::Suspended) => true,

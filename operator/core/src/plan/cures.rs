@@ -4,8 +4,8 @@ use crate::{
     api::objects::OBJECT_CAPS,
     model::{
         amounts::STANDARD_KEYS,
+        failed_creates::FailedCreate,
         names::{LIMIT_RANGE, NamespaceName, QUOTA},
-        refusals::Refusal,
     },
 };
 
@@ -20,7 +20,7 @@ pub struct Place<'a> {
 
 /// What to do about it; none where the words of the refusal say it themselves, as those of the policies do.
 #[must_use]
-pub fn cure(refusal: &Refusal, place: Place) -> Option<String> {
+pub fn cure(refusal: &FailedCreate, place: Place) -> Option<String> {
     let cause = refusal.cause.as_str();
     let tenant = place.namespace.tenant();
     let between = |before: &str, after: &str| Some(cause.split_once(before)?.1.split_once(after)?.0.trim());
@@ -78,7 +78,7 @@ pub fn cure(refusal: &Refusal, place: Place) -> Option<String> {
     cause.contains("failed calling webhook").then(|| "the webhook is the platform's: tell a platform administrator".to_owned())
 }
 
-fn over_quota(refusal: &Refusal, place: Place) -> String {
+fn over_quota(refusal: &FailedCreate, place: Place) -> String {
     let (tenant, system) = (place.namespace.tenant(), place.namespace.system());
     let requested = refusal.cause.split_once("requested: ").and_then(|(_, rest)| rest.split_once(", used: "));
     let keys: Vec<&str> = requested.iter().flat_map(|(amounts, _)| amounts.split(',')).filter_map(|pair| pair.split('=').next()).collect();
@@ -117,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::refusals::read;
+    use crate::model::failed_creates::read;
 
     fn told(kind: &str, message: &str) -> Option<String> {
         let event = json!({

@@ -7,10 +7,10 @@ use crate::{
         amounts::{Amount, of},
         names::NamespaceName,
         observed::{ChildKey, Entry, Observed, inside},
-        outcome::{Failure, Outcome, SpaceOutcome},
-        ownership::{Identity, Owner, namespace_entry, not_ours},
+        outcome::{Failure, NamespaceOutcome, Outcome},
+        ownership::{Identity, Ownership, namespace_entry, not_ours},
     },
-    plan::{Goal, Plan, SpacePlan, foreign::cause},
+    plan::{Goal, NamespacePlan, Plan, foreign::cause},
 };
 
 /// One step towards the plan.
@@ -44,7 +44,7 @@ pub enum Change {
         owner: Option<String>,
     },
     /// End the pods of a closed namespace whose quota admits no new ones.
-    Evict,
+    DeletePods,
     /// Delete the namespace, empty of pods, with everything in it.
     Remove {
         /// UID that was seen.
@@ -70,8 +70,8 @@ impl Change {
         match self {
             Self::Create(desired) | Self::Update { desired, .. } => Some(desired.kind.rank),
             Self::Conflict { .. } => Some(Rank::Namespace),
-            Self::Delete { .. } | Self::Keep(_) => Some(Rank::Guard),
-            Self::Evict | Self::Remove { .. } => None,
+            Self::Delete { .. } | Self::Keep(_) => Some(Rank::Isolation),
+            Self::DeletePods | Self::Remove { .. } => None,
         }
     }
 
@@ -84,7 +84,7 @@ impl Change {
 
 /// The changes of one namespace.
 #[derive(Clone, Debug)]
-pub struct SpaceChanges {
+pub struct NamespaceChanges {
     /// Its name.
     pub namespace: NamespaceName,
     /// Whether a namespace that was there before may be taken over.
@@ -95,8 +95,8 @@ pub struct SpaceChanges {
 
 /// What is to be told of changes beside what became of writing them: namespaces that are somebody else's.
 #[must_use]
-pub fn conflicts(changes: &[SpaceChanges]) -> Outcome {
-    let failure = |space: &SpaceChanges| {
+pub fn conflicts(changes: &[NamespaceChanges]) -> Outcome {
+    let failure = |space: &NamespaceChanges| {
         let owner = space.changes.iter().find_map(|change| match change {
             Change::Conflict { owner } => Some(owner.as_deref()),
             _ => None,
@@ -108,25 +108,25 @@ pub fn conflicts(changes: &[SpaceChanges]) -> Outcome {
             message: not_ours(&space.namespace, owner),
             stalled: true,
             stale: false,
-            again: None,
+            retry_after: None,
         }];
-        Some((space.namespace.clone(), SpaceOutcome { failures, ..SpaceOutcome::default() }))
+        Some((space.namespace.clone(), NamespaceOutcome { failures, ..NamespaceOutcome::default() }))
     };
-    Outcome { spaces: changes.iter().filter_map(failure).collect() }
+    Outcome { namespaces: changes.iter().filter_map(failure).collect() }
 }
 
 /// Compares a plan with what is there.
 #[must_use]
-pub fn diff(plan: &Plan, observed: &Observed) -> Vec<SpaceChanges> {
-    let of = |space: &SpacePlan| SpaceChanges {
+pub fn diff(plan: &Plan, observed: &Observed) -> Vec<NamespaceChanges> {
+    let of = |space: &NamespacePlan| NamespaceChanges {
         namespace: space.namespace.clone(),
         adopts: space.adopts,
         changes: changes(plan, space, observed),
     };
-    plan.spaces.iter().chain(&plan.entrance).map(of).collect()
+    plan.namespaces.iter().chain(&plan.entrance).map(of).collect()
 }
 
-fn changes(plan: &Plan, space: &SpacePlan, observed: &Observed) -> Vec<Change> {
+fn changes(plan: &Plan, space: &NamespacePlan, observed: &Observed) -> Vec<Change> {
     let identity = &plan.identity;
     if space.namespace.is_cluster() {
         // Names of this form are ours alone; whatever bears one is made as planned.
@@ -135,10 +135,10 @@ fn changes(plan: &Plan, space: &SpacePlan, observed: &Observed) -> Vec<Change> {
     }
     match identity.owner(observed, &space.namespace) {
         // Whatever else is remembered of it was in one that is gone.
-        Owner::Nobody => return space.desired.iter().cloned().map(Change::Create).collect(),
-        Owner::Stranger => return vec![Change::Conflict { owner: None }],
-        Owner::Orphan(owner) => return vec![Change::Conflict { owner: Some(owner.to_owned()) }],
-        Owner::Own => {}
+        Ownership::Absent => return space.desired.iter().cloned().map(Change::Create).collect(),
+        Ownership::Foreign => return vec![Change::Conflict { owner: None }],
+        Ownership::Orphaned(owner) => return vec![Change::Conflict { owner: Some(owner.to_owned()) }],
+        Ownership::Ours => {}
     }
     let own = namespace_entry(observed, &space.namespace);
     if own.is_some_and(|entry| entry.deleting) {
@@ -165,27 +165,27 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
 
 /// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
 /// back. Namespaces never go this way, nor does what was in a namespace before the operator came.
-fn prune<'a>(plan: &'a Plan, space: &'a SpacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
+fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
     let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
     inside(observed, &space.namespace).filter_map(move |(key, entry)| {
         let kind = TABLE[key.kind];
         let planned = space.desired.iter().any(|desired| &desired.key() == key);
-        let foreign = kind.opens.is_some() && entry.tenant_uid.is_empty();
+        let foreign = kind.exposes.is_some() && entry.tenant_uid.is_empty();
         if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) || (foreign && entry.created < arrival) {
             return None;
         }
-        let cause = if foreign { Some(cause(plan, space, &entry.opens)?) } else { None };
+        let cause = if foreign { Some(cause(plan, space, &entry.exposes)?) } else { None };
         Some(Change::Delete { key: key.clone(), uid: entry.uid.to_string(), held: foreign && entry.held, cause })
     })
 }
 
 /// Ends the pods once no new ones are admitted; removes the namespace once there are none.
-fn close(space: &SpacePlan, own: Option<&Entry>, observed: &Observed) -> Option<Change> {
+fn close(space: &NamespacePlan, own: Option<&Entry>, observed: &Observed) -> Option<Change> {
     if space.drained {
         let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
         return Some(Change::Remove { uid });
     }
     let quota = space.desired.iter().find_map(|desired| observed.get(&desired.key())?.quota.as_ref())?;
     let running = of(&quota.used, "pods") > Amount::ZERO;
-    (quota.is_closed() && running).then_some(Change::Evict)
+    (quota.is_closed() && running).then_some(Change::DeletePods)
 }

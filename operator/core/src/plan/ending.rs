@@ -6,20 +6,20 @@
 use crate::{
     api::Stage,
     model::{ending::INTERVAL, names::NamespaceName, ownership::namespace_entry, snapshot::Snapshot},
-    plan::{Goal, Plan, SpacePlan},
+    plan::{Goal, NamespacePlan, Plan},
 };
 
 /// Namespaces whose pods are to have ended, each with whether they are to be listed now.
 #[must_use]
 pub fn required(snapshot: &Snapshot, plan: &Plan) -> Vec<(NamespaceName, bool)> {
-    let ending = plan.spaces.iter().filter(|space| must_be_empty(snapshot, space));
+    let ending = plan.namespaces.iter().filter(|space| must_be_empty(snapshot, space));
     let due = |namespace: &NamespaceName| {
-        snapshot.ending.get(namespace).is_none_or(|known| known.again().is_some_and(|time| time <= snapshot.now.as_second()))
+        snapshot.ending.get(namespace).is_none_or(|known| known.look_again_at().is_some_and(|time| time <= snapshot.now.as_second()))
     };
     ending.map(|space| (space.namespace.clone(), due(&space.namespace))).collect()
 }
 
-fn must_be_empty(snapshot: &Snapshot, space: &SpacePlan) -> bool {
+fn must_be_empty(snapshot: &Snapshot, space: &NamespacePlan) -> bool {
     let Some(entry) = namespace_entry(&snapshot.observed, &space.namespace) else { return false };
     if entry.deleting {
         return entry

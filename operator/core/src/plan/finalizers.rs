@@ -6,7 +6,7 @@ use crate::{
         outcome::Outcome,
         snapshot::{Root, Snapshot},
     },
-    plan::{Goal, Plan, SpacePlan, intent::Intent},
+    plan::{Goal, NamespacePlan, Plan, intent::Intent},
 };
 
 /// Objects that are to get our finalizer, or to lose it.
@@ -21,7 +21,7 @@ pub struct Finalizers {
 /// The objects that still need our finalizer before anything is created for them, as far as the API server takes it.
 #[must_use]
 pub fn missing_finalizers(snapshot: &Snapshot) -> Option<Finalizers> {
-    let tenant = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending)?;
+    let tenant = snapshot.tenant.as_ref().filter(|_| !snapshot.crds.ending)?;
     let rejections = &snapshot.finalizer_rejections;
     let systems = snapshot.systems.iter().filter(|root| needs_finalizer(root) && !rejections.systems.contains_key(&root.name));
     let missing = Finalizers {
@@ -49,19 +49,19 @@ pub fn release(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outc
 
 fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
     let orphan = intent.tenant.is_none();
-    if snapshot.definitions.ending || orphan {
+    if snapshot.crds.ending || orphan {
         return true;
     }
     if !can_judge(snapshot, intent) {
         return false;
     }
     let namespace = snapshot.name.workload(&SystemName::new(name));
-    plan.space(&namespace).is_none_or(|space| is_closed(space, outcome))
+    plan.namespace(&namespace).is_none_or(|space| is_closed(space, outcome))
 }
 
 fn tenant_may_go(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
-    snapshot.definitions.ending
-        || (can_judge(snapshot, intent) && plan.spaces.iter().chain(&plan.entrance).all(|space| is_closed(space, outcome)))
+    snapshot.crds.ending
+        || (can_judge(snapshot, intent) && plan.namespaces.iter().chain(&plan.entrance).all(|space| is_closed(space, outcome)))
 }
 
 fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {
@@ -69,8 +69,8 @@ fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {
 }
 
 /// Kept, closed, empty, and nothing was left to do.
-fn is_closed(space: &SpacePlan, outcome: &Outcome) -> bool {
-    let settled = outcome.spaces.get(&space.namespace).is_none_or(|result| result.written == 0 && result.failures.is_empty());
+fn is_closed(space: &NamespacePlan, outcome: &Outcome) -> bool {
+    let settled = outcome.namespaces.get(&space.namespace).is_none_or(|result| result.written == 0 && result.failures.is_empty());
     space.goal == Goal::Close && space.drained && settled
 }
 

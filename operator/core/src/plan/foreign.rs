@@ -10,15 +10,15 @@ use crate::{
         agency_tenant::{Member, SubjectKind},
         approval::Contract,
     },
-    children::{OPENS_NETWORK, member_words},
+    children::{EXPOSES_NETWORK, member_words},
     model::{
         names::{DEPLOYER, NamespaceName},
         observed::{Entry, Observed, inside},
         snapshot::Snapshot,
     },
     plan::{
-        contract::Standing,
-        target::{Plan, SpacePlan},
+        contract::Approvals,
+        target::{NamespacePlan, Plan},
     },
 };
 
@@ -27,18 +27,18 @@ const MAX_FORMER: usize = 256;
 
 /// Why an object that others wrote must go; none where it stays.
 #[must_use]
-pub fn cause(plan: &Plan, space: &SpacePlan, opens: &[String]) -> Option<String> {
-    if opens.iter().any(|opened| is_of_the_platform(plan, space, opened)) {
+pub fn cause(plan: &Plan, space: &NamespacePlan, exposes: &[String]) -> Option<String> {
+    if exposes.iter().any(|opened| is_of_the_platform(plan, space, opened)) {
         return None;
     }
-    opens.iter().find_map(|opened| objection(plan, space, opened))
+    exposes.iter().find_map(|opened| objection(plan, space, opened))
 }
 
 /// Whether members could never have written this.
-fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
+fn is_of_the_platform(plan: &Plan, space: &NamespacePlan, opened: &str) -> bool {
     match opened.split_once('/') {
         None => false,
-        Some((OPENS_NETWORK, _)) => !space.tolerance.repeatable.contains_key(opened),
+        Some((EXPOSES_NETWORK, _)) => !space.tolerance.repeatable.contains_key(opened),
         Some(("ServiceAccount", account)) => {
             let namespace = account.split('/').next().unwrap_or_default();
             NamespaceName::new(namespace).tenant() != space.namespace.tenant()
@@ -49,16 +49,16 @@ fn is_of_the_platform(plan: &Plan, space: &SpacePlan, opened: &str) -> bool {
 
 /// Whether this lets in nobody but workloads of the namespace itself, whose pods end where members have no access. A group of all its
 /// accounts is one of them: `deployer` is deleted where members have no access.
-fn is_of_a_workload(space: &SpacePlan, opened: &str) -> bool {
+fn is_of_a_workload(space: &NamespacePlan, opened: &str) -> bool {
     let account = opened.strip_prefix("ServiceAccount/").and_then(|account| account.split_once('/'));
     account.is_some_and(|(namespace, name)| namespace == space.namespace.as_str() && name != DEPLOYER)
 }
 
-fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
+fn objection(plan: &Plan, space: &NamespacePlan, opened: &str) -> Option<String> {
     let tolerance = &space.tolerance;
     match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
-        OPENS_NETWORK if tolerance.network || tolerance.repeatable.get(opened) == Some(&false) => None,
-        OPENS_NETWORK => Some(
+        EXPOSES_NETWORK if tolerance.network || tolerance.repeatable.get(opened) == Some(&false) => None,
+        EXPOSES_NETWORK => Some(
             "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
         ),
         _ if is_of_a_workload(space, opened) => None,
@@ -80,7 +80,7 @@ fn objection(plan: &Plan, space: &SpacePlan, opened: &str) -> Option<String> {
 /// Network policies of others that stay and may open more than the operator's own: those of an administrator or of a program of the
 /// platform, and those that were there before the operator came.
 #[must_use]
-pub fn wider<'a>(plan: &Plan, space: &SpacePlan, observed: &'a Observed) -> Vec<&'a str> {
+pub fn wider<'a>(plan: &Plan, space: &NamespacePlan, observed: &'a Observed) -> Vec<&'a str> {
     let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
     let opens_more = |entry: &Entry, opened: &str| {
         if space.tolerance.network {
@@ -90,7 +90,7 @@ pub fn wider<'a>(plan: &Plan, space: &SpacePlan, observed: &'a Observed) -> Vec<
         }
     };
     let wider = inside(observed, &space.namespace).filter(|(_, entry)| {
-        let opened = entry.opens.iter().filter(|opened| opened.split('/').next() == Some(OPENS_NETWORK));
+        let opened = entry.exposes.iter().filter(|opened| opened.split('/').next() == Some(EXPOSES_NETWORK));
         opened.into_iter().any(|opened| opens_more(entry, opened))
     });
     wider.map(|(key, _)| &*key.name).collect()
@@ -99,10 +99,10 @@ pub fn wider<'a>(plan: &Plan, space: &SpacePlan, observed: &'a Observed) -> Vec<
 /// Users and groups that were members, oldest first, by the contract that is about to be in force: those that its status remembers,
 /// those that the change leaves out, and those of the tenant whose namespaces are taken over.
 #[must_use]
-pub fn former_members(snapshot: &Snapshot, standing: &Standing) -> Vec<String> {
+pub fn former_members(snapshot: &Snapshot, approvals: &Approvals) -> Vec<String> {
     let Some(status) = snapshot.tenant.as_ref().map(|root| &root.status) else { return Vec::new() };
     let people = |contract: &Contract| contract.spec().map_or_else(Vec::new, |spec| people(&spec.members));
-    let current: BTreeSet<String> = standing.contract.iter().flat_map(|(_, contract)| people(contract)).collect();
+    let current: BTreeSet<String> = approvals.contract.iter().flat_map(|(_, contract)| people(contract)).collect();
     let mut former = status.former_members.clone();
     let before = status.contract.iter().chain(snapshot.former.iter().map(|kept| &kept.spec));
     for person in before.flat_map(people) {

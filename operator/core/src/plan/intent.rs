@@ -14,12 +14,12 @@ use crate::{
         names::{SystemName, TenantName, system_name_complaint, tenant_name_complaint},
         ownership::Identity,
         settings::Settings,
-        snapshot::{Kept, Snapshot, SystemRoot, TenantRoot},
+        snapshot::{ContractBackup, Snapshot, SystemRoot, TenantRoot},
         tenant::{ContainerDefaults, Problem, System, Tenant},
     },
     plan::{
-        checks::{MOST_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
-        contract::{Standing, standing},
+        checks::{MAX_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
+        contract::{Approvals, approvals},
         foreign::former_members,
         quota::with_following,
         rivals::crowd,
@@ -32,13 +32,13 @@ pub struct Intent {
     /// What is wrong with the tenant's spec; none where there is no such object. It is never approved as long as that is so.
     pub request: Option<Vec<Problem>>,
     /// Where the tenant stands; none where there is no such object.
-    pub standing: Option<Standing>,
+    pub approvals: Option<Approvals>,
     /// Users and groups that were members and are no longer, oldest first, in the words in which bindings are read.
     pub former: Vec<String>,
     /// The tenant by its contract, or why it cannot be served; none where there is no such object.
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
     /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
-    pub doorkeepers: Option<Vec<Member>>,
+    pub spec_editors: Option<Vec<Member>>,
     /// Each system, or why it cannot be served, in the order of the snapshot.
     pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
 }
@@ -50,7 +50,7 @@ impl Intent {
     pub fn claims_domains(&self, snapshot: &Snapshot) -> bool {
         let domains = |contract: &Contract| contract.spec().map(|spec| spec.domains.clone()).unwrap_or_default();
         let former = snapshot.tenant.as_ref().and_then(|root| root.status.contract.as_ref()).map(domains).unwrap_or_default();
-        let contract = self.standing.as_ref().and_then(|standing| standing.contract.as_ref());
+        let contract = self.approvals.as_ref().and_then(|approvals| approvals.contract.as_ref());
         contract.is_some_and(|(_, contract)| domains(contract).iter().any(|domain| !former.contains(domain)))
     }
 }
@@ -59,20 +59,20 @@ impl Intent {
 #[must_use]
 pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     let request = snapshot.tenant.as_ref().map(|root| request(snapshot, root, settings));
-    let standing = snapshot.tenant.as_ref().map(|root| standing(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
-    let tenant = snapshot.tenant.as_ref().zip(standing.as_ref()).map(|(root, standing)| match &snapshot.finalizer_rejections.tenant {
+    let approvals = snapshot.tenant.as_ref().map(|root| approvals(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
+    let tenant = snapshot.tenant.as_ref().zip(approvals.as_ref()).map(|(root, approvals)| match &snapshot.finalizer_rejections.tenant {
         Some(words) => Err(vec![refused(words)]),
-        None => tenant(root, standing, settings, &snapshot.api_server),
+        None => tenant(root, approvals, settings, &snapshot.api_server),
     });
     let total = match &tenant {
         Some(Ok(tenant)) => tenant.quota.clone(),
         _ => Amounts::new(),
     };
     let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
-    let suspended = standing.as_ref().is_some_and(|standing| standing.stage == TenantStage::Suspended);
+    let suspended = approvals.as_ref().is_some_and(|approvals| approvals.stage == TenantStage::Suspended);
     let mut by_age: Vec<&SystemRoot> = snapshot.systems.iter().collect();
     by_age.sort_by_key(|root| (&root.created, &root.name));
-    let surplus: BTreeSet<&String> = by_age.iter().skip(MOST_SYSTEMS).map(|root| &root.name).collect();
+    let surplus: BTreeSet<&String> = by_age.iter().skip(MAX_SYSTEMS).map(|root| &root.name).collect();
     let systems = snapshot.systems.iter().map(|root| {
         let checked = match snapshot.finalizer_rejections.systems.get(&root.name) {
             Some(words) => Err(vec![refused(words)]),
@@ -81,18 +81,19 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         };
         (SystemName::new(root.name.as_str()), checked)
     });
-    let doorkeepers = snapshot.tenant.as_ref().zip(standing.as_ref()).and_then(|(root, standing)| doorkeepers(snapshot, root, standing));
-    let former = standing.as_ref().map_or_else(Vec::new, |standing| former_members(snapshot, standing));
-    Intent { systems: systems.collect(), request, standing, former, tenant, doorkeepers }
+    let spec_editors =
+        snapshot.tenant.as_ref().zip(approvals.as_ref()).and_then(|(root, approvals)| spec_editors(snapshot, root, approvals));
+    let former = approvals.as_ref().map_or_else(Vec::new, |approvals| former_members(snapshot, approvals));
+    Intent { systems: systems.collect(), request, approvals, former, tenant, spec_editors }
 }
 
 /// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
 /// at; none where nobody knows who they are.
-fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> Option<Vec<Member>> {
+fn spec_editors(snapshot: &Snapshot, root: &TenantRoot, approvals: &Approvals) -> Option<Vec<Member>> {
     if root.deleting {
         return Some(Vec::new());
     }
-    if let Some((_, contract)) = &standing.contract {
+    if let Some((_, contract)) = &approvals.contract {
         return contract.spec().map(|spec| spec.members.clone());
     }
     let overlooked = crowd(&snapshot.rivals).is_some() || tenant_name_complaint(&root.name).is_some();
@@ -102,8 +103,8 @@ fn doorkeepers(snapshot: &Snapshot, root: &TenantRoot, standing: &Standing) -> O
 }
 
 /// The tenant as its contract has it. Of one that leaves without a contract nothing is served, and nothing deleted.
-fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_server: &[SocketAddr]) -> Result<Tenant, Vec<Problem>> {
-    let contract = standing.contract.as_ref();
+fn tenant(root: &TenantRoot, approvals: &Approvals, settings: &Settings, api_server: &[SocketAddr]) -> Result<Tenant, Vec<Problem>> {
+    let contract = approvals.contract.as_ref();
     let spec = match contract.map(|(_, contract)| contract) {
         Some(Contract::Read(spec)) => (**spec).clone(),
         _ if root.deleting => AgencyTenantSpec { display_name: root.name.clone(), ..AgencyTenantSpec::default() },
@@ -112,9 +113,13 @@ fn tenant(root: &TenantRoot, standing: &Standing, settings: &Settings, api_serve
         }
         None => return Err(vec![no_contract("is missing: nothing is approved yet")]),
     };
-    let kept = contract.map(|(generation, contract)| Kept { generation: *generation, stopped: standing.stopped, spec: contract.clone() });
+    let kept = contract.map(|(generation, contract)| ContractBackup {
+        generation: *generation,
+        stopped: approvals.stopped,
+        spec: contract.clone(),
+    });
     let copy = kept.and_then(|kept| serde_json::to_string(&kept).ok()).unwrap_or_default();
-    let suspended = standing.stage == TenantStage::Suspended;
+    let suspended = approvals.stage == TenantStage::Suspended;
     let checked = checked_tenant(root, &spec, settings, api_server);
     let (quota, egress) = match checked {
         Ok(checked) => checked,

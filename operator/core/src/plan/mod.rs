@@ -5,7 +5,6 @@ mod checks;
 pub mod contract;
 pub mod cures;
 pub mod diff;
-pub mod difference;
 pub mod ending;
 pub mod finalizers;
 pub mod foreign;
@@ -16,6 +15,7 @@ pub mod questions;
 pub mod quota;
 pub mod rivals;
 mod site;
+pub mod spec_diff;
 pub mod tags;
 mod target;
 
@@ -31,9 +31,9 @@ use crate::{
         amounts::{Amounts, amounts},
         api_server,
         names::{NamespaceName, TenantName},
-        namespace::{Access, Entrance, Space},
+        namespace::{Access, Space, TenantAccess},
         observed::{NAMESPACE, Observed, QuotaState, inside},
-        ownership::{Identity, Owner, namespace_entry},
+        ownership::{Identity, Ownership, namespace_entry},
         settings::Settings,
         snapshot::Snapshot,
         tenant::Tenant,
@@ -41,34 +41,34 @@ use crate::{
     plan::{
         intent::Intent,
         ledger::Ledger,
-        quota::{Allocation, Books, Claim, Grant, hand_out},
+        quota::{Allocation, Grant, QuotaInput, ShareRequest, allocate},
         site::{Site, Sites},
     },
 };
 
-pub use target::{Goal, Plan, SpacePlan, Tolerance};
+pub use target::{Goal, NamespacePlan, Plan, Tolerance};
 
 /// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
 /// Owners have access to their own `AgencyTenant` from the first request on.
 #[must_use]
 pub fn plan(snapshot: &Snapshot, intent: &Intent, settings: &Settings) -> Plan {
-    let Some(root) = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty()) else {
+    let Some(root) = snapshot.tenant.as_ref().filter(|_| !snapshot.crds.ending && snapshot.blind.is_empty()) else {
         return Plan::default();
     };
     let mut plan = match &intent.tenant {
         Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, settings),
         _ => Plan { identity: Identity { uid: root.uid.clone(), adopts: String::new() }, ..Plan::default() },
     };
-    plan.entrance = at_the_door(intent, root.deleting, &snapshot.name, &plan.identity);
+    plan.entrance = cluster_scoped(intent, root.deleting, &snapshot.name, &plan.identity);
     plan
 }
 
 /// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its members are.
-fn at_the_door(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<SpacePlan> {
-    let members = intent.doorkeepers.as_deref()?;
-    let desired = if members.is_empty() { Vec::new() } else { entrance(&Entrance { tenant, identity, members }) };
+fn cluster_scoped(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<NamespacePlan> {
+    let members = intent.spec_editors.as_deref()?;
+    let desired = if members.is_empty() { Vec::new() } else { entrance(&TenantAccess { tenant, identity, members }) };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
-    Some(SpacePlan {
+    Some(NamespacePlan {
         namespace: NamespaceName::cluster(),
         system: None,
         desired,
@@ -88,8 +88,8 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
     let Sites { mut home, workloads, untouched } = site::sites(snapshot, intent, tenant, &quotas, ledger.as_ref());
     let namespaces = namespaces(snapshot, tenant);
     let declared = intent.systems.iter().map(|(name, _)| name.clone());
-    let standing = namespaces.iter().filter_map(NamespaceName::system).chain(declared).collect();
-    let books = Books {
+    let known_systems = namespaces.iter().filter_map(NamespaceName::system).chain(declared).collect();
+    let input = QuotaInput {
         tenant: &tenant.name,
         wanted: &tenant.quota,
         served: &served,
@@ -98,22 +98,22 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, settings: 
         uncounted: namespaces
             .iter()
             .find(|namespace| !is_ending(snapshot, namespace) && quotas.get(namespace).is_none_or(|quota| !quota.counted)),
-        standing: &standing,
+        known_systems: &known_systems,
     };
-    let claims: Vec<Claim> = workloads.iter().filter_map(Site::claim).collect();
-    let allocation = hand_out(&books, &claims);
+    let claims: Vec<ShareRequest> = workloads.iter().filter_map(Site::share_request).collect();
+    let allocation = allocate(&input, &claims);
     let open = workloads.iter().filter(|site| site.access != Access::Closed);
     let pipelines: BTreeSet<NamespaceName> = open.map(|site| site.namespace.clone()).collect();
     let space = |site: &Site| space(snapshot, tenant, settings, site, &pipelines, &quotas, &allocation);
-    let workloads: Vec<SpacePlan> = workloads.iter().map(space).collect();
+    let workloads: Vec<NamespacePlan> = workloads.iter().map(space).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
     if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
         home.goal = Goal::Close; // the last to go, since it holds the systems' declarations
     }
-    let spaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
+    let namespaces = home.as_ref().map(space).into_iter().chain(workloads).collect();
     let members = tenant.members.iter().map(member_words).collect();
     let former = intent.former.iter().cloned().collect();
-    Plan { spaces, entrance: None, allocation, identity: tenant.identity.clone(), members, former, untouched }
+    Plan { namespaces, entrance: None, allocation, identity: tenant.identity.clone(), members, former, untouched }
 }
 
 /// The total that the tenant's status shows.
@@ -137,7 +137,7 @@ fn is_ending(snapshot: &Snapshot, namespace: &NamespaceName) -> bool {
 /// The tenant's namespaces that exist.
 fn namespaces(snapshot: &Snapshot, tenant: &Tenant) -> BTreeSet<NamespaceName> {
     let namespaces = snapshot.observed.keys().filter(|key| key.kind == NAMESPACE).map(|key| &key.namespace);
-    namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Owner::Own).cloned().collect()
+    namespaces.filter(|namespace| tenant.identity.owner(&snapshot.observed, namespace) == Ownership::Ours).cloned().collect()
 }
 
 /// Where the API server is. While nobody can see it, it is where it was when the home namespace was last written.
@@ -146,7 +146,7 @@ fn api_server<'a>(snapshot: &'a Snapshot, tenant: &Tenant) -> Cow<'a, [SocketAdd
         return Cow::Borrowed(&snapshot.api_server);
     }
     let home = tenant.name.home();
-    let known = namespace_entry(&snapshot.observed, &home).filter(|_| tenant.identity.owner(&snapshot.observed, &home) == Owner::Own);
+    let known = namespace_entry(&snapshot.observed, &home).filter(|_| tenant.identity.owner(&snapshot.observed, &home) == Ownership::Ours);
     known.map(|home| Cow::Owned(api_server::read(&home.api_server))).unwrap_or_default()
 }
 
@@ -158,7 +158,7 @@ fn space(
     pipelines: &BTreeSet<NamespaceName>,
     quotas: &BTreeMap<NamespaceName, QuotaState>,
     allocation: &Allocation,
-) -> SpacePlan {
+) -> NamespacePlan {
     let none = Grant::default();
     let grant = site.system.as_ref().and_then(|system| allocation.grants.get(system)).unwrap_or(&none);
     let api_server = api_server(snapshot, tenant);
@@ -177,7 +177,7 @@ fn space(
         hard: grant.hard.clone(),
         epoch: grant.epoch,
     };
-    SpacePlan {
+    NamespacePlan {
         namespace: site.namespace.clone(),
         system: site.system.clone(),
         desired: children(&space),
@@ -191,7 +191,7 @@ fn space(
 
 /// Where nobody enters any more, what members wrote lets nobody in. A suspended system's network is closed whatever its Owners opened.
 fn tolerance(space: &Space, observed: &Observed) -> Tolerance {
-    let foreign = inside(observed, &space.namespace).any(|(_, entry)| !entry.opens.is_empty());
+    let foreign = inside(observed, &space.namespace).any(|(_, entry)| !entry.exposes.is_empty());
     let repeatable = if foreign { repeatable(space.settings) } else { BTreeMap::new() };
     Tolerance { access: space.access != Access::Closed, network: space.access != Access::Suspended, repeatable }
 }

@@ -20,10 +20,10 @@ pub fn questions(snapshot: &Snapshot) -> Vec<Question> {
     let undeclared = undeclared(snapshot);
     let is_deleting = snapshot.tenant.iter().any(|root| root.deleting) || snapshot.systems.iter().any(|root| root.deleting);
     if is_deleting || !undeclared.is_empty() {
-        questions.push(Question::Definitions);
+        questions.push(Question::Crds);
     }
     // While a definition is being removed, nothing follows from what is not there.
-    if snapshot.answered.contains(&Question::Definitions) && !snapshot.definitions.ending {
+    if snapshot.answered.contains(&Question::Crds) && !snapshot.crds.ending {
         questions.extend((is_deleting && snapshot.tenant.is_none()).then_some(Question::Tenant));
         questions.extend(undeclared.into_iter().map(Question::System));
         questions.extend(vanished(snapshot).into_iter().map(Question::Namespace));

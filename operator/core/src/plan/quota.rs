@@ -16,7 +16,7 @@ use crate::{
 
 /// What one system is to hold of the total.
 #[derive(Clone, Debug)]
-pub struct Claim {
+pub struct ShareRequest {
     /// The system.
     pub system: SystemName,
     /// Its workload namespace.
@@ -44,7 +44,7 @@ pub struct Grant {
 
 /// What is known before anything is handed out.
 #[derive(Clone, Copy, Debug)]
-pub struct Books<'a> {
+pub struct QuotaInput<'a> {
     /// The tenant.
     pub tenant: &'a TenantName,
     /// The tenant's quota.
@@ -58,7 +58,7 @@ pub struct Books<'a> {
     /// A namespace of which nobody knows what it uses. As long as there is one, nothing is raised.
     pub uncounted: Option<&'a NamespaceName>,
     /// Systems that are declared or have a namespace. The ledger's entries of others are given up.
-    pub standing: &'a BTreeSet<SystemName>,
+    pub known_systems: &'a BTreeSet<SystemName>,
 }
 
 /// A total, handed out.
@@ -78,22 +78,22 @@ pub struct Allocation {
 
 /// Hands the total out; `claims` come in order of precedence.
 #[must_use]
-pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
-    let every_key = keys(books.wanted, claims.iter().filter(|claim| claim.serves));
-    let found = books.ledger.is_none().then(|| found(books, &every_key));
-    let ledger = books.ledger.or(found.as_ref()).unwrap_or(const { &Ledger::new() });
-    let mut reserved = reserve(books, ledger, claims, &every_key);
+pub fn allocate(input: &QuotaInput, claims: &[ShareRequest]) -> Allocation {
+    let every_key = keys(input.wanted, claims.iter().filter(|share_request| share_request.serves));
+    let found = input.ledger.is_none().then(|| found(input, &every_key));
+    let ledger = input.ledger.or(found.as_ref()).unwrap_or(const { &Ledger::new() });
+    let mut reserved = reserve(input, ledger, claims, &every_key);
     let mut sum = total_of(reserved.values());
-    let served = if found.is_some() { &sum.clone() } else { books.served };
+    let served = if found.is_some() { &sum.clone() } else { input.served };
     let mut allocation = Allocation::default();
-    for claim in claims {
-        let own = reserved.entry(claim.namespace.clone()).or_default();
-        let claim = &without_unasked(books, claim, own, &sum);
-        let mut grant = grant(books, claim, own, &sum);
-        let share = enter(books, ledger, claim, &grant, &every_key);
-        grant.epoch = share.epoch.max(books.quotas.get(&claim.namespace).map_or(0, |quota| quota.epoch));
+    for share_request in claims {
+        let own = reserved.entry(share_request.namespace.clone()).or_default();
+        let share_request = &without_unasked(input, share_request, own, &sum);
+        let mut grant = grant(input, share_request, own, &sum);
+        let share = enter(input, ledger, share_request, &grant, &every_key);
+        grant.epoch = share.epoch.max(input.quotas.get(&share_request.namespace).map_or(0, |quota| quota.epoch));
         if !share.hard.is_empty() {
-            allocation.ledger.insert(claim.system.clone(), share);
+            allocation.ledger.insert(share_request.system.clone(), share);
         }
         for key in &every_key {
             let raised = amounts::of(own, key).max(amounts::of(&grant.hard, key));
@@ -101,36 +101,39 @@ pub fn hand_out(books: &Books, claims: &[Claim]) -> Allocation {
             own.insert(key.clone(), raised);
             *sum.entry(key.clone()).or_default() = amounts::of(&sum, key).plus(more);
         }
-        allocation.grants.insert(claim.system.clone(), grant);
+        allocation.grants.insert(share_request.system.clone(), grant);
     }
-    (allocation.total, allocation.lowering) = serve(books.wanted, served, &sum, &every_key);
+    (allocation.total, allocation.lowering) = serve(input.wanted, served, &sum, &every_key);
     allocation.allocated = sum;
-    keep_unclaimed(books, ledger, &mut allocation);
+    keep_unclaimed(input, ledger, &mut allocation);
     allocation
 }
 
 /// The ledger that says what the quotas hold.
-fn found(books: &Books, keys: &BTreeSet<String>) -> Ledger {
+fn found(input: &QuotaInput, keys: &BTreeSet<String>) -> Ledger {
     let entry = |(namespace, quota): (&NamespaceName, &QuotaState)| Some((namespace.system()?, Share::found(quota, holding(quota, keys))));
-    books.quotas.iter().filter_map(entry).collect()
+    input.quotas.iter().filter_map(entry).collect()
 }
 
 /// What counts as taken in each namespace: what its quota holds or may be raised to.
-fn reserve(books: &Books, ledger: &Ledger, claims: &[Claim], keys: &BTreeSet<String>) -> BTreeMap<NamespaceName, Amounts> {
+fn reserve(input: &QuotaInput, ledger: &Ledger, claims: &[ShareRequest], keys: &BTreeSet<String>) -> BTreeMap<NamespaceName, Amounts> {
     let mut reserved: BTreeMap<NamespaceName, Amounts> =
-        books.quotas.iter().map(|(namespace, quota)| (namespace.clone(), holding(quota, keys))).collect();
-    let unclaimed =
-        ledger.iter().filter(|(system, _)| books.standing.contains(system) && claims.iter().all(|claim| claim.system != **system));
+        input.quotas.iter().map(|(namespace, quota)| (namespace.clone(), holding(quota, keys))).collect();
+    let unclaimed = ledger
+        .iter()
+        .filter(|(system, _)| input.known_systems.contains(system) && claims.iter().all(|share_request| share_request.system != **system));
     for (system, share) in unclaimed {
-        let entry = reserved.entry(books.tenant.workload(system)).or_default();
+        let entry = reserved.entry(input.tenant.workload(system)).or_default();
         for (key, amount) in &share.hard {
             let more = amounts::of(entry, key).max(*amount);
             entry.insert(key.clone(), more);
         }
     }
-    for claim in claims {
-        let entry = reserved.entry(claim.namespace.clone()).or_default();
-        let kept = ledger.get(&claim.system).map(|share| share.kept(&claim.wanted, books.quotas.get(&claim.namespace), entry));
+    for share_request in claims {
+        let entry = reserved.entry(share_request.namespace.clone()).or_default();
+        let kept = ledger
+            .get(&share_request.system)
+            .map(|share| share.kept(&share_request.wanted, input.quotas.get(&share_request.namespace), entry));
         for (key, amount) in kept.into_iter().flatten() {
             let more = amounts::of(entry, &key).max(amount);
             entry.insert(key, more);
@@ -141,52 +144,52 @@ fn reserve(books: &Books, ledger: &Ledger, claims: &[Claim], keys: &BTreeSet<Str
 
 /// What follows grows when the total changes, though its system asks for no more than it holds. Where there is no room for that, it
 /// stays as it is held and keeps no system waiting.
-fn without_unasked(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Claim {
-    let mut claim = claim.clone();
-    for (key, named) in &claim.follows {
-        let (want, has) = (amounts::of(&claim.wanted, key), amounts::of(own, key));
-        let asked = amounts::of(&claim.wanted, named) > amounts::of(own, named);
-        let fits = books.uncounted.is_none() && want.minus(has).plus(amounts::of(sum, key)) <= amounts::of(books.wanted, key);
+fn without_unasked(input: &QuotaInput, share_request: &ShareRequest, own: &Amounts, sum: &Amounts) -> ShareRequest {
+    let mut share_request = share_request.clone();
+    for (key, named) in &share_request.follows {
+        let (want, has) = (amounts::of(&share_request.wanted, key), amounts::of(own, key));
+        let asked = amounts::of(&share_request.wanted, named) > amounts::of(own, named);
+        let fits = input.uncounted.is_none() && want.minus(has).plus(amounts::of(sum, key)) <= amounts::of(input.wanted, key);
         if want > has && has > Amount::ZERO && !asked && !fits {
-            claim.wanted.insert(key.clone(), has);
+            share_request.wanted.insert(key.clone(), has);
         }
     }
-    claim
+    share_request
 }
 
-fn grant(books: &Books, claim: &Claim, own: &Amounts, sum: &Amounts) -> Grant {
-    if !claim.serves {
-        return Grant { hard: claim.wanted.clone(), ..Grant::default() };
+fn grant(input: &QuotaInput, share_request: &ShareRequest, own: &Amounts, sum: &Amounts) -> Grant {
+    if !share_request.serves {
+        return Grant { hard: share_request.wanted.clone(), ..Grant::default() };
     }
     // Not the keys of others: what nobody but they claim is not this system's to be refused.
-    let keys = keys(books.wanted, [claim].into_iter());
-    match books.uncounted {
-        Some(namespace) if raises(claim, own) => {
-            let hard = keys.iter().map(|key| (key.clone(), amounts::of(&claim.wanted, key).min(amounts::of(own, key)))).collect();
+    let keys = keys(input.wanted, [share_request].into_iter());
+    match input.uncounted {
+        Some(namespace) if raises(share_request, own) => {
+            let hard = keys.iter().map(|key| (key.clone(), amounts::of(&share_request.wanted, key).min(amounts::of(own, key)))).collect();
             let waiting = Some(format!("the usage of namespace {namespace} has not been counted yet; no share is raised until then"));
             Grant { hard, waiting, epoch: 0 }
         }
-        _ => answer(claim, own, books.wanted, sum, &keys),
+        _ => answer(share_request, own, input.wanted, sum, &keys),
     }
 }
 
 /// The ledger's next entry.
-fn enter(books: &Books, ledger: &Ledger, claim: &Claim, grant: &Grant, keys: &BTreeSet<String>) -> Share {
-    let quota = books.quotas.get(&claim.namespace);
+fn enter(input: &QuotaInput, ledger: &Ledger, share_request: &ShareRequest, grant: &Grant, keys: &BTreeSet<String>) -> Share {
+    let quota = input.quotas.get(&share_request.namespace);
     let held = quota.map(|quota| holding(quota, keys)).unwrap_or_default();
     let target: Amounts = grant.hard.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, amount)| (key.clone(), *amount)).collect();
     let mut written = target.clone();
-    if !claim.admits_pods {
+    if !share_request.admits_pods {
         written.remove("pods");
     }
-    let before = ledger.get(&claim.system).cloned().unwrap_or_default();
+    let before = ledger.get(&share_request.system).cloned().unwrap_or_default();
     before.next(&target, &written, quota, &held)
 }
 
 /// Entries of systems that nothing is planned for stay.
-fn keep_unclaimed(books: &Books, ledger: &Ledger, allocation: &mut Allocation) {
+fn keep_unclaimed(input: &QuotaInput, ledger: &Ledger, allocation: &mut Allocation) {
     for (system, share) in ledger {
-        if books.standing.contains(system) && !allocation.grants.contains_key(system) {
+        if input.known_systems.contains(system) && !allocation.grants.contains_key(system) {
             allocation.ledger.insert(system.clone(), share.clone());
         }
     }
@@ -217,8 +220,8 @@ pub fn with_following(mut claimed: Amounts, total: &Amounts) -> (Amounts, Follow
     (claimed, follows)
 }
 
-fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a Claim>) -> BTreeSet<String> {
-    let claimed = claims.flat_map(|claim| claim.wanted.keys());
+fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a ShareRequest>) -> BTreeSet<String> {
+    let claimed = claims.flat_map(|share_request| share_request.wanted.keys());
     STANDARD_KEYS.into_iter().map(String::from).chain(wanted.keys().chain(claimed).cloned()).collect()
 }
 
@@ -238,30 +241,32 @@ fn total_of<'a>(amounts: impl Iterator<Item = &'a Amounts>) -> Amounts {
 }
 
 /// Whether the claim is above what the namespace holds.
-fn raises(claim: &Claim, own: &Amounts) -> bool {
-    claim.wanted.iter().any(|(key, want)| *want > amounts::of(own, key))
+fn raises(share_request: &ShareRequest, own: &Amounts) -> bool {
+    share_request.wanted.iter().any(|(key, want)| *want > amounts::of(own, key))
 }
 
 /// Grants a claim whole, or leaves the system what it has.
-fn answer(claim: &Claim, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> Grant {
+fn answer(share_request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> Grant {
     let short = |key: &&String| {
-        let (want, has) = (amounts::of(&claim.wanted, key), amounts::of(own, key));
+        let (want, has) = (amounts::of(&share_request.wanted, key), amounts::of(own, key));
         want > has && want.minus(has).plus(amounts::of(sum, key)) > amounts::of(total, key)
     };
     let hard = |limit: &dyn Fn(&str) -> Amount| keys.iter().map(|key| (key.clone(), limit(key))).collect();
-    match keys.iter().filter(short).map(|key| shortage(claim, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
-        None => Grant { hard: hard(&|key| amounts::of(&claim.wanted, key)), epoch: 0, waiting: None },
-        Some(why) => Grant { hard: hard(&|key| amounts::of(&claim.wanted, key).min(amounts::of(own, key))), epoch: 0, waiting: Some(why) },
+    match keys.iter().filter(short).map(|key| shortage(share_request, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
+        None => Grant { hard: hard(&|key| amounts::of(&share_request.wanted, key)), epoch: 0, waiting: None },
+        Some(why) => {
+            Grant { hard: hard(&|key| amounts::of(&share_request.wanted, key).min(amounts::of(own, key))), epoch: 0, waiting: Some(why) }
+        }
     }
 }
 
-fn shortage(claim: &Claim, own: &Amounts, total: &Amounts, sum: &Amounts, key: &str) -> String {
+fn shortage(share_request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts, key: &str) -> String {
     let text = |amount: Amount| amount.text(key);
     let others = amounts::of(sum, key).minus(amounts::of(own, key));
     let free = amounts::of(total, key).minus(others);
     format!(
         "{key}: {} wanted, {} free (total {}, held by others {})",
-        text(amounts::of(&claim.wanted, key)),
+        text(amounts::of(&share_request.wanted, key)),
         text(free),
         text(amounts::of(total, key)),
         text(others),

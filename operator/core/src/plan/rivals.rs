@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Requests of the same asker that nobody has decided yet. What is asked for beyond is not looked at.
-pub const MOST_REQUESTS: usize = 5;
+pub const MAX_OPEN_REQUESTS: usize = 5;
 
 /// In which way another tenant goes before this one, if in any.
 #[must_use]
@@ -40,7 +40,7 @@ pub fn concerned<'a>(
 #[must_use]
 pub fn crowd(rivals: &[Rival]) -> Option<Vec<&str>> {
     let open: Vec<&str> = rivals.iter().filter(|rival| rival.open).map(|rival| rival.tenant.as_str()).collect();
-    (open.len() >= MOST_REQUESTS).then_some(open)
+    (open.len() >= MAX_OPEN_REQUESTS).then_some(open)
 }
 
 /// The older the smaller; of the same age, by name.

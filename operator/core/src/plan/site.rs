@@ -9,11 +9,11 @@ use crate::{
         names::{NamespaceName, SystemName},
         namespace::Access,
         observed::{Entry, NAMESPACE, QuotaState},
-        ownership::{Owner, namespace_entry},
+        ownership::{Ownership, namespace_entry},
         snapshot::{Snapshot, SystemRoot},
         tenant::{System, Tenant},
     },
-    plan::{intent::Intent, ledger::Ledger, quota::Claim, target::Goal},
+    plan::{intent::Intent, ledger::Ledger, quota::ShareRequest, target::Goal},
 };
 
 /// One namespace that is planned.
@@ -39,8 +39,8 @@ pub(super) struct Site {
 
 impl Site {
     /// What it asks of the tenant's total.
-    pub fn claim(&self) -> Option<Claim> {
-        Some(Claim {
+    pub fn share_request(&self) -> Option<ShareRequest> {
+        Some(ShareRequest {
             system: self.system.clone()?,
             namespace: self.namespace.clone(),
             wanted: self.wanted.clone(),
@@ -161,7 +161,7 @@ impl Survey<'_> {
                 continue;
             }
             let former = !self.tenant.identity.adopts.is_empty() && *entry.tenant_uid == *self.tenant.identity.adopts;
-            let awaited = entry.created < self.snapshot.definitions.created;
+            let awaited = entry.created < self.snapshot.crds.created;
             if (former || awaited) && !self.tenant.deleting {
                 untouched.push(key.namespace.clone());
                 continue;
@@ -183,7 +183,7 @@ impl Survey<'_> {
     }
 
     fn is_own(&self, namespace: &NamespaceName) -> bool {
-        self.tenant.identity.owner(&self.snapshot.observed, namespace) == Owner::Own
+        self.tenant.identity.owner(&self.snapshot.observed, namespace) == Ownership::Ours
     }
 
     fn own(&self, namespace: &NamespaceName) -> Option<&Entry> {

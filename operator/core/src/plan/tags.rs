@@ -14,9 +14,9 @@ use crate::{
         conditions::{find, kind, reason},
     },
     model::{
+        failed_creates::Workload,
         names::NamespaceName,
         ownership::namespace_entry,
-        refusals::Workload,
         snapshot::{Snapshot, SystemRoot},
         tenant::{System, Tenant},
     },
@@ -48,7 +48,7 @@ fn is_due(snapshot: &Snapshot, root: &SystemRoot, stage: Stage, namespace: &Name
     let Some(entry) = namespace_entry(&snapshot.observed, namespace) else { return false };
     if let Some(tags) = snapshot.tags.get(namespace) {
         let comes_into_force = entry.requires_digests && !tags.enforced;
-        return comes_into_force || tags.again().is_some_and(|time| time <= snapshot.now.as_second());
+        return comes_into_force || tags.look_again_at().is_some_and(|time| time <= snapshot.now.as_second());
     }
     // Nothing is known, after a start for example: what was told may hold still, and what changes may not have been told yet.
     let told = find(&root.status.conditions, kind::PODS_ADMITTED).map(|condition| condition.reason.as_str());
@@ -132,8 +132,8 @@ mod tests {
             enforced,
             workloads: workloads.map(|names| names.iter().map(ToString::to_string).collect()),
         };
-        assert_eq!(tags(true, Some(&["Pod a"])).again(), Some(100 + INTERVAL));
-        assert_eq!(tags(true, None).again(), Some(100 + INTERVAL));
-        assert_eq!(tags(true, Some(&[])).again(), None);
+        assert_eq!(tags(true, Some(&["Pod a"])).look_again_at(), Some(100 + INTERVAL));
+        assert_eq!(tags(true, None).look_again_at(), Some(100 + INTERVAL));
+        assert_eq!(tags(true, Some(&[])).look_again_at(), None);
     }
 }

@@ -15,9 +15,9 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The namespaces, home first. None where nothing may be touched.
-    pub spaces: Vec<SpacePlan>,
+    pub namespaces: Vec<NamespacePlan>,
     /// What grants the members access to their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
-    pub entrance: Option<SpacePlan>,
+    pub entrance: Option<NamespacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
     /// Whose namespaces these are.
@@ -32,7 +32,7 @@ pub struct Plan {
 
 /// One namespace as it should be.
 #[derive(Clone, Debug)]
-pub struct SpacePlan {
+pub struct NamespacePlan {
     /// Its name, empty for cluster scope.
     pub namespace: NamespaceName,
     /// Its system, none for the home namespace.
@@ -65,8 +65,8 @@ pub enum Goal {
 impl Plan {
     /// The plan of one namespace.
     #[must_use]
-    pub fn space(&self, namespace: &NamespaceName) -> Option<&SpacePlan> {
-        self.spaces.iter().find(|space| &space.namespace == namespace)
+    pub fn namespace(&self, namespace: &NamespaceName) -> Option<&NamespacePlan> {
+        self.namespaces.iter().find(|space| &space.namespace == namespace)
     }
 }
 

@@ -18,17 +18,17 @@ use crate::{
 /// covers it.
 #[must_use]
 pub fn status_ahead(snapshot: &Snapshot, intent: &Intent, plan: &Plan) -> Option<AgencyTenantStatus> {
-    let root = snapshot.tenant.as_ref().filter(|_| !snapshot.definitions.ending && snapshot.blind.is_empty())?;
+    let root = snapshot.tenant.as_ref().filter(|_| !snapshot.crds.ending && snapshot.blind.is_empty())?;
     let former = Some(&intent.former).filter(|former| **former != root.status.former_members);
-    let standing = intent.standing.as_ref().filter(|standing| standing.is_new(root));
-    let raised = !plan.spaces.is_empty() && rises(&recorded_ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
-    if standing.is_none() && former.is_none() && !raised {
+    let approvals = intent.approvals.as_ref().filter(|approvals| approvals.is_new(root));
+    let raised = !plan.namespaces.is_empty() && rises(&recorded_ledger(snapshot).unwrap_or_default(), &plan.allocation.ledger);
+    if approvals.is_none() && former.is_none() && !raised {
         return None;
     }
     let mut status = root.status.clone();
-    if let Some(standing) = standing {
-        status.stage = Some(standing.stage);
-        (status.contract_generation, status.contract) = standing.contract.clone().unzip();
+    if let Some(approvals) = approvals {
+        status.stage = Some(approvals.stage);
+        (status.contract_generation, status.contract) = approvals.contract.clone().unzip();
     }
     if let Some(former) = former {
         status.former_members.clone_from(former);

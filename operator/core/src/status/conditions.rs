@@ -7,7 +7,7 @@ use crate::api::{
 
 /// One condition, judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct NewCondition {
     /// Its type.
     pub kind: &'static str,
     /// True, False, or none for Unknown.
@@ -18,7 +18,7 @@ pub struct Judgement {
     pub message: String,
 }
 
-impl Judgement {
+impl NewCondition {
     /// A condition that holds.
     pub fn yes(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
         Self { kind, holds: Some(true), reason, message: message.into() }
@@ -40,8 +40,8 @@ const MESSAGE_BYTES: usize = 4096;
 
 /// Writes judgements as conditions. `lastTransitionTime` moves only when the status flips.
 #[must_use]
-pub fn conditions(before: &[Condition], judged: Vec<Judgement>, generation: i64, now: &str) -> Vec<Condition> {
-    let condition = |judgement: Judgement| {
+pub fn conditions(before: &[Condition], judged: Vec<NewCondition>, generation: i64, now: &str) -> Vec<Condition> {
+    let condition = |judgement: NewCondition| {
         let status = match judgement.holds {
             Some(true) => "True",
             Some(false) => "False",
@@ -62,17 +62,17 @@ pub fn conditions(before: &[Condition], judged: Vec<Judgement>, generation: i64,
 
 /// `Ready`: the first condition that does not hold, else that all is well.
 #[must_use]
-pub fn summary(judged: &[Judgement], well: &'static str, message: String) -> Judgement {
+pub fn summary(judged: &[NewCondition], well: &'static str, message: String) -> NewCondition {
     let failing = judged.iter().find(|judgement| judgement.holds != Some(true));
-    failing.map_or(Judgement::yes(kind::READY, well, message), |judgement| Judgement { kind: kind::READY, ..judgement.clone() })
+    failing.map_or(NewCondition::yes(kind::READY, well, message), |judgement| NewCondition { kind: kind::READY, ..judgement.clone() })
 }
 
 /// `Stalled`: the first cause that waiting does not cure.
 #[must_use]
-pub fn stalled(cause: Option<(&'static str, String)>) -> Judgement {
+pub fn stalled(cause: Option<(&'static str, String)>) -> NewCondition {
     match cause {
-        Some((reason, message)) => Judgement::yes(kind::STALLED, reason, message),
-        None => Judgement::no(
+        Some((reason, message)) => NewCondition::yes(kind::STALLED, reason, message),
+        None => NewCondition::no(
             kind::STALLED,
             reason::NOT_STALLED,
             "no error blocks the operator; the message of a condition that is not True says what it waits for",
@@ -95,23 +95,23 @@ mod tests {
 
     #[test]
     fn the_transition_time_moves_only_when_the_status_flips() {
-        let first = conditions(&[], vec![Judgement::no(kind::READY, reason::DRAINING, "a")], 1, "t1");
-        let same = conditions(&first, vec![Judgement::no(kind::READY, reason::CONFLICT, "b")], 2, "t2");
+        let first = conditions(&[], vec![NewCondition::no(kind::READY, reason::DRAINING, "a")], 1, "t1");
+        let same = conditions(&first, vec![NewCondition::no(kind::READY, reason::CONFLICT, "b")], 2, "t2");
         assert_eq!((same[0].last_transition_time.as_str(), same[0].reason.as_str(), same[0].observed_generation), ("t1", "Conflict", 2));
-        let flipped = conditions(&same, vec![Judgement::yes(kind::READY, reason::READY, "")], 2, "t3");
+        let flipped = conditions(&same, vec![NewCondition::yes(kind::READY, reason::READY, "")], 2, "t3");
         assert_eq!(flipped[0].last_transition_time, "t3");
     }
 
     #[test]
     fn ready_repeats_the_first_failing_condition() {
         let judged = [
-            Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, ""),
-            Judgement::no(kind::QUOTA_GRANTED, reason::QUOTA_WAITING, "requests.cpu: 9 wanted"),
-            Judgement::no(kind::PROVISIONED, reason::CONFLICT, "later"),
+            NewCondition::yes(kind::ACCEPTED, reason::ACCEPTED, ""),
+            NewCondition::no(kind::QUOTA_GRANTED, reason::QUOTA_WAITING, "requests.cpu: 9 wanted"),
+            NewCondition::no(kind::PROVISIONED, reason::CONFLICT, "later"),
         ];
         let ready = summary(&judged, reason::READY, String::new());
         assert_eq!((ready.kind, ready.holds, ready.reason), (kind::READY, Some(false), reason::QUOTA_WAITING));
-        assert_eq!(summary(&judged[..1], reason::SUSPENDED, "m".into()), Judgement::yes(kind::READY, reason::SUSPENDED, "m"));
+        assert_eq!(summary(&judged[..1], reason::SUSPENDED, "m".into()), NewCondition::yes(kind::READY, reason::SUSPENDED, "m"));
     }
 
     #[test]

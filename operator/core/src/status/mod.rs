@@ -11,17 +11,17 @@ use crate::{
     api::conditions::{find, kind, reason},
     model::{
         ending::{self, Ending},
+        failed_creates::FAILED_CREATE_TTL,
         names::{NETWORK_POLICY, NamespaceName},
         observed::Remaining,
         outcome::Outcome,
         ownership::namespace_entry,
-        refusals::LASTS,
         snapshot::Snapshot,
         tags::Tags,
         tenant::Tenant,
     },
     plan::{Plan, foreign::wider, intent::Intent},
-    status::conditions::Judgement,
+    status::conditions::NewCondition,
 };
 
 /// A namespace whose deletion takes longer than this many seconds says what is left in it. Its conditions change all the time before.
@@ -33,7 +33,7 @@ const NAMED: usize = 3;
 
 /// All that a status is judged from.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct StatusInput<'a> {
     /// What was seen.
     pub snapshot: &'a Snapshot,
     /// What was asked.
@@ -44,7 +44,7 @@ pub struct Facts<'a> {
     pub outcome: &'a Outcome,
 }
 
-impl Facts<'_> {
+impl StatusInput<'_> {
     /// The time, RFC 3339 in UTC.
     fn time(&self) -> String {
         self.snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -60,15 +60,15 @@ impl Facts<'_> {
     #[must_use]
     pub fn expires_in(&self) -> Option<u64> {
         let now = self.seconds();
-        let refused = self.snapshot.refusals.values().flatten().map(|refusal| refusal.last + LASTS);
+        let refused = self.snapshot.failed_creates.values().flatten().map(|refusal| refusal.last + FAILED_CREATE_TTL);
         let terminating = self.snapshot.observed.values().filter_map(|entry| entry.remaining.as_deref());
         let slow = terminating.flat_map(|remaining| [TOLD_AFTER, ending::INTERVAL, STALLED_AFTER].map(|after| remaining.since + after));
         let systems = self.snapshot.systems.iter().map(|root| &root.status.conditions);
         let draining = systems.filter_map(|conditions| find(conditions, kind::PROVISIONED));
         let draining = draining.filter(|condition| condition.reason == reason::DRAINING);
         let late = draining.map(|condition| seconds(&condition.last_transition_time) + STALLED_AFTER);
-        let by_tag = self.snapshot.tags.values().filter_map(Tags::again);
-        let left = self.snapshot.ending.values().filter_map(Ending::again);
+        let by_tag = self.snapshot.tags.values().filter_map(Tags::look_again_at);
+        let left = self.snapshot.ending.values().filter_map(Ending::look_again_at);
         let next = refused.chain(slow).chain(late).chain(by_tag).chain(left).filter(|time| *time > now).min();
         next.and_then(|time| u64::try_from(time - now).ok())
     }
@@ -96,16 +96,16 @@ impl Facts<'_> {
     }
 
     /// Why nothing at all is done for this tenant, if so.
-    fn held_up(&self) -> Option<Judgement> {
-        if self.snapshot.definitions.ending {
-            return Some(Judgement::unknown(
+    fn held_up(&self) -> Option<NewCondition> {
+        if self.snapshot.crds.ending {
+            return Some(NewCondition::unknown(
                 kind::PROVISIONED,
                 reason::UNINSTALLING,
                 "the CustomResourceDefinitions of govcloud.io are being deleted; the operator changes nothing",
             ));
         }
         let cause = self.snapshot.blind.first()?;
-        Some(Judgement::no(
+        Some(NewCondition::no(
             kind::PROVISIONED,
             reason::FORBIDDEN,
             format!(
@@ -121,12 +121,12 @@ impl Facts<'_> {
     }
 
     /// That the operator's own guards are in place; and which network policies of others add to what they open.
-    fn isolated_from_others(&self, namespace: &NamespaceName) -> Judgement {
+    fn isolated_from_others(&self, namespace: &NamespaceName) -> NewCondition {
         let in_place = format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
-        let space = self.plan.space(namespace);
+        let space = self.plan.namespace(namespace);
         let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, &self.snapshot.observed));
         if names.is_empty() {
-            return Judgement::yes(kind::ISOLATED, reason::ISOLATED, in_place);
+            return NewCondition::yes(kind::ISOLATED, reason::ISOLATED, in_place);
         }
         let policies = format!(
             "NetworkPolicies that an administrator or a program of the platform wrote, or that were in the namespace before it was taken \
@@ -135,22 +135,22 @@ impl Facts<'_> {
         );
         if space.is_some_and(|space| !space.tolerance.network) {
             let message = format!("the system is suspended, but its network stays open by {policies}; delete them to close it");
-            return Judgement::no(kind::ISOLATED, reason::OPENED_BY_OTHERS, message);
+            return NewCondition::no(kind::ISOLATED, reason::OPENED_BY_OTHERS, message);
         }
-        Judgement::yes(kind::ISOLATED, reason::ISOLATED, format!("{in_place}; more may be open by {policies}"))
+        NewCondition::yes(kind::ISOLATED, reason::ISOLATED, format!("{in_place}; more may be open by {policies}"))
     }
 
     /// Whether the children of a namespace are as planned.
-    fn provisioned(&self, namespace: &NamespaceName) -> Judgement {
+    fn provisioned(&self, namespace: &NamespaceName) -> NewCondition {
         if let Some(judgement) = self.held_up() {
             return judgement;
         }
         match self.outcome.failure(namespace) {
-            Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
+            Some(failure) => NewCondition::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
             None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
-                Judgement::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace).as_ref()))
+                NewCondition::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace).as_ref()))
             }
-            None if self.plan.space(namespace).is_some_and(|space| space.api_server_unknown) => Judgement::no(
+            None if self.plan.namespace(namespace).is_some_and(|space| space.api_server_unknown) => NewCondition::no(
                 kind::PROVISIONED,
                 reason::FORBIDDEN,
                 format!(
@@ -159,19 +159,21 @@ impl Facts<'_> {
                      apply ClusterRole govcloud-operator from the chart"
                 ),
             ),
-            None if self.plan.space(namespace).is_some() && !self.snapshot.quota_is_live(namespace) => Judgement::no(
+            None if self.plan.namespace(namespace).is_some() && !self.snapshot.quota_is_live(namespace) => NewCondition::no(
                 kind::PROVISIONED,
                 reason::QUOTA_NOT_LIVE,
                 format!(
                     "ResourceQuota govcloud-quota in namespace {namespace} is not enforced yet; if this lasts, check that kube-controller-manager runs"
                 ),
             ),
-            None if self.plan.space(namespace).is_some() => Judgement::yes(
+            None if self.plan.namespace(namespace).is_some() => NewCondition::yes(
                 kind::PROVISIONED,
                 reason::PROVISIONED,
                 format!("all objects of the operator in namespace {namespace} are as they should be"),
             ),
-            None => Judgement::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet")),
+            None => {
+                NewCondition::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet"))
+            }
         }
     }
 }

@@ -10,22 +10,22 @@ use crate::{
     model::{
         amounts::{Amount, resources},
         ending::Ending,
+        failed_creates::{FailedCreate, Seen, by_cause, is_same_cause, recent},
         names::{NamespaceName, SystemName},
         observed::inside,
-        ownership::Owner,
-        refusals::{Refusal, Seen, by_cause, is_same_cause, standing},
+        ownership::Ownership,
         snapshot::SystemRoot,
         tenant::{Problem, System},
     },
     plan::{
-        SpacePlan,
+        NamespacePlan,
         cures::{Place, cure},
         quota::Grant,
         tags::is_required,
     },
     status::{
-        Facts, NAMED, STALLED_AFTER,
-        conditions::{Judgement, conditions, stalled, summary},
+        NAMED, STALLED_AFTER, StatusInput,
+        conditions::{NewCondition, conditions, stalled, summary},
         list_of, seconds,
     },
 };
@@ -35,10 +35,10 @@ const CAUSE_BYTES: usize = 900;
 
 /// Judges one hosted system of the tenant.
 #[must_use]
-pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
+pub fn status(input: &StatusInput, root: &SystemRoot) -> HostedSystemStatus {
     let name = SystemName::new(root.name.as_str());
-    let system = facts.intent.systems.iter().find(|(other, _)| *other == name).map(|(_, system)| system);
-    let view = View { facts, root, system, namespace: facts.snapshot.name.workload(&name), name };
+    let system = input.intent.systems.iter().find(|(other, _)| *other == name).map(|(_, system)| system);
+    let view = View { input, root, system, namespace: input.snapshot.name.workload(&name), name };
     let stage = view.stage();
     HostedSystemStatus {
         observed_generation: root.generation,
@@ -49,7 +49,7 @@ pub fn status(facts: &Facts, root: &SystemRoot) -> HostedSystemStatus {
             Some(grant) => Some(resources(&held(grant))),
             None => root.status.granted.clone(), // not served in this state; it keeps what it has
         },
-        conditions: conditions(&root.status.conditions, view.judge(), root.generation, &facts.time()),
+        conditions: conditions(&root.status.conditions, view.judge(), root.generation, &input.time()),
     }
 }
 
@@ -59,7 +59,7 @@ fn held(grant: &Grant) -> crate::model::amounts::Amounts {
 }
 
 struct View<'a> {
-    facts: &'a Facts<'a>,
+    input: &'a StatusInput<'a>,
     root: &'a SystemRoot,
     system: Option<&'a Result<System, Vec<Problem>>>,
     name: SystemName,
@@ -67,12 +67,12 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn judge(&self) -> Vec<Judgement> {
+    fn judge(&self) -> Vec<NewCondition> {
         let accepted = self.accepted();
         let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
-        let failure = self.facts.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
+        let failure = self.input.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
         let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&self.namespace))));
-        let cause = cause.or_else(|| self.facts.held_by_finalizers(&self.namespace));
+        let cause = cause.or_else(|| self.input.held_by_finalizers(&self.namespace));
         let mut judged = vec![accepted, self.quota_granted(), self.provisioned(), self.isolated()];
         judged.push(self.ready(&judged));
         judged.insert(4, self.available());
@@ -80,18 +80,18 @@ impl View<'_> {
         judged
     }
 
-    fn accepted(&self) -> Judgement {
-        match (&self.facts.intent.tenant, self.system) {
-            (None, _) => Judgement::no(kind::ACCEPTED, reason::NO_TENANT, self.homeless()),
-            (_, Some(Err(problems))) => Judgement::no(kind::ACCEPTED, reason::INVALID, list(problems)),
-            _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec is valid"),
+    fn accepted(&self) -> NewCondition {
+        match (&self.input.intent.tenant, self.system) {
+            (None, _) => NewCondition::no(kind::ACCEPTED, reason::NO_TENANT, self.homeless()),
+            (_, Some(Err(problems))) => NewCondition::no(kind::ACCEPTED, reason::INVALID, list(problems)),
+            _ => NewCondition::yes(kind::ACCEPTED, reason::ACCEPTED, "the spec is valid"),
         }
     }
 
     /// Whether the namespace that the system is declared in is its tenant's.
     fn has_home(&self) -> bool {
-        let home = self.facts.snapshot.name.home();
-        self.facts.plan.identity.owner(&self.facts.snapshot.observed, &home) == Owner::Own
+        let home = self.input.snapshot.name.home();
+        self.input.plan.identity.owner(&self.input.snapshot.observed, &home) == Ownership::Ours
     }
 
     fn homeless(&self) -> String {
@@ -103,55 +103,55 @@ impl View<'_> {
         format!("metadata.namespace: '{namespace}' is not the home namespace of an AgencyTenant; {cure}")
     }
 
-    fn quota_granted(&self) -> Judgement {
+    fn quota_granted(&self) -> NewCondition {
         let waiting = self.grant().and_then(|grant| grant.waiting.as_ref());
         match (self.grant(), waiting) {
-            (_, Some(numbers)) => Judgement::no(
+            (_, Some(numbers)) => NewCondition::no(
                 kind::QUOTA_GRANTED,
                 reason::QUOTA_WAITING,
                 format!(
                     "{numbers}; until it fits the system keeps what it holds: lower spec.resources.guaranteed, or raise spec.quota of agencytenant/{}",
-                    self.facts.snapshot.name
+                    self.input.snapshot.name
                 ),
             ),
-            (Some(_), None) if self.is_retiring() => Judgement::yes(
+            (Some(_), None) if self.is_retiring() => NewCondition::yes(
                 kind::QUOTA_GRANTED,
                 reason::RETIRED,
                 "a retired system has no share; the storage of its volumes still counts",
             ),
-            (Some(_), None) => Judgement::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the whole guaranteed share is granted"),
+            (Some(_), None) => NewCondition::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the whole guaranteed share is granted"),
             (None, None) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
 
-    fn provisioned(&self) -> Judgement {
-        let judged = self.facts.provisioned(&self.namespace);
+    fn provisioned(&self) -> NewCondition {
+        let judged = self.input.provisioned(&self.namespace);
         match self.space() {
-            None if judged.holds.is_none() && self.facts.outcome.failure(&self.namespace).is_none() => self.not_served(kind::PROVISIONED),
+            None if judged.holds.is_none() && self.input.outcome.failure(&self.namespace).is_none() => self.not_served(kind::PROVISIONED),
             Some(space) if judged.holds == Some(true) && self.is_retiring() && !self.is_empty(space) => {
-                Judgement::no(kind::PROVISIONED, reason::DRAINING, self.draining())
+                NewCondition::no(kind::PROVISIONED, reason::DRAINING, self.draining())
             }
             _ => judged,
         }
     }
 
     /// Whether no pod is left. A quota no longer counts those that should have ended.
-    fn is_empty(&self, space: &SpacePlan) -> bool {
-        space.drained && self.facts.snapshot.ending.get(&self.namespace).is_none_or(|ending| ending.words().is_none())
+    fn is_empty(&self, space: &NamespacePlan) -> bool {
+        space.drained && self.input.snapshot.ending.get(&self.namespace).is_none_or(|ending| ending.words().is_none())
     }
 
     /// That pods are ending; their number only when they take long, since it changes with each.
     fn draining(&self) -> String {
         let namespace = &self.namespace;
-        if let Some(left) = self.facts.snapshot.ending.get(namespace).and_then(Ending::words) {
+        if let Some(left) = self.input.snapshot.ending.get(namespace).and_then(Ending::words) {
             return format!(
                 "pods in namespace {namespace} should have ended: {left}; a platform administrator starts the controller of the finalizers \
                  again or removes them by hand; a pod without finalizers waits for its node (kubectl get pods -n {namespace} -o wide)"
             );
         }
         let since = find(&self.root.status.conditions, kind::PROVISIONED).filter(|condition| condition.reason == reason::DRAINING);
-        let long = since.is_some_and(|condition| self.facts.seconds() >= seconds(&condition.last_transition_time) + STALLED_AFTER);
-        let mut quotas = inside(&self.facts.snapshot.observed, namespace).filter_map(|(_, entry)| entry.quota.as_ref());
+        let long = since.is_some_and(|condition| self.input.seconds() >= seconds(&condition.last_transition_time) + STALLED_AFTER);
+        let mut quotas = inside(&self.input.snapshot.observed, namespace).filter_map(|(_, entry)| entry.quota.as_ref());
         match quotas.find_map(|quota| quota.used.get("pods")).filter(|_| long) {
             Some(pods) => format!(
                 "{} pods in namespace {namespace} have not ended after {STALLED_AFTER} s: a finalizer holds them, or their node does not \
@@ -162,53 +162,53 @@ impl View<'_> {
         }
     }
 
-    fn isolated(&self) -> Judgement {
+    fn isolated(&self) -> NewCondition {
         if self.space().is_none() {
             return self.not_served(kind::ISOLATED);
         }
-        let failures = self.facts.outcome.spaces.get(&self.namespace).map_or(&[][..], |space| &space.failures);
+        let failures = self.input.outcome.namespaces.get(&self.namespace).map_or(&[][..], |space| &space.failures);
         let guards = |kind: &str| kind == "Namespace" || kind == "NetworkPolicy";
         match failures.iter().find(|failure| guards(failure.kind)) {
-            Some(failure) => Judgement::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
-            None => self.facts.isolated_from_others(&self.namespace),
+            Some(failure) => NewCondition::no(kind::ISOLATED, failure.reason, failure.sentence(&self.namespace)),
+            None => self.input.isolated_from_others(&self.namespace),
         }
     }
 
     /// Whether the workloads' pods are let in, as Kubernetes' controllers tell. What Ready says does not depend on it: a pipeline
     /// waits for Ready before it deploys.
-    fn available(&self) -> Judgement {
+    fn available(&self) -> NewCondition {
         let Some(space) = self.space() else { return self.not_served(kind::PODS_ADMITTED) };
-        let refusals = self.facts.snapshot.refusals.get(&space.namespace).map_or(&[][..], Vec::as_slice);
-        let refused = standing(refusals, self.facts.seconds());
+        let failed_creates = self.input.snapshot.failed_creates.get(&space.namespace).map_or(&[][..], Vec::as_slice);
+        let refused = recent(failed_creates, self.input.seconds());
         let before = find(&self.root.status.conditions, kind::PODS_ADMITTED).filter(|condition| condition.reason == reason::FAILED_CREATE);
         let (unseen, lacking): (Vec<_>, Vec<_>) = refused.into_iter().partition(|refusal| refusal.seen == Seen::NotYet);
         let told = before.map(|condition| condition.message.clone());
         match (lacking.as_slice(), told) {
             // Until all of them were looked at, nothing new is told: it may be cured.
-            (_, Some(told)) if !unseen.is_empty() => Judgement::no(kind::PODS_ADMITTED, reason::FAILED_CREATE, told),
+            (_, Some(told)) if !unseen.is_empty() => NewCondition::no(kind::PODS_ADMITTED, reason::FAILED_CREATE, told),
             ([], _) => self.tags_in_use(),
             (lacking, told) => {
                 let message = self.refused(lacking);
                 let told = told.filter(|told| is_same_cause(told, &message));
-                Judgement::no(kind::PODS_ADMITTED, reason::FAILED_CREATE, told.unwrap_or(message))
+                NewCondition::no(kind::PODS_ADMITTED, reason::FAILED_CREATE, told.unwrap_or(message))
             }
         }
     }
 
     /// That no pods are refused; and which run by tag although the contract requires digests, so that they will be.
-    fn tags_in_use(&self) -> Judgement {
-        let none = Judgement::yes(kind::PODS_ADMITTED, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
-        let (Some(Ok(tenant)), Some(Ok(system))) = (&self.facts.intent.tenant, self.system) else { return none };
+    fn tags_in_use(&self) -> NewCondition {
+        let none = NewCondition::yes(kind::PODS_ADMITTED, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
+        let (Some(Ok(tenant)), Some(Ok(system))) = (&self.input.intent.tenant, self.system) else { return none };
         if !is_required(tenant, system) {
             return none;
         }
-        let found = self.facts.snapshot.tags.get(&self.namespace).and_then(|tags| tags.workloads.as_ref());
+        let found = self.input.snapshot.tags.get(&self.namespace).and_then(|tags| tags.workloads.as_ref());
         let told = find(&self.root.status.conditions, kind::PODS_ADMITTED).filter(|condition| condition.reason == reason::TAGS_IN_USE);
         match (found, told) {
             (Some(workloads), _) if workloads.is_empty() => none,
-            (Some(workloads), _) => Judgement::yes(kind::PODS_ADMITTED, reason::TAGS_IN_USE, self.by_tag(workloads)),
+            (Some(workloads), _) => NewCondition::yes(kind::PODS_ADMITTED, reason::TAGS_IN_USE, self.by_tag(workloads)),
             // Nobody has looked yet, so what was told stays.
-            (None, Some(told)) => Judgement::yes(kind::PODS_ADMITTED, reason::TAGS_IN_USE, told.message.clone()),
+            (None, Some(told)) => NewCondition::yes(kind::PODS_ADMITTED, reason::TAGS_IN_USE, told.message.clone()),
             (None, None) => none,
         }
     }
@@ -221,18 +221,18 @@ impl View<'_> {
             workloads.len(),
             if workloads.len() == 1 { "" } else { "s" },
             list_of(&names),
-            self.facts.snapshot.name
+            self.input.snapshot.name
         )
     }
 
     /// Which workloads are refused what, why, and what to do about it.
-    fn refused(&self, lacking: &[&Refusal]) -> String {
+    fn refused(&self, lacking: &[&FailedCreate]) -> String {
         // Whichever rule refuses them first, they are refused because of the stage.
         if let (Some(Ok(System { stage: stage @ (Stage::Suspended | Stage::Retired), .. })), [first, ..]) = (self.system, lacking) {
             let why = format!("the system is {}, so it admits no new pods", stage.as_str());
             return format!("Kubernetes cannot create {}", told(first, &why, &lacking[1..]));
         }
-        let keys: Vec<String> = match &self.facts.intent.tenant {
+        let keys: Vec<String> = match &self.input.intent.tenant {
             Some(Ok(tenant)) => tenant.quota.keys().cloned().collect(),
             _ => Vec::new(),
         };
@@ -255,9 +255,9 @@ impl View<'_> {
         }
     }
 
-    fn ready(&self, judged: &[Judgement]) -> Judgement {
+    fn ready(&self, judged: &[NewCondition]) -> NewCondition {
         if self.root.deleting && judged.iter().all(|judgement| judgement.holds == Some(true)) {
-            return Judgement::no(kind::READY, reason::DELETING, "the system is being deleted");
+            return NewCondition::no(kind::READY, reason::DELETING, "the system is being deleted");
         }
         let (well, message) = match self.stage() {
             Some(Stage::Suspended) => (reason::SUSPENDED, "suspended: network closed, no new pods"),
@@ -273,7 +273,7 @@ impl View<'_> {
             Some(Ok(system)) => system.stage,
             _ => return self.root.status.stage,
         };
-        let reached = self.facts.provisioned(&self.namespace).holds == Some(true);
+        let reached = self.input.provisioned(&self.namespace).holds == Some(true);
         let drained = self.space().is_some_and(|space| self.is_empty(space));
         if reached && (wanted != Stage::Retired || drained) { Some(wanted) } else { self.root.status.stage }
     }
@@ -283,38 +283,38 @@ impl View<'_> {
     }
 
     fn grant(&self) -> Option<&Grant> {
-        self.facts.plan.allocation.grants.get(&self.name)
+        self.input.plan.allocation.grants.get(&self.name)
     }
 
-    fn space(&self) -> Option<&SpacePlan> {
-        self.facts.plan.space(&self.namespace)
+    fn space(&self) -> Option<&NamespacePlan> {
+        self.input.plan.namespace(&self.namespace)
     }
 
     /// Why a system is not planned although it may be in order itself.
-    fn not_served(&self, kind: &'static str) -> Judgement {
-        match (&self.facts.intent.tenant, self.facts.held_up()) {
-            (_, Some(judgement)) => Judgement { kind, ..judgement },
-            (Some(Err(problems)), _) => Judgement::unknown(
+    fn not_served(&self, kind: &'static str) -> NewCondition {
+        match (&self.input.intent.tenant, self.input.held_up()) {
+            (_, Some(judgement)) => NewCondition { kind, ..judgement },
+            (Some(Err(problems)), _) => NewCondition::unknown(
                 kind,
                 reason::TENANT_INVALID,
-                format!("agencytenant/{} has no valid contract, so nothing is changed: {}", self.facts.snapshot.name, list(problems)),
+                format!("agencytenant/{} has no valid contract, so nothing is changed: {}", self.input.snapshot.name, list(problems)),
             ),
-            _ if self.root.deleting => Judgement::unknown(kind, reason::DELETING, "the system is being deleted"),
-            _ if !self.has_home() => Judgement::unknown(
+            _ if self.root.deleting => NewCondition::unknown(kind, reason::DELETING, "the system is being deleted"),
+            _ if !self.has_home() => NewCondition::unknown(
                 kind,
                 reason::CONFLICT,
                 format!(
                     "namespace {} does not belong to agencytenant/{0}; condition Provisioned of the tenant says why",
-                    self.facts.snapshot.name
+                    self.input.snapshot.name
                 ),
             ),
-            _ => Judgement::unknown(kind, self.accepted().reason, "nothing is created for the system; see condition Accepted"),
+            _ => NewCondition::unknown(kind, self.accepted().reason, "nothing is created for the system; see condition Accepted"),
         }
     }
 }
 
 /// What of a workload is refused and why, and which others are refused for the same cause.
-fn told(first: &Refusal, why: &str, others: &[&Refusal]) -> String {
+fn told(first: &FailedCreate, why: &str, others: &[&FailedCreate]) -> String {
     let names: Vec<String> = others.iter().take(NAMED).map(|refusal| refusal.workload.shown()).collect();
     let others = match others.len().saturating_sub(NAMED) {
         _ if names.is_empty() => String::new(),

@@ -14,29 +14,29 @@ use crate::{
     },
     plan::{contract::Request, ledger::entries},
     status::{
-        Facts, being_deleted,
-        conditions::{Judgement, conditions, stalled, summary},
+        StatusInput, being_deleted,
+        conditions::{NewCondition, conditions, stalled, summary},
         system::list,
     },
 };
 
 /// Judges the tenant; `systems` are the statuses of this round, in the order of the snapshot.
 #[must_use]
-pub fn status(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> AgencyTenantStatus {
-    let served = matches!(facts.intent.tenant, Some(Ok(_))) && !facts.plan.spaces.is_empty();
-    let quota = if served { Some(figures(facts)) } else { root.status.quota.clone() };
+pub fn status(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemStatus]) -> AgencyTenantStatus {
+    let served = matches!(input.intent.tenant, Some(Ok(_))) && !input.plan.namespaces.is_empty();
+    let quota = if served { Some(figures(input)) } else { root.status.quota.clone() };
     AgencyTenantStatus {
         observed_generation: root.generation,
-        stage: facts.intent.standing.as_ref().map(|standing| standing.stage),
+        stage: input.intent.approvals.as_ref().map(|approvals| approvals.stage),
         approval: root.status.approval.clone(),
         contract_generation: root.status.contract_generation,
         contract: root.status.contract.clone(),
         former_members: root.status.former_members.clone(),
         summary: Some(short(quota.as_ref(), systems)),
         quota,
-        grants: if served { Some(entries(&facts.plan.allocation.ledger)) } else { root.status.grants.clone() },
-        systems: Some(counts(facts)),
-        conditions: conditions(&root.status.conditions, judge(facts, root, systems), root.generation, &facts.time()),
+        grants: if served { Some(entries(&input.plan.allocation.ledger)) } else { root.status.grants.clone() },
+        systems: Some(counts(input)),
+        conditions: conditions(&root.status.conditions, judge(input, root, systems), root.generation, &input.time()),
     }
 }
 
@@ -57,43 +57,43 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
     one != other && without_use(one) == without_use(other)
 }
 
-fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Vec<Judgement> {
-    let accepted = accepted(facts);
-    let approved = approved(facts, root);
-    let home = facts.snapshot.name.home();
+fn judge(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Vec<NewCondition> {
+    let accepted = accepted(input);
+    let approved = approved(input, root);
+    let home = input.snapshot.name.home();
     let rejected = approved.reason == reason::REJECTED && root.status.contract.is_none();
     let refused = [(&accepted, accepted.holds == Some(false)), (&approved, rejected)];
     let cause = refused.into_iter().find(|(_, is_so)| *is_so).map(|(judgement, _)| (judgement.reason, judgement.message.clone()));
-    let failure = facts.outcome.failure(&home).filter(|failure| failure.stalled);
+    let failure = input.outcome.failure(&home).filter(|failure| failure.stalled);
     let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
-    let namespaces = facts.plan.spaces.iter().map(|space| &space.namespace);
+    let namespaces = input.plan.namespaces.iter().map(|space| &space.namespace);
     let stuck =
-        namespaces.filter(|_| root.deleting).find_map(|namespace| facts.remaining(namespace).map(|remaining| (namespace, remaining)));
-    let cause = cause.or_else(|| stuck.as_ref().and_then(|(namespace, _)| facts.held_by_finalizers(namespace)));
-    let provisioned = match &facts.intent.tenant {
-        Some(Err(_)) if root.status.contract.is_none() => door(facts),
-        Some(Err(problems)) => Judgement::unknown(
+        namespaces.filter(|_| root.deleting).find_map(|namespace| input.remaining(namespace).map(|remaining| (namespace, remaining)));
+    let cause = cause.or_else(|| stuck.as_ref().and_then(|(namespace, _)| input.held_by_finalizers(namespace)));
+    let provisioned = match &input.intent.tenant {
+        Some(Err(_)) if root.status.contract.is_none() => access_condition(input),
+        Some(Err(problems)) => NewCondition::unknown(
             kind::PROVISIONED,
             reason::INVALID,
             format!("the contract is not valid, so nothing is changed: {}", list(problems)),
         ),
-        _ => match (facts.provisioned(&home), door(facts)) {
-            (Judgement { holds: Some(true), .. }, shut @ Judgement { holds: Some(false), .. }) => shut,
-            (judged, _) => with_untouched(judged, &facts.plan.untouched),
+        _ => match (input.provisioned(&home), access_condition(input)) {
+            (NewCondition { holds: Some(true), .. }, shut @ NewCondition { holds: Some(false), .. }) => shut,
+            (judged, _) => with_untouched(judged, &input.plan.untouched),
         },
     };
     let served = root.status.contract.is_some() && approved.reason != reason::STOPPED;
-    let mut judged = vec![accepted, provisioned, within_budget(facts)];
+    let mut judged = vec![accepted, provisioned, within_budget(input)];
     let pending = if approved.holds == Some(true) { String::new() } else { format!("; {}: see condition Approved", approved.reason) };
     // A contract is served whatever else is asked for; without one, the approval is what is waited for.
     judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
     judged.push(if root.deleting {
         let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(&remaining))));
-        Judgement::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
+        NewCondition::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
     } else {
         let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();
-        let well = match facts.intent.standing.as_ref().map(|standing| standing.stage) {
+        let well = match input.intent.approvals.as_ref().map(|approvals| approvals.stage) {
             Some(TenantStage::Suspended) => reason::SUSPENDED,
             _ => reason::READY,
         };
@@ -103,80 +103,82 @@ fn judge(facts: &Facts, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Ve
     judged
 }
 
-fn accepted(facts: &Facts) -> Judgement {
-    match &facts.intent.request {
+fn accepted(input: &StatusInput) -> NewCondition {
+    match &input.intent.request {
         Some(problems) if !problems.is_empty() => {
-            let kept = if facts.intent.standing.as_ref().is_some_and(|standing| standing.contract.is_some()) {
+            let kept = if input.intent.approvals.as_ref().is_some_and(|approvals| approvals.contract.is_some()) {
                 "; until this is corrected, the approved contract stays in force"
             } else {
                 "; until this is corrected, nothing is created"
             };
-            Judgement::no(kind::ACCEPTED, reason::INVALID, format!("{}{kept}", list(problems)))
+            NewCondition::no(kind::ACCEPTED, reason::INVALID, format!("{}{kept}", list(problems)))
         }
-        _ => Judgement::yes(kind::ACCEPTED, reason::ACCEPTED, format!("the spec is valid{}", facts.without_ingress())),
+        _ => NewCondition::yes(kind::ACCEPTED, reason::ACCEPTED, format!("the spec is valid{}", input.without_ingress())),
     }
 }
 
 /// Whether the spec is the contract; if not, what it would change and who decides.
-fn approved(facts: &Facts, root: &TenantRoot) -> Judgement {
-    let Some(standing) = &facts.intent.standing else {
-        return Judgement::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been processed yet");
+fn approved(input: &StatusInput, root: &TenantRoot) -> NewCondition {
+    let Some(approvals) = &input.intent.approvals else {
+        return NewCondition::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been processed yet");
     };
     let by = root.status.approval.as_ref().filter(|approval| approval.decision != Decision::Rejected);
     let why = |approval: &Approval| if approval.reason.is_empty() { "no reason given" } else { &approval.reason }.to_owned();
-    match (&standing.request, by) {
-        _ if standing.stopped => {
+    match (&approvals.request, by) {
+        _ if approvals.stopped => {
             let words = by.map_or("an approver".to_owned(), |approval| format!("{} ({})", approval.by, why(approval)));
             let message = format!(
                 "stopped by {words}: the network of all systems is closed and no new pod is admitted, until an approver approves a generation"
             );
-            Judgement::no(kind::APPROVED, reason::STOPPED, message)
+            NewCondition::no(kind::APPROVED, reason::STOPPED, message)
         }
         (Request::Rejected(approval), _) => {
-            let kept = if standing.contract.is_some() { "; the former contract stays in force" } else { "" };
+            let kept = if approvals.contract.is_some() { "; the former contract stays in force" } else { "" };
             let message = format!(
                 "generation {} was rejected by {}: {}{kept}; edit the spec to make a new request",
                 approval.generation,
                 approval.by,
                 why(approval)
             );
-            Judgement::no(kind::APPROVED, reason::REJECTED, message)
+            NewCondition::no(kind::APPROVED, reason::REJECTED, message)
         }
         (Request::Unserved(approval), _) => {
             let message = format!(
                 "generation {} was approved by {} but is not valid: see condition Accepted; correct the spec, and have it approved again",
                 approval.generation, approval.by
             );
-            Judgement::no(kind::APPROVED, reason::INVALID, message)
+            NewCondition::no(kind::APPROVED, reason::INVALID, message)
         }
         (Request::Pending(lines), _) => {
-            let (reason, kept) = match &standing.contract {
+            let (reason, kept) = match &approvals.contract {
                 Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} stays in force until then")),
                 None => (reason::REQUESTED, String::new()),
             };
             let message = format!("generation {} waits for an approver{kept}. Asked for: {}", root.generation, lines.join("; "));
-            Judgement::no(kind::APPROVED, reason, message)
+            NewCondition::no(kind::APPROVED, reason, message)
         }
         (Request::Granted, _) if root.spec.as_ref().is_ok_and(|spec| spec.preapproved) => {
-            Judgement::yes(kind::APPROVED, reason::PREAPPROVED, "spec.preapproved is true, so no approval is needed")
+            NewCondition::yes(kind::APPROVED, reason::PREAPPROVED, "spec.preapproved is true, so no approval is needed")
         }
-        (Request::Granted, Some(approval)) => {
-            Judgement::yes(kind::APPROVED, reason::APPROVED, format!("generation {} was approved by {}", approval.generation, approval.by))
-        }
-        (Request::Granted, None) => Judgement::yes(kind::APPROVED, reason::APPROVED, "this spec is approved"),
+        (Request::Granted, Some(approval)) => NewCondition::yes(
+            kind::APPROVED,
+            reason::APPROVED,
+            format!("generation {} was approved by {}", approval.generation, approval.by),
+        ),
+        (Request::Granted, None) => NewCondition::yes(kind::APPROVED, reason::APPROVED, "this spec is approved"),
     }
 }
 
 /// Before anything is served, what there is to be seen is the way to the request itself.
-fn door(facts: &Facts) -> Judgement {
-    match facts.outcome.failure(&NamespaceName::cluster()) {
-        Some(failure) => Judgement::no(kind::PROVISIONED, failure.reason, failure.sentence(&NamespaceName::cluster())),
-        None => Judgement::unknown(kind::PROVISIONED, reason::REQUESTED, "nothing is created before the request is approved"),
+fn access_condition(input: &StatusInput) -> NewCondition {
+    match input.outcome.failure(&NamespaceName::cluster()) {
+        Some(failure) => NewCondition::no(kind::PROVISIONED, failure.reason, failure.sentence(&NamespaceName::cluster())),
+        None => NewCondition::unknown(kind::PROVISIONED, reason::REQUESTED, "nothing is created before the request is approved"),
     }
 }
 
 /// Namespaces of which nothing is planned are told, or nobody would know why they are as they are.
-fn with_untouched(mut judged: Judgement, untouched: &[NamespaceName]) -> Judgement {
+fn with_untouched(mut judged: NewCondition, untouched: &[NamespaceName]) -> NewCondition {
     if !untouched.is_empty() {
         let names: Vec<&str> = untouched.iter().map(NamespaceName::as_str).collect();
         judged.message = format!(
@@ -188,28 +190,28 @@ fn with_untouched(mut judged: Judgement, untouched: &[NamespaceName]) -> Judgeme
     judged
 }
 
-fn within_budget(facts: &Facts) -> Judgement {
-    let allocation = &facts.plan.allocation;
+fn within_budget(input: &StatusInput) -> NewCondition {
+    let allocation = &input.plan.allocation;
     let waiting = allocation.grants.values().filter(|grant| grant.waiting.is_some()).count();
     match &allocation.lowering {
-        _ if facts.plan.spaces.is_empty() => Judgement::unknown(
+        _ if input.plan.namespaces.is_empty() => NewCondition::unknown(
             kind::QUOTA_WITHIN_BUDGET,
             reason::PROGRESSING,
             "no contract is applied at present, so no quota is handed out",
         ),
-        Some(numbers) => Judgement::no(
+        Some(numbers) => NewCondition::no(
             kind::QUOTA_WITHIN_BUDGET,
             reason::LOWERING_PENDING,
             format!(
                 "{numbers}; the former total stays in force until the systems hold no more than that: lower the shares of some, retire some, or raise spec.quota again"
             ),
         ),
-        None if waiting > 0 => Judgement::yes(
+        None if waiting > 0 => NewCondition::yes(
             kind::QUOTA_WITHIN_BUDGET,
             reason::WITHIN_BUDGET,
             format!("{waiting} hosted systems wait for a share that is not free; their condition QuotaGranted has the numbers"),
         ),
-        None => Judgement::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, "the shares of all systems fit into the total"),
+        None => NewCondition::yes(kind::QUOTA_WITHIN_BUDGET, reason::WITHIN_BUDGET, "the shares of all systems fit into the total"),
     }
 }
 
@@ -218,12 +220,12 @@ fn is_ready(status: &HostedSystemStatus) -> bool {
 }
 
 /// Figures of the keys that the tenant's total names, and of others that are not 0.
-fn figures(facts: &Facts) -> QuotaFigures {
+fn figures(input: &StatusInput) -> QuotaFigures {
     let mut used = Amounts::new();
-    for (_, quota) in facts.plan.identity.quotas(&facts.snapshot.observed) {
+    for (_, quota) in input.plan.identity.quotas(&input.snapshot.observed) {
         amounts::add(&mut used, &quota.used);
     }
-    let allocation = &facts.plan.allocation;
+    let allocation = &input.plan.allocation;
     let named = |key: &String| allocation.total.get(key).is_some_and(|total| *total > Amount::ZERO);
     let shown =
         |amounts: &Amounts| resources(&amounts.iter().filter(|(key, _)| named(key)).map(|(key, amount)| (key.clone(), *amount)).collect());
@@ -240,9 +242,9 @@ fn short(quota: Option<&QuotaFigures>, systems: &[HostedSystemStatus]) -> Summar
 }
 
 /// Systems by wanted stage.
-fn counts(facts: &Facts) -> SystemCounts {
+fn counts(input: &StatusInput) -> SystemCounts {
     let mut counts = SystemCounts::default();
-    for root in &facts.snapshot.systems {
+    for root in &input.snapshot.systems {
         counts.total += 1;
         match root.spec.as_ref().map(|spec| spec.stage) {
             Ok(Stage::Testing) => counts.testing += 1,

@@ -10,7 +10,7 @@ use crate::{
         names::{ANNOTATION_CONTRACT, is_ours},
         tenant::Tenant,
     },
-    plan::SpacePlan,
+    plan::NamespacePlan,
 };
 
 /// Keys of the quota that are counted here, each with the resource of a container or claim; pods count themselves.
@@ -23,7 +23,7 @@ const COUNTED: [(&str, &str, &str); 4] = [
 
 /// What becomes of the namespace's own labels, annotations and owners, and which objects are written into it.
 #[must_use]
-pub fn changes(space: &SpacePlan, live: &Value, there: &[Subject]) -> Vec<String> {
+pub fn changes(space: &NamespacePlan, live: &Value, there: &[Subject]) -> Vec<String> {
     let (namespace, children): (Vec<_>, Vec<_>) = space.desired.iter().partition(|desired| desired.kind.is_namespace());
     let marks = namespace.iter().flat_map(|desired| ["labels", "annotations"].map(|field| marks(field, &desired.object, live))).flatten();
     let owners = &live["metadata"]["ownerReferences"];
@@ -60,7 +60,7 @@ fn is_there(desired: &Desired, there: &[Subject]) -> bool {
 
 /// What others wrote and stays in force beside what is written: whom it lets in, what else limits it, what else opens its network.
 #[must_use]
-pub fn stays(space: &SpacePlan, tenant: &Tenant, there: &[Subject]) -> Vec<String> {
+pub fn stays(space: &NamespacePlan, tenant: &Tenant, there: &[Subject]) -> Vec<String> {
     let others = there.iter().filter(|subject| {
         !space.desired.iter().any(|desired| subject.plural == desired.kind.plural && subject.object["metadata"]["name"] == desired.name)
     });
@@ -95,7 +95,7 @@ fn subjects(binding: &Value, tenant: &Tenant) -> String {
 
 /// What pods and claims use now against what the quota will allow.
 #[must_use]
-pub fn usage(space: &SpacePlan, there: &[Subject]) -> Vec<String> {
+pub fn usage(space: &NamespacePlan, there: &[Subject]) -> Vec<String> {
     let quota = space.desired.iter().find(|desired| desired.kind.kind == "ResourceQuota");
     let hard = |key: &str| quota.and_then(|quota| Amount::parse(quota.object["spec"]["hard"][key].as_str()?).ok()).unwrap_or_default();
     let line = |(key, used): (String, Amount)| {

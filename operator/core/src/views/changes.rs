@@ -18,11 +18,11 @@ use crate::{
         ownership::takeover,
     },
     plan::{
-        Goal, Plan, SpacePlan,
-        contract::{Request, Standing},
-        difference::between,
+        Goal, NamespacePlan, Plan,
+        contract::{Approvals, Request},
+        spec_diff::between,
     },
-    status::{Facts, system, tenant},
+    status::{StatusInput, system, tenant},
 };
 
 /// Longest line about a field; what is longer is a list that nobody compares by eye.
@@ -71,17 +71,17 @@ fn row(key: &ChildKey, what: &'static str, fields: Vec<String>) -> Row {
 
 /// Namespaces in which nothing happens: those that are not taken over and, as long as the home namespace is not, all of them.
 fn left_alone(after: &Foreseen, there: &BTreeMap<NamespaceName, String>) -> BTreeSet<NamespaceName> {
-    let refused = |space: &&SpacePlan| {
+    let refused = |space: &&NamespacePlan| {
         there.get(&space.namespace).is_some_and(|annotation| takeover(&space.namespace, annotation, space.adopts).is_err())
     };
-    let all = after.plan.spaces.iter().any(|space| space.system.is_none() && refused(&space));
-    after.plan.spaces.iter().filter(|space| all || refused(space)).map(|space| space.namespace.clone()).collect()
+    let all = after.plan.namespaces.iter().any(|space| space.system.is_none() && refused(&space));
+    after.plan.namespaces.iter().filter(|space| all || refused(space)).map(|space| space.namespace.clone()).collect()
 }
 
 /// Namespaces that are kept and closed from then on.
 fn closed(before: &Foreseen, after: &Foreseen) -> impl Iterator<Item = Row> {
-    let serves = |namespace: &NamespaceName| before.plan.space(namespace).is_some_and(|space| space.goal == Goal::Serve);
-    let closed = after.plan.spaces.iter().filter(move |space| space.goal == Goal::Close && serves(&space.namespace));
+    let serves = |namespace: &NamespaceName| before.plan.namespace(namespace).is_some_and(|space| space.goal == Goal::Serve);
+    let closed = after.plan.namespaces.iter().filter(move |space| space.goal == Goal::Close && serves(&space.namespace));
     closed.map(|space| {
         let mut fields =
             vec!["members lose access, no pod is admitted, and the network is closed; namespace and volumes are kept".to_owned()];
@@ -91,7 +91,7 @@ fn closed(before: &Foreseen, after: &Foreseen) -> impl Iterator<Item = Row> {
 }
 
 fn desired(plan: &Plan) -> BTreeMap<ChildKey, &Desired> {
-    plan.spaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| (desired.key(), desired)).collect()
+    plan.namespaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| (desired.key(), desired)).collect()
 }
 
 /// The fields that differ. The copy of the contract and the ledger's entry say nothing that is not told elsewhere.
@@ -115,14 +115,14 @@ fn shortened(line: &str) -> String {
 #[must_use]
 pub fn invalid(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
     let Foreseen { snapshot, intent, plan, .. } = after;
-    let facts = Facts { snapshot, intent, plan, outcome: &Outcome::default() };
+    let input = StatusInput { snapshot, intent, plan, outcome: &Outcome::default() };
     let complaint = |conditions: &[Condition]| {
         let accepted = find(conditions, kind::ACCEPTED).filter(|condition| condition.status == "False");
         accepted.map(|condition| condition.message.clone())
     };
-    let tenant = snapshot.tenant.iter().map(|root| (("AgencyTenant", root.name.clone()), tenant::status(&facts, root, &[]).conditions));
+    let tenant = snapshot.tenant.iter().map(|root| (("AgencyTenant", root.name.clone()), tenant::status(&input, root, &[]).conditions));
     let systems = snapshot.systems.iter();
-    let systems = systems.map(|root| (("HostedSystem", root.name.clone()), system::status(&facts, root).conditions));
+    let systems = systems.map(|root| (("HostedSystem", root.name.clone()), system::status(&input, root).conditions));
     tenant.chain(systems).filter_map(|(object, conditions)| Some((object, complaint(&conditions)?))).collect()
 }
 
@@ -130,7 +130,7 @@ pub fn invalid(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
 /// with the tenant that their annotation agrees to.
 #[must_use]
 pub fn conflicts(after: &Foreseen, there: &BTreeMap<NamespaceName, String>) -> Vec<Result<String, String>> {
-    let spaces = after.plan.spaces.iter().filter_map(|space| Some((space, there.get(&space.namespace)?)));
+    let spaces = after.plan.namespaces.iter().filter_map(|space| Some((space, there.get(&space.namespace)?)));
     let words = spaces.map(|(space, annotation)| {
         let namespace = &space.namespace;
         takeover(namespace, annotation, space.adopts)
@@ -141,10 +141,10 @@ pub fn conflicts(after: &Foreseen, there: &BTreeMap<NamespaceName, String>) -> V
 
 /// Who must decide before the request is served; `after` is as it would be before anybody decides.
 #[must_use]
-pub fn approval(tenant: &TenantName, standing: Option<&Standing>, preapproved: bool) -> Option<String> {
-    let standing = standing?;
-    Some(match &standing.request {
-        _ if standing.stopped => {
+pub fn approval(tenant: &TenantName, approvals: Option<&Approvals>, preapproved: bool) -> Option<String> {
+    let approvals = approvals?;
+    Some(match &approvals.request {
+        _ if approvals.stopped => {
             format!("agencytenant/{tenant} is stopped; an approval also ends that: kubectl govcloud approve {tenant}")
         }
         Request::Pending(_) => format!(

@@ -18,7 +18,7 @@ use crate::{
     plan::{
         Plan,
         contract::Request,
-        diff::{Change, SpaceChanges},
+        diff::{Change, NamespaceChanges},
         intent::{Intent, intent},
         plan,
     },
@@ -50,7 +50,7 @@ pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
         match &next {
             Step::Settled(_) | Step::Wait(_) => break,
             Step::Apply(changes) => {
-                let evicts = |space: &&SpaceChanges| space.changes.iter().any(|change| matches!(change, Change::Evict));
+                let evicts = |space: &&NamespaceChanges| space.changes.iter().any(|change| matches!(change, Change::DeletePods));
                 emptied.extend(changes.iter().filter(evicts).map(|space| space.namespace.clone()));
             }
             _ => {}
@@ -64,8 +64,8 @@ pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
 
 /// Takes an open request to be approved, as an approver does; what needs no approval stays as it is.
 pub fn approve(snapshot: &mut Snapshot, settings: &Settings) {
-    let standing = intent(snapshot, settings).standing;
-    let open = standing.is_some_and(|standing| !standing.stopped && matches!(standing.request, Request::Pending(_)));
+    let approvals = intent(snapshot, settings).approvals;
+    let open = approvals.is_some_and(|approvals| !approvals.stopped && matches!(approvals.request, Request::Pending(_)));
     let Some(tenant) = snapshot.tenant.as_mut().filter(|_| open) else { return };
     let (decision, generation) = (Decision::Approved, tenant.generation);
     tenant.status.approval = Some(Approval { decision, generation, by: "whoever approves".into(), reason: String::new() });
@@ -116,12 +116,12 @@ fn add_finalizer<Spec, Status>(root: &mut Root<Spec, Status>) {
     (root.holds, root.last_applied) = (true, None);
 }
 
-fn change(snapshot: &mut Snapshot, space: &SpaceChanges) {
+fn change(snapshot: &mut Snapshot, space: &NamespaceChanges) {
     for change in &space.changes {
         match change {
             Change::Create(desired) | Change::Update { desired, .. } => write(snapshot, desired),
             Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
-            Change::Evict => end_pods(snapshot, &space.namespace),
+            Change::DeletePods => end_pods(snapshot, &space.namespace),
             Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
             Change::Keep(_) | Change::Conflict { .. } => {}
         }

@@ -19,7 +19,7 @@ pub fn lines(before: &Foreseen, after: &Foreseen) -> Vec<String> {
         let [total, handed, free, former] = [*total, handed, free, of(&old.allocated, key)].map(|amount| amount.text(key));
         format!("{key}: {handed} of {total} handed out, {free} free (now {former})")
     });
-    let serves = |system| after.plan.spaces.iter().any(|space| space.system.as_ref() == Some(system) && space.goal == Goal::Serve);
+    let serves = |system| after.plan.namespaces.iter().any(|space| space.system.as_ref() == Some(system) && space.goal == Goal::Serve);
     let systems = new.grants.iter().filter(|(system, _)| serves(system));
     let systems = systems.filter_map(|(system, grant)| share(system.as_str(), old.grants.get(system), grant));
     let lowering = new

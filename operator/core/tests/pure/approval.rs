@@ -6,13 +6,13 @@ use govcloud_core::{
         agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity, Protocol, Role},
         approval::{Approval, Contract, Decision, TenantStage},
     },
-    model::snapshot::{Kept, Rival, Snapshot, TenantRoot},
+    model::snapshot::{ContractBackup, Rival, Snapshot, TenantRoot},
     plan::{
         Plan,
         contract::{Request, narrows},
-        difference::difference,
         intent::intent,
-        rivals::{MOST_REQUESTS, concerned, rival},
+        rivals::{MAX_OPEN_REQUESTS, concerned, rival},
+        spec_diff::difference,
     },
 };
 
@@ -41,7 +41,7 @@ fn edited(seen: &mut Snapshot, from: &str, to: &str) {
 }
 
 fn stage(seen: &Snapshot) -> TenantStage {
-    intent(seen, &settings()).standing.unwrap().stage
+    intent(seen, &settings()).approvals.unwrap().stage
 }
 
 /// A served tenant with one system, by an approval of generation 1.
@@ -58,7 +58,7 @@ fn served() -> Snapshot {
 fn a_request_lets_its_owners_at_itself_and_serves_nothing() {
     let mut seen = snapshot(request(HEALTH), Vec::new());
     let plan = settle(&mut seen);
-    assert!(plan.spaces.is_empty());
+    assert!(plan.namespaces.is_empty());
     let binding = object(&plan, "", "ClusterRoleBinding", "govcloud:tenant:health").unwrap();
     let names: Vec<_> = binding["subjects"].as_array().unwrap().iter().map(|subject| subject["name"].clone()).collect();
     assert_eq!(names, ["health-owners"]);
@@ -74,9 +74,9 @@ fn what_is_approved_is_the_generation_that_was_seen() {
     let mut seen = snapshot(request(HEALTH), Vec::new());
     edited(&mut seen, "'40'", "'400'");
     decided(&mut seen, Decision::Approved, 1);
-    assert!(settle(&mut seen).spaces.is_empty(), "generation 2 was not seen by who approved 1");
+    assert!(settle(&mut seen).namespaces.is_empty(), "generation 2 was not seen by who approved 1");
     decided(&mut seen, Decision::Approved, 2);
-    assert_eq!(settle(&mut seen).spaces.len(), 1);
+    assert_eq!(settle(&mut seen).namespaces.len(), 1);
     assert_eq!(seen.tenant.as_ref().unwrap().status.contract_generation, Some(2));
     assert_eq!((stage(&seen), &conditions(&seen).0["Approved"]), (TenantStage::Active, &"True Approved".into()));
 }
@@ -172,7 +172,7 @@ fn what_is_approved_and_cannot_be_served_is_not_said_to_wait_for_approval() {
     let rival = Rival { tenant: "other".into(), domains: Some(("a.cn".into(), "a.cn".into())), open: false };
     seen.rivals = vec![rival];
     decided(&mut seen, Decision::Approved, 1);
-    assert!(settle(&mut seen).spaces.is_empty());
+    assert!(settle(&mut seen).namespaces.is_empty());
     assert_eq!((&conditions(&seen).0["Accepted"], &conditions(&seen).0["Approved"]), (&"False Invalid".into(), &"False Invalid".into()));
 }
 
@@ -219,7 +219,7 @@ fn a_contract_that_was_lost_is_found_in_its_copy() {
     decided(&mut seen, Decision::Suspended, 1);
     let plan = settle(&mut seen);
     let home = object(&plan, "health", "Namespace", "health").unwrap();
-    let kept: Kept = serde_json::from_str(home["metadata"]["annotations"]["govcloud.io/contract"].as_str().unwrap()).unwrap();
+    let kept: ContractBackup = serde_json::from_str(home["metadata"]["annotations"]["govcloud.io/contract"].as_str().unwrap()).unwrap();
     assert!(kept.stopped && kept.generation == 1);
     let before = seen.observed.clone();
     seen.tenant.as_mut().unwrap().status = Default::default();
@@ -305,20 +305,27 @@ fn of_two_that_claim_the_same_domain_the_later_is_told() {
 
 /// Names of the objects in cluster scope that let somebody at the tenant, and how many each lets in.
 fn doors(plan: &Plan) -> Vec<(String, usize)> {
-    let bindings = plan.entrance.iter().flat_map(|door| &door.desired).filter(|desired| desired.kind.kind == "ClusterRoleBinding");
+    let bindings = plan
+        .entrance
+        .iter()
+        .flat_map(|access_condition| &access_condition.desired)
+        .filter(|desired| desired.kind.kind == "ClusterRoleBinding");
     bindings.map(|desired| (desired.name.clone(), desired.object["subjects"].as_array().map_or(0, Vec::len))).collect()
 }
 
 #[test]
 fn all_members_are_let_at_a_tenant_that_is_approved_and_only_owners_at_a_request() {
-    let door = |name: &str, people| (name.to_owned(), people);
+    let access_condition = |name: &str, people| (name.to_owned(), people);
     let mut seen = snapshot(request(HEALTH), Vec::new());
-    assert_eq!(doors(&settle(&mut seen)), [door("govcloud:tenant:health", 1)]);
+    assert_eq!(doors(&settle(&mut seen)), [access_condition("govcloud:tenant:health", 1)]);
     let mut seen = snapshot(tenant(HEALTH), Vec::new());
-    assert_eq!(doors(&settle(&mut seen)), [door("govcloud:tenant:health", 1), door("govcloud:tenant:health:view", 1)]);
+    assert_eq!(
+        doors(&settle(&mut seen)),
+        [access_condition("govcloud:tenant:health", 1), access_condition("govcloud:tenant:health:view", 1)]
+    );
     seen.tenant.as_mut().unwrap().spec.as_mut().unwrap().members.retain(|member| member.role == Role::Owner);
     seen.tenant.as_mut().unwrap().generation += 1;
-    assert_eq!(doors(&settle(&mut seen)), [door("govcloud:tenant:health", 1)], "no second pair where nobody only reads");
+    assert_eq!(doors(&settle(&mut seen)), [access_condition("govcloud:tenant:health", 1)], "no second pair where nobody only reads");
     assert!(seen.observed.keys().all(|key| key.tenant().as_str() == "health" && !key.name.ends_with(":view")));
 }
 
@@ -326,11 +333,11 @@ fn all_members_are_let_at_a_tenant_that_is_approved_and_only_owners_at_a_request
 fn the_same_asker_has_a_bounded_number_of_open_requests() {
     let mut seen = snapshot(request(HEALTH), Vec::new());
     let others = |number| (0..number).map(|n| Rival { tenant: format!("t{n}"), domains: None, open: true }).collect::<Vec<_>>();
-    seen.rivals = others(MOST_REQUESTS - 1);
-    assert!(settle(&mut seen).entrance.is_some_and(|door| !door.desired.is_empty()));
-    seen.rivals = others(MOST_REQUESTS);
+    seen.rivals = others(MAX_OPEN_REQUESTS - 1);
+    assert!(settle(&mut seen).entrance.is_some_and(|access_condition| !access_condition.desired.is_empty()));
+    seen.rivals = others(MAX_OPEN_REQUESTS);
     let (plan, _) = decide(&seen);
-    assert!(plan.entrance.is_some_and(|door| door.desired.is_empty()), "nobody is let at what is not looked at");
+    assert!(plan.entrance.is_some_and(|access_condition| access_condition.desired.is_empty()), "nobody is let at what is not looked at");
     assert_eq!(conditions(&seen).0["Accepted"], "False Invalid");
     let first = |mut root: TenantRoot| {
         root.spec.as_mut().unwrap().members.reverse(); // an Owner stands first
@@ -353,5 +360,5 @@ fn a_contract_that_was_stored_with_empty_namespaces_is_the_same_without() {
     settle(&mut seen);
     assert_eq!(seen.observed, before);
     seen.tenant.as_mut().unwrap().generation += 1;
-    assert_eq!(intent(&seen, &settings()).standing.unwrap().request, Request::Granted, "no approval is asked for");
+    assert_eq!(intent(&seen, &settings()).approvals.unwrap().request, Request::Granted, "no approval is asked for");
 }

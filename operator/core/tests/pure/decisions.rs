@@ -5,16 +5,16 @@ use govcloud_core::{
     children::TABLE,
     model::{
         names::SystemName,
-        outcome::{Outcome, SpaceOutcome},
+        outcome::{NamespaceOutcome, Outcome},
         snapshot::Snapshot,
     },
     plan::{
         Goal,
-        diff::{Change, SpaceChanges},
+        diff::{Change, NamespaceChanges},
         finalizers::{Finalizers, release},
         intent::intent,
     },
-    status::{Facts, system as system_status, tenant as tenant_status},
+    status::{StatusInput, system as system_status, tenant as tenant_status},
 };
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ fn world() -> Snapshot {
     with_home(HEALTH, vec![system(APPOINTMENTS)])
 }
 
-fn kinds(space: &SpaceChanges, wanted: fn(&Change) -> bool) -> usize {
+fn kinds(space: &NamespaceChanges, wanted: fn(&Change) -> bool) -> usize {
     space.changes.iter().filter(|change| wanted(change)).count()
 }
 
@@ -72,9 +72,9 @@ fn text(value: &Value) -> &str {
 fn told(snapshot: &Snapshot, say: fn(&Value) -> String) -> (Value, Value) {
     let (plan, _) = decide(snapshot);
     let (intent, outcome) = (intent(snapshot, &settings()), Outcome::default());
-    let facts = Facts { snapshot, intent: &intent, plan: &plan, outcome: &outcome };
-    let systems: Vec<_> = snapshot.systems.iter().map(|root| system_status::status(&facts, root)).collect();
-    let tenant = snapshot.tenant.as_ref().map(|root| tenant_status::status(&facts, root, &systems));
+    let input = StatusInput { snapshot, intent: &intent, plan: &plan, outcome: &outcome };
+    let systems: Vec<_> = snapshot.systems.iter().map(|root| system_status::status(&input, root)).collect();
+    let tenant = snapshot.tenant.as_ref().map(|root| tenant_status::status(&input, root, &systems));
     let brief = |status: Value| {
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
         Value::Object(conditions.iter().map(|condition| (text(&condition["type"]).to_owned(), json!(say(condition)))).collect())
@@ -85,10 +85,10 @@ fn told(snapshot: &Snapshot, say: fn(&Value) -> String) -> (Value, Value) {
 #[test]
 fn a_system_becomes_a_guarded_namespace() {
     let (plan, changes) = decide(&world());
-    assert_eq!(plan.spaces.len(), 2);
+    assert_eq!(plan.namespaces.len(), 2);
     let workload = &changes[1];
     assert_eq!(workload.changes.len(), kinds(workload, |change| matches!(change, Change::Create(_))));
-    let mut manifests: Vec<&Value> = plan.spaces.iter().flat_map(|space| &space.desired).map(|desired| &desired.object).collect();
+    let mut manifests: Vec<&Value> = plan.namespaces.iter().flat_map(|space| &space.desired).map(|desired| &desired.object).collect();
     manifests.sort_by_key(|manifest| {
         (manifest["metadata"]["namespace"].to_string(), manifest["kind"].to_string(), manifest["metadata"]["name"].to_string())
     });
@@ -134,7 +134,7 @@ fn egress_over_a_cluster_range_leaves_that_out_and_inside_of_it_is_refused() {
     assert_eq!(*wide, json!({"cidr": "10.0.0.0/8", "except": ["10.96.0.0/12", "10.244.0.0/16"]}));
     let seen = snapshot(tenant(&HEALTH.replace("10.0.0.0/8", "10.96.7.0/24")), Vec::new());
     let intent = intent(&seen, &settings());
-    assert!(intent.standing.unwrap().contract.is_none(), "what cannot be served becomes no contract");
+    assert!(intent.approvals.unwrap().contract.is_none(), "what cannot be served becomes no contract");
     let problems = intent.request.unwrap();
     assert_eq!(problems[0].field, "spec.network.egress[10.96.7.0/24].cidr");
     assert!(problems[0].complaint.contains("10.96.0.0/12"), "{}", problems[0]);
@@ -163,7 +163,7 @@ fn an_invalid_contract_keeps_everything_as_it_is() {
     root.status.contract = Some(found);
     root.spec = Err(unreadable("spec.quota", "expected a map"));
     let (plan, changes) = decide(&seen);
-    assert!(plan.spaces.is_empty() && changes.is_empty());
+    assert!(plan.namespaces.is_empty() && changes.is_empty());
     let (tenant, system) = conditions(&seen);
     assert_eq!(
         (&tenant["Accepted"], &tenant["Ready"], &tenant["Stalled"]),
@@ -179,7 +179,7 @@ fn an_invalid_system_does_not_stop_its_siblings() {
     broken.spec = Err(unreadable("spec.sector", "unknown variant"));
     seen.systems.insert(0, broken);
     let (plan, _) = decide(&seen);
-    let planned: Vec<String> = plan.spaces.iter().map(|space| space.namespace.to_string()).collect();
+    let planned: Vec<String> = plan.namespaces.iter().map(|space| space.namespace.to_string()).collect();
     assert_eq!(planned, ["health", "health--appointments"]);
     assert_eq!(conditions(&seen).1["Accepted"], "False Invalid");
 }
@@ -191,7 +191,7 @@ fn a_retired_system_ends_its_pods_only_when_no_new_ones_are_admitted() {
     let namespace = seen.name.workload(&govcloud_core::model::names::SystemName::new("appointments"));
     super::world::set_pods(&mut seen, &namespace, 3);
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
-    let evicts = |changes: &[SpaceChanges]| changes.iter().any(|space| kinds(space, |change| matches!(change, Change::Evict)) > 0);
+    let evicts = |changes: &[NamespaceChanges]| changes.iter().any(|space| kinds(space, |change| matches!(change, Change::DeletePods)) > 0);
     let (_, first) = decide(&seen);
     assert!(!evicts(&first), "the quota still admits pods");
     carry_out(&mut seen, &first);
@@ -211,8 +211,9 @@ fn deletion_keeps_or_removes_as_the_system_says_and_lets_go_only_then() {
         seen.systems[0].deleting = true;
         let may_go = |seen: &Snapshot| {
             let (plan, changes) = decide(seen);
-            let outcome = |space: &SpaceChanges| SpaceOutcome { written: kinds(space, Change::writes), ..SpaceOutcome::default() };
-            let outcome = Outcome { spaces: changes.iter().map(|space| (space.namespace.clone(), outcome(space))).collect() };
+            let outcome =
+                |space: &NamespaceChanges| NamespaceOutcome { written: kinds(space, Change::writes), ..NamespaceOutcome::default() };
+            let outcome = Outcome { namespaces: changes.iter().map(|space| (space.namespace.clone(), outcome(space))).collect() };
             release(seen, &intent(seen, &settings()), &plan, &outcome)
         };
         assert_eq!(may_go(&seen), Finalizers::default(), "{policy}: not while there is something to do");
@@ -228,7 +229,7 @@ fn a_terminating_definition_destroys_nothing() {
     let mut seen = world();
     settle(&mut seen);
     seen.systems[0].deleting = true;
-    seen.definitions.ending = true;
+    seen.crds.ending = true;
     let (plan, changes) = decide(&seen);
     assert!(changes.is_empty());
     let go = release(&seen, &intent(&seen, &settings()), &plan, &Outcome::default());
@@ -253,7 +254,7 @@ fn another_tenants_namespace_is_a_conflict_and_nothing_is_written_in_it() {
     settle(&mut seen);
     seen.tenant.as_mut().unwrap().uid = "another-uid".into();
     let (_, changes) = decide(&seen);
-    let all_conflicts = |space: &SpaceChanges| matches!(space.changes[..], [Change::Conflict { .. }]) || space.namespace.is_cluster();
+    let all_conflicts = |space: &NamespaceChanges| matches!(space.changes[..], [Change::Conflict { .. }]) || space.namespace.is_cluster();
     assert!(changes.len() == 2 && changes.iter().all(all_conflicts), "{changes:?}");
 }
 
@@ -286,10 +287,10 @@ fn systems_reach_each_other_only_where_the_agency_says_so() {
 fn a_quota_is_in_force_at_once_and_closed_where_use_is_not_known() {
     let quota = TABLE.iter().find(|kind| kind.kind == "ResourceQuota").unwrap();
     let created = json!({"spec": {"hard": {"pods": "60", "requests.cpu": "8"}}});
-    let prime = quota.prime.unwrap();
+    let initial_status = quota.initial_status.unwrap();
     let hard = json!({"pods": "60", "requests.cpu": "8"});
-    assert_eq!(prime(&created, true), json!({"hard": hard, "used": {"pods": "0", "requests.cpu": "0"}}));
-    assert_eq!(prime(&created, false), json!({"hard": hard, "used": {}}), "admission refuses while a key is not counted");
+    assert_eq!(initial_status(&created, true), json!({"hard": hard, "used": {"pods": "0", "requests.cpu": "0"}}));
+    assert_eq!(initial_status(&created, false), json!({"hard": hard, "used": {}}), "admission refuses while a key is not counted");
 }
 
 #[test]
@@ -334,7 +335,7 @@ fn a_system_that_cannot_be_served_stays_within_its_tenants_contract() {
     seen.tenant.as_mut().unwrap().deleting = true;
     let plan = settle(&mut seen);
     assert!(object(&plan, "health--appointments", "RoleBinding", "govcloud-deployer").is_none());
-    assert!(plan.spaces.iter().all(|space| space.drained && space.goal == Goal::Close));
+    assert!(plan.namespaces.iter().all(|space| space.drained && space.goal == Goal::Close));
 }
 
 #[test]
@@ -351,7 +352,7 @@ fn what_is_remembered_of_a_namespace_that_is_gone_counts_for_nothing() {
 fn systems_in_a_namespace_that_is_not_the_tenants_home_are_not_its_own() {
     let seen = snapshot(tenant(HEALTH), vec![system(APPOINTMENTS)]);
     let (plan, _) = decide(&seen);
-    let planned: Vec<&str> = plan.spaces.iter().map(|space| space.namespace.as_str()).collect();
+    let planned: Vec<&str> = plan.namespaces.iter().map(|space| space.namespace.as_str()).collect();
     assert_eq!(planned, ["health"]);
     assert_eq!(conditions(&seen).1["Ready"], "Unknown Conflict");
 }

@@ -5,7 +5,7 @@ use govcloud_core::{
     model::{
         names::NamespaceName,
         observed::{ChildKey, Entry},
-        snapshot::{Kept, Snapshot},
+        snapshot::{ContractBackup, Snapshot},
     },
     plan::diff::Change,
     views::guard_rails::Subject,
@@ -338,7 +338,7 @@ fn whoever_leaves_is_remembered_until_they_come_back() {
 fn the_members_of_a_tenant_that_is_taken_over_count_as_former_ones() {
     let mut seen = world("Running");
     let spec = seen.tenant.as_ref().unwrap().status.contract.clone().unwrap();
-    let mut text = serde_json::to_value(Kept { generation: 1, stopped: false, spec }).unwrap();
+    let mut text = serde_json::to_value(ContractBackup { generation: 1, stopped: false, spec }).unwrap();
     text["spec"]["members"][0]["name"] = json!("before");
     seen.former = serde_json::from_value(text).unwrap();
     settle(&mut seen);

@@ -143,7 +143,7 @@ fn where_the_api_server_was_never_seen_the_policy_is_written_without_a_way_to_it
     seen.observed.retain(|key, _| key.namespace.as_str() != "health" || &*key.name == "health");
     seen.observed.iter_mut().find(|(key, _)| &*key.name == "health").unwrap().1.tenant_uid = "".into();
     let (plan, _) = decide(&seen);
-    let written: Vec<String> = plan.spaces.iter().flat_map(|space| &space.desired).map(|desired| desired.object.to_string()).collect();
+    let written: Vec<String> = plan.namespaces.iter().flat_map(|space| &space.desired).map(|desired| desired.object.to_string()).collect();
     assert!(written.iter().all(|object| !object.contains("192.0.2.66")), "{written:?}");
 }
 

@@ -7,7 +7,7 @@ use govcloud_core::{
         pod_classes::{PodClasses, default_value, scheduling},
         snapshot::Snapshot,
     },
-    plan::{difference::difference, intent::intent, plan},
+    plan::{intent::intent, plan, spec_diff::difference},
 };
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ spec: {displayName: 预约挂号, sector: Health, protectionLevel: 3}
 fn annotations(seen: &Snapshot) -> Vec<Value> {
     let settings = settings();
     let plan = plan(seen, &intent(seen, &settings), &settings);
-    let namespaces = plan.spaces.iter().flat_map(|space| &space.desired).filter(|child| child.kind.kind == "Namespace");
+    let namespaces = plan.namespaces.iter().flat_map(|space| &space.desired).filter(|child| child.kind.kind == "Namespace");
     namespaces.map(|namespace| namespace.object["metadata"]["annotations"].clone()).collect()
 }
 

@@ -120,7 +120,7 @@ proptest! {
         }
         let objects = |snapshot: &Snapshot| {
             let (plan, _) = decide(snapshot);
-            let objects = plan.spaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| {
+            let objects = plan.namespaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| {
                 let mut object = desired.object.clone();
                 object["metadata"]["annotations"][ANNOTATION_CONTRACT].take(); // it is the spec as it was written
                 (desired.key(), object)
@@ -144,7 +144,7 @@ proptest! {
     fn names_are_valid_and_unique_and_lie_in_the_tenants_namespaces(seen in any_snapshot()) {
         let (plan, _) = decide(&seen);
         let mut places = BTreeSet::new();
-        for desired in plan.spaces.iter().flat_map(|space| &space.desired) {
+        for desired in plan.namespaces.iter().flat_map(|space| &space.desired) {
             prop_assert!(places.insert((desired.kind.plural, desired.key())), "{:?} twice", desired.key());
             for name in [&desired.name, desired.namespace.as_str()] {
                 prop_assert!(!name.is_empty() && name.len() <= 63, "{name}");
@@ -159,7 +159,7 @@ proptest! {
     #[test]
     fn isolation_and_quota_are_always_there_and_whoever_is_out_has_no_way_in(seen in any_snapshot()) {
         let (plan, _) = decide(&seen);
-        for space in &plan.spaces {
+        for space in &plan.namespaces {
             let namespace = space.namespace.as_str();
             let policy = object(&plan, namespace, "NetworkPolicy", "govcloud-isolation").expect("isolation");
             prop_assert_eq!(&policy["spec"]["podSelector"], &serde_json::json!({}));
@@ -205,7 +205,7 @@ proptest! {
         let Some(root) = seen.tenant.as_mut() else { unreachable!() };
         root.deleting = true;
         let plan = settle(&mut seen);
-        for space in &plan.spaces {
+        for space in &plan.namespaces {
             prop_assert!(space.drained && space.goal == govcloud_core::plan::Goal::Close, "{} is {:?}, drained: {}", space.namespace, space.goal, space.drained);
         }
     }

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 fn schemas() -> Vec<(String, Value)> {
-    let definitions = serde_json::to_value(govcloud_core::api::definitions()).unwrap();
+    let crds = serde_json::to_value(govcloud_core::api::crds()).unwrap();
     let of = |definition: &Value| {
         let kind = definition["spec"]["names"]["kind"].as_str().unwrap().to_owned();
         (kind, definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone())
     };
-    definitions.as_array().unwrap().iter().map(of).collect()
+    crds.as_array().unwrap().iter().map(of).collect()
 }
 
 fn walk(path: &str, schema: &Value, visit: &mut impl FnMut(&str, &Value)) {

@@ -1,7 +1,7 @@
 //! Whatever the schema admits, fits: a namespace's annotations hold at most 262,144 bytes, and some of that is for others.
 
 use govcloud_core::api::{
-    common::MOST_CHARACTERS,
+    common::MAX_CHARACTERS,
     objects::{MAX_OBJECTS, OBJECT_CAPS},
 };
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ fn list(count: usize, bytes: usize) -> Vec<String> {
 fn largest() -> Value {
     let members = |number| json!({"kind": "User", "name": filled(number, 253, "\\"), "role": "Deployer"});
     // What the names of four lists leave of the characters that all may have together.
-    let pool = format!("pool={}", "a".repeat(MOST_CHARACTERS - 4 * 32 * 253 - 5));
+    let pool = format!("pool={}", "a".repeat(MAX_CHARACTERS - 4 * 32 * 253 - 5));
     let egress = |number| {
         let ports: Vec<usize> = (0..16).map(|port| 50_000 + port).collect();
         json!({"cidr": format!("2001:db8:ffff:ffff:ffff:ffff:ff00:{number:04x}/128"), "ports": ports, "protocol": "UDP", "reason": "𠮷".repeat(128)})

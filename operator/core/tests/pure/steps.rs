@@ -8,10 +8,10 @@ use govcloud_core::{
         amounts::Amount,
         names::{NamespaceName, SystemName},
         observed::NAMESPACE,
-        outcome::{Failure, Outcome, SpaceOutcome},
+        outcome::{Failure, NamespaceOutcome, Outcome},
         snapshot::{Question, Snapshot},
     },
-    step::{Next, Settled, Step, step},
+    step::{Action, Settled, Step, step},
     views::foresight::carry_out,
 };
 
@@ -66,10 +66,10 @@ fn failed(stale: bool, written: usize) -> Outcome {
         message: "the API server is busy".into(),
         stalled: false,
         stale,
-        again: Some(Duration::from_secs(3)),
+        retry_after: Some(Duration::from_secs(3)),
     };
-    let space = SpaceOutcome { written, failures: vec![failure], ..SpaceOutcome::default() };
-    Outcome { spaces: [(NamespaceName::new("health--appointments"), space)].into() }
+    let space = NamespaceOutcome { written, failures: vec![failure], ..NamespaceOutcome::default() };
+    Outcome { namespaces: [(NamespaceName::new("health--appointments"), space)].into() }
 }
 
 #[test]
@@ -105,19 +105,19 @@ fn what_cannot_be_held_is_not_tried_again_in_the_same_reconcile_and_gets_nothing
     let told = settled(next(&seen));
     let accepted = find(&told.systems[0].1.conditions, kind::ACCEPTED).unwrap();
     assert!(accepted.status == "False" && accepted.message.contains("a policy refuses it"), "{accepted:?}");
-    assert_eq!(told.next, Next::Retry(Duration::ZERO));
+    assert_eq!(told.action, Action::Retry(Duration::ZERO));
 }
 
 #[test]
 fn nothing_is_closed_before_the_api_server_itself_says_that_its_system_is_gone() {
     let mut seen = done();
     seen.systems.clear();
-    assert_eq!(asked(next(&seen)), [Question::Definitions]);
-    seen.answered.insert(Question::Definitions);
+    assert_eq!(asked(next(&seen)), [Question::Crds]);
+    seen.answered.insert(Question::Crds);
     let appointments = Question::System(SystemName::new("appointments"));
     assert_eq!(asked(next(&seen)).first(), Some(&appointments));
     let mut uninstalling = seen.clone();
-    uninstalling.definitions.ending = true;
+    uninstalling.crds.ending = true;
     assert_eq!(word(&next(&uninstalling)), "settled", "nothing is asked, and nothing done");
     seen.answered.insert(appointments);
     assert_eq!(word(&next(&seen)), "apply");
@@ -128,8 +128,8 @@ fn the_ledger_gives_nothing_up_before_the_api_server_itself_says_that_the_namesp
     let mut seen = done();
     seen.systems[0].deleting = true;
     seen.observed.retain(|key, _| key.namespace.as_str() == "health" || key.namespace.is_cluster());
-    assert_eq!(asked(next(&seen)), [Question::Definitions]);
-    seen.answered.insert(Question::Definitions);
+    assert_eq!(asked(next(&seen)), [Question::Crds]);
+    seen.answered.insert(Question::Crds);
     assert_eq!(asked(next(&seen)), [Question::Namespace(NamespaceName::new("health--appointments"))]);
 }
 
@@ -152,13 +152,13 @@ fn what_others_wrote_meanwhile_is_looked_at_again_three_times_and_then_told() {
     seen.progress.note(failed(true, 0));
     let told = settled(next(&seen));
     assert_eq!(find(&told.systems[0].1.conditions, kind::PROVISIONED).unwrap().reason, reason::UNAVAILABLE);
-    assert_eq!(told.next, Next::Retry(Duration::from_secs(3)), "not before the API server wants to be asked again");
+    assert_eq!(told.action, Action::Retry(Duration::from_secs(3)), "not before the API server wants to be asked again");
 }
 
 #[test]
 fn what_was_written_is_looked_at_before_it_is_told_and_what_failed_is_told_at_once() {
     let mut seen = done();
-    seen.progress.note(Outcome { spaces: [(seen.name.home(), SpaceOutcome { written: 2, ..SpaceOutcome::default() })].into() });
+    seen.progress.note(Outcome { namespaces: [(seen.name.home(), NamespaceOutcome { written: 2, ..NamespaceOutcome::default() })].into() });
     assert!(seen.progress.outcome.is_none());
     seen.progress.note(failed(false, 1));
     assert!(seen.progress.outcome.is_some());
@@ -182,14 +182,14 @@ fn a_quota_that_was_just_written_has_a_moment_to_come_into_force() {
 #[test]
 fn figures_of_use_alone_are_written_once_a_minute() {
     let mut seen = done();
-    assert_eq!((settled(next(&seen)).tenant, settled(next(&seen)).next), (None, Next::Change));
+    assert_eq!((settled(next(&seen)).tenant, settled(next(&seen)).action), (None, Action::AwaitChange));
     let workload =
         |key: &govcloud_core::model::observed::ChildKey| key.kind != NAMESPACE && key.namespace.as_str() == "health--appointments";
     let quota = seen.observed.iter_mut().filter(|(key, _)| workload(key)).find_map(|(_, entry)| entry.quota.as_mut()).unwrap();
     quota.used.insert("requests.cpu".into(), Amount::whole(3));
     seen.since_status = Some(Duration::from_secs(20));
     let early = settled(next(&seen));
-    assert_eq!((early.tenant.is_none(), early.next), (true, Next::After(Duration::from_secs(40))));
+    assert_eq!((early.tenant.is_none(), early.action), (true, Action::RequeueAfter(Duration::from_secs(40))));
     seen.since_status = Some(Duration::from_secs(61));
     assert!(settled(next(&seen)).tenant.is_some());
 }

@@ -3,15 +3,15 @@
 use govcloud_core::{
     api::{HostedSystemStatus, Stage},
     model::{
+        failed_creates::{FailedCreate, Seen, Workload},
         names::NamespaceName,
         observed::Remaining,
         outcome::Outcome,
-        refusals::{Refusal, Seen, Workload},
         snapshot::Snapshot,
         tags::{INTERVAL, Tags},
     },
     plan::{intent::intent, tags::required},
-    status::{Facts, system as system_status, tenant as tenant_status},
+    status::{StatusInput, system as system_status, tenant as tenant_status},
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -28,9 +28,9 @@ const NOW: i64 = 1_767_312_000;
 fn told(seen: &mut Snapshot) -> (Value, Value) {
     let (plan, _) = decide(seen);
     let (intent, outcome) = (intent(seen, &settings()), Outcome::default());
-    let facts = Facts { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome };
-    let status: HostedSystemStatus = system_status::status(&facts, &seen.systems[0]);
-    let tenant = tenant_status::status(&facts, seen.tenant.as_ref().unwrap(), std::slice::from_ref(&status));
+    let input = StatusInput { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome };
+    let status: HostedSystemStatus = system_status::status(&input, &seen.systems[0]);
+    let tenant = tenant_status::status(&input, seen.tenant.as_ref().unwrap(), std::slice::from_ref(&status));
     let by_type = |conditions: Value| -> Value {
         let conditions = conditions.as_array().unwrap().iter();
         conditions.map(|condition| (condition["type"].as_str().unwrap().to_owned(), condition.clone())).collect()
@@ -50,8 +50,8 @@ fn namespace() -> NamespaceName {
     NamespaceName::new("health--appointments")
 }
 
-fn refusal(name: &str, used: u8, seen: Seen) -> Refusal {
-    Refusal {
+fn refusal(name: &str, used: u8, seen: Seen) -> FailedCreate {
+    FailedCreate {
         workload: Workload { namespace: namespace(), kind: "ReplicaSet".into(), name: name.into() },
         objects: "pods",
         cause: format!("exceeded quota: govcloud-quota, requested: pods=1, used: pods={used}, limited: pods=60"),
@@ -61,8 +61,8 @@ fn refusal(name: &str, used: u8, seen: Seen) -> Refusal {
 }
 
 /// Status and message of `PodsAdmitted`, with these refusals.
-fn available(seen: &mut Snapshot, refusals: Vec<Refusal>) -> (String, String) {
-    seen.refusals.insert(namespace(), refusals);
+fn available(seen: &mut Snapshot, failed_creates: Vec<FailedCreate>) -> (String, String) {
+    seen.failed_creates.insert(namespace(), failed_creates);
     let (system, _) = told(seen);
     let text = |field: &str| system["PodsAdmitted"][field].as_str().unwrap().to_owned();
     (text("status"), text("message"))
@@ -105,19 +105,19 @@ fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
 #[test]
 fn several_causes_are_told_each_with_its_cure() {
     let mut seen = world();
-    let of_image = |name: &str, image: &str| Refusal { cause: format!("rule images: {image}"), ..refusal(name, 60, Seen::Lacking) };
-    let refusals = vec![of_image("a", "one"), refusal("b", 60, Seen::Lacking), refusal("c", 61, Seen::Lacking)];
-    let (_, message) = available(&mut seen, refusals.clone());
+    let of_image = |name: &str, image: &str| FailedCreate { cause: format!("rule images: {image}"), ..refusal(name, 60, Seen::Lacking) };
+    let failed_creates = vec![of_image("a", "one"), refusal("b", 60, Seen::Lacking), refusal("c", 61, Seen::Lacking)];
+    let (_, message) = available(&mut seen, failed_creates.clone());
     assert!(message.starts_with("Kubernetes refuses workloads for 2 causes: (1) pods of ReplicaSet a: rule images: one"), "{message}");
     assert!(
         message.contains("; (2) pods of ReplicaSet b: exceeded quota") && message.ends_with("; also refused: ReplicaSet c"),
         "{message}"
     );
-    let mut others = refusals.clone();
+    let mut others = failed_creates.clone();
     others.reverse();
     assert_eq!(available(&mut seen, others).1, message, "in whatever order they come");
     let more = ["d", "e"].map(|name| of_image(name, &name.repeat(5000)));
-    let (_, message) = available(&mut seen, refusals.into_iter().chain(more).collect());
+    let (_, message) = available(&mut seen, failed_creates.into_iter().chain(more).collect());
     assert!(message.contains("for 4 causes, of which these are the first 3: (1) "), "{message}");
     assert!(message.contains("ddddd ...") && !message.contains("eeeee") && message.len() < 4096, "{message}");
 }

@@ -78,7 +78,7 @@ fn a_request_is_shown_as_if_it_were_approved_and_what_cannot_be_served_is_told()
     let mut then = now.clone();
     approve(&mut then, &settings());
     let (before, after) = futures(&now, then);
-    assert!(before.plan.spaces.is_empty(), "nothing is served before");
+    assert!(before.plan.namespaces.is_empty(), "nothing is served before");
     let told = written(&rows(&before, &after, &BTreeMap::new()));
     assert!(told.contains(&" namespace/health created".to_owned()), "{told:?}");
 
@@ -150,7 +150,7 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
         ["health", "health--appointments"].into_iter().flat_map(|namespace| [99, 100, 101].map(|created| binding(namespace, created))),
     );
     let (plan, _) = decide(&now);
-    let deleted = |space: &govcloud_core::plan::diff::SpaceChanges| {
+    let deleted = |space: &govcloud_core::plan::diff::NamespaceChanges| {
         let gone = space
             .changes
             .iter()
@@ -165,7 +165,7 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
 #[test]
 fn a_takeover_removes_the_owners_of_a_namespace_and_leaves_the_finalizers_of_programs() {
     let foreseen = foresee(with_home(HEALTH, vec![system(APPOINTMENTS)]), &settings());
-    let space = foreseen.plan.space(&NamespaceName::new("health--appointments")).unwrap();
+    let space = foreseen.plan.namespace(&NamespaceName::new("health--appointments")).unwrap();
     let live = json!({"metadata": {"ownerReferences": [{"name": "project"}], "finalizers": ["controller.cattle.io/namespace-auth"]}});
     let told = adoption::changes(space, &live, &[]);
     assert!(told.iter().any(|line| line.starts_with("metadata.ownerReferences of the namespace are removed: ")), "{told:#?}");
@@ -184,7 +184,7 @@ pub fn rails() -> GuardRails {
 fn workload(contract: &str) -> Value {
     let yaml = format!("{HEALTH}{contract}");
     let foreseen = foresee(with_home(&yaml, vec![system(&APPOINTMENTS.replace("Running", "Testing"))]), &settings());
-    let space = foreseen.plan.space(&NamespaceName::new("health--appointments")).unwrap();
+    let space = foreseen.plan.namespace(&NamespaceName::new("health--appointments")).unwrap();
     space.desired.iter().find(|desired| desired.kind.kind == "Namespace").unwrap().object.clone()
 }
 
@@ -292,7 +292,7 @@ fn a_finalizer_that_others_wrote_and_a_note_of_it_keep_nothing_from_being_forese
     exported.systems[0].finalizers.clear();
     let foreseen = foresee(exported, &settings());
     assert!(foreseen.snapshot.tenant.unwrap().holds && foreseen.snapshot.systems[0].holds);
-    assert!(foreseen.plan.space(&NamespaceName::new("health--appointments")).is_some_and(|space| !space.desired.is_empty()));
+    assert!(foreseen.plan.namespace(&NamespaceName::new("health--appointments")).is_some_and(|space| !space.desired.is_empty()));
     let quotas = foreseen.snapshot.observed.keys().filter(|key| &*key.name == "govcloud-quota").count();
     assert_eq!(quotas, 2, "nothing was carried out");
 }

@@ -10,7 +10,7 @@ use govcloud_core::{
     },
     plan::{
         Plan,
-        diff::{SpaceChanges, diff},
+        diff::{NamespaceChanges, diff},
         intent::intent,
         plan,
     },
@@ -76,14 +76,14 @@ pub fn with_home(yaml: &str, systems: Vec<SystemRoot>) -> Snapshot {
 }
 
 /// The plan of a snapshot and the changes that it asks for.
-pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<SpaceChanges>) {
+pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<NamespaceChanges>) {
     let plan = plan(snapshot, &intent(snapshot, &settings()), &settings());
     let changes = diff(&plan, &snapshot.observed);
     (plan, changes)
 }
 
 /// Carries changes out. Quotas are in force at once.
-pub fn carry_out(snapshot: &mut Snapshot, changes: &[SpaceChanges]) {
+pub fn carry_out(snapshot: &mut Snapshot, changes: &[NamespaceChanges]) {
     foresight::carry_out(snapshot, Step::Apply(changes.to_vec()));
 }
 
@@ -110,6 +110,6 @@ pub fn settle(snapshot: &mut Snapshot) -> Plan {
 
 /// The planned manifest of a child.
 pub fn object<'a>(plan: &'a Plan, namespace: &str, kind: &str, name: &str) -> Option<&'a serde_json::Value> {
-    let space = if namespace.is_empty() { plan.entrance.as_ref()? } else { plan.space(&NamespaceName::new(namespace))? };
+    let space = if namespace.is_empty() { plan.entrance.as_ref()? } else { plan.namespace(&NamespaceName::new(namespace))? };
     space.desired.iter().find(|desired| desired.kind.kind == kind && desired.name == name).map(|desired| &desired.object)
 }

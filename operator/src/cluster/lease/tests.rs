@@ -37,7 +37,7 @@ fn a_record_that_never_was_is_created_and_counts_no_transition() {
     assert_eq!(decide(&seen(None, MS(5)), MS(5), "me"), Decision::Create);
     let mut me = Candidate::new("me".into());
     me.saw(None, MS(5));
-    let spec = me.bid(MS(5), &time(MS(70))).unwrap();
+    let spec = me.next_record(MS(5), &time(MS(70))).unwrap();
     assert_eq!((spec.holder_identity.as_deref(), spec.lease_transitions), (Some("me"), Some(0)));
     assert_eq!((spec.acquire_time, spec.renew_time, spec.lease_duration_seconds), (Some(time(MS(70))), Some(time(MS(70))), Some(10)));
 }
@@ -46,11 +46,11 @@ fn a_record_that_never_was_is_created_and_counts_no_transition() {
 fn taking_counts_a_transition_and_renewing_keeps_it_and_the_time_of_acquisition() {
     let mut me = Candidate::new("me".into());
     me.saw(Some(record("other", MS(0))), MS(0));
-    assert_eq!(me.bid(MS(9_999), &time(MS(0))), None);
-    let taken = me.bid(MS(10_000), &time(MS(10_000))).unwrap();
+    assert_eq!(me.next_record(MS(9_999), &time(MS(0))), None);
+    let taken = me.next_record(MS(10_000), &time(MS(10_000))).unwrap();
     assert_eq!((taken.lease_transitions, &taken.acquire_time), (Some(4), &Some(time(MS(10_000)))));
     me.wrote(taken, MS(10_000), MS(10_100));
-    let renewed = me.bid(MS(12_000), &time(MS(12_000))).unwrap();
+    let renewed = me.next_record(MS(12_000), &time(MS(12_000))).unwrap();
     assert_eq!((renewed.lease_transitions, renewed.acquire_time), (Some(4), Some(time(MS(10_000)))));
     assert_eq!(renewed.renew_time, Some(time(MS(12_000))));
 }
@@ -59,11 +59,11 @@ fn taking_counts_a_transition_and_renewing_keeps_it_and_the_time_of_acquisition(
 fn a_leader_may_write_from_the_moment_at_which_its_renewal_was_sent_and_not_longer() {
     let mut me = Candidate::new("me".into());
     me.saw(None, MS(0));
-    let spec = me.bid(MS(100), &time(MS(100))).unwrap();
+    let spec = me.next_record(MS(100), &time(MS(100))).unwrap();
     assert_eq!((me.until(), me.lost(MS(60_000))), (None, None), "it does not lead yet");
     me.wrote(spec, MS(100), MS(4_000));
     assert_eq!((me.until(), me.lost(MS(7_099)), me.lost(MS(7_100))), (Some(MS(7_100)), None, Some(Lost::NotRenewed)));
-    assert_eq!(me.bid(MS(7_100), &time(MS(7_100))), None, "what is lost is not taken back");
+    assert_eq!(me.next_record(MS(7_100), &time(MS(7_100))), None, "what is lost is not taken back");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_leader_that_reads_another_name_or_none_has_lost() {
         me.wrote(record("me", MS(0)), MS(0), MS(10));
         me.saw(Some(record(holder, MS(20))), MS(30));
         assert_eq!(me.lost(MS(30)), Some(Lost::Taken(holder.into())));
-        assert_eq!(me.bid(MS(60_000), &time(MS(0))), None);
+        assert_eq!(me.next_record(MS(60_000), &time(MS(0))), None);
     }
 }
 
@@ -86,9 +86,9 @@ fn a_record_that_vanished_stays_its_holders_for_a_while_and_the_holder_makes_it_
         candidate.saw(None, MS(500));
         candidate.saw(None, MS(1_500));
     }
-    assert_eq!((me.bid(MS(10_499), &time(MS(0))), me.holder()), (None, "other"));
-    assert!(me.bid(MS(10_500), &time(MS(0))).is_some());
-    assert!(other.bid(MS(1_500), &time(MS(0))).is_some());
+    assert_eq!((me.next_record(MS(10_499), &time(MS(0))), me.holder()), (None, "other"));
+    assert!(me.next_record(MS(10_500), &time(MS(0))).is_some());
+    assert!(other.next_record(MS(1_500), &time(MS(0))).is_some());
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn event() -> impl Strategy<Value = (Duration, usize, Event)> {
 
 /// A write on its way: valid for one version of the record only.
 #[derive(Clone)]
-struct Write {
+struct WriteMode {
     version: u64,
     spec: LeaseSpec,
 }
@@ -171,7 +171,7 @@ struct Write {
 enum Doing {
     Nothing,
     Reads(Option<LeaseSpec>, u64),
-    Sent(Write, Moment),
+    Sent(WriteMode, Moment),
     Accepted(LeaseSpec, Moment),
 }
 
@@ -191,7 +191,7 @@ struct World {
     started: u64,
     stored: Option<LeaseSpec>,
     version: u64,
-    stragglers: Vec<Write>,
+    stragglers: Vec<WriteMode>,
     processes: Vec<Process>,
     taken: usize,
 }
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    fn commit(&mut self, write: &Write) -> bool {
+    fn commit(&mut self, write: &WriteMode) -> bool {
         let accepted = write.version == self.version;
         if accepted {
             self.taken += usize::from(self.stored.as_ref().is_none_or(|old| old.holder_identity != write.spec.holder_identity));
@@ -239,7 +239,7 @@ impl World {
                 // It writes nothing any more; its farewell may be late, or never come.
                 let process = &self.processes[who];
                 let farewell = process.version.zip(process.candidate.farewell(&time(self.now)));
-                self.stragglers.extend(farewell.map(|(version, spec)| Write { version, spec }));
+                self.stragglers.extend(farewell.map(|(version, spec)| WriteMode { version, spec }));
                 self.happens(who, Event::Restart);
             }
             Event::Straggler if !self.stragglers.is_empty() => {
@@ -265,7 +265,7 @@ impl World {
                 let process = &mut self.processes[who];
                 process.version = Some(version);
                 process.candidate.saw(spec, now);
-                process.candidate.bid(now, &wall).map_or(Doing::Nothing, |spec| Doing::Sent(Write { version, spec }, now))
+                process.candidate.next_record(now, &wall).map_or(Doing::Nothing, |spec| Doing::Sent(WriteMode { version, spec }, now))
             }
             Doing::Sent(write, sent) if self.commit(&write) => Doing::Accepted(write.spec, sent),
             Doing::Sent(..) => Doing::Nothing,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use govcloud_core::{
     model::{
         api_server::{self, Part},
-        names::{ANNOTATION_SETTINGS, LEASE},
+        names::{ANNOTATION_SETTINGS, LEASE_NAME},
         settings::Settings,
     },
     views::defaults::DefaultClasses,
@@ -58,7 +58,8 @@ impl Live {
     /// # Errors
     /// Where the API server does not answer.
     pub async fn settings(&mut self) -> Result<Option<Settings>, Error> {
-        let leases = Api::<Lease>::all(self.client.clone()).list(&ListParams::default().fields(&format!("metadata.name={LEASE}"))).await;
+        let leases =
+            Api::<Lease>::all(self.client.clone()).list(&ListParams::default().fields(&format!("metadata.name={LEASE_NAME}"))).await;
         let leases = self.of_the_cluster(leases)?.map(|list| list.items).unwrap_or_default();
         let mut texts = leases.iter().filter_map(|lease| lease.annotations().get(ANNOTATION_SETTINGS));
         Ok(texts.find_map(|text| serde_json::from_str(text).ok()))

@@ -11,7 +11,7 @@ use crate::{
         amounts::Follows,
         names::{NamespaceName, TenantName},
     },
-    plan::quota::{Allocation, Books, Claim, hand_out},
+    plan::quota::{Allocation, QuotaInput, ShareRequest, allocate},
 };
 
 const SYSTEMS: [&str; 3] = ["a", "b", "c"];
@@ -52,7 +52,7 @@ enum Write {
 
 impl World {
     fn decide(&self, total: &Amounts, wanted: [u32; 3]) -> Allocation {
-        let claim = |(name, cores): (&&str, u32)| Claim {
+        let claim = |(name, cores): (&&str, u32)| ShareRequest {
             system: SystemName::new(*name),
             namespace: namespace(name),
             wanted: cpu(cores),
@@ -60,17 +60,17 @@ impl World {
             serves: true,
             admits_pods: true,
         };
-        let claims: Vec<Claim> = SYSTEMS.iter().zip(wanted).map(claim).collect();
-        let books = Books {
+        let claims: Vec<ShareRequest> = SYSTEMS.iter().zip(wanted).map(claim).collect();
+        let input = QuotaInput {
             tenant: &TenantName::new("t"),
             wanted: total,
             served: &self.status.total,
             ledger: self.status.ledger.as_ref(),
             quotas: &self.quotas,
             uncounted: self.namespaces.iter().find(|namespace| self.quotas.get(namespace).is_none_or(|quota| !quota.counted)),
-            standing: &SYSTEMS.map(SystemName::new).into(),
+            known_systems: &SYSTEMS.map(SystemName::new).into(),
         };
-        hand_out(&books, &claims)
+        allocate(&input, &claims)
     }
 
     /// The writes that follow, as a reconcile makes them: what rises in the ledger first.
@@ -169,7 +169,7 @@ enum Step {
         system: usize,
         used: u32,
     },
-    Claim {
+    ShareRequest {
         system: usize,
         cores: u32,
     },
@@ -185,7 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..2_usize, 0..4_usize).prop_map(|(who, what)| Step::Arrive { who, what }),
         1 => (0..2_usize).prop_map(|who| Step::Lose { who }),
         3 => (0..3_usize, 0..12_u32).prop_map(|(system, used)| Step::Enforce { system, used }),
-        2 => (0..3_usize, 0..16_u32).prop_map(|(system, cores)| Step::Claim { system, cores }),
+        2 => (0..3_usize, 0..16_u32).prop_map(|(system, cores)| Step::ShareRequest { system, cores }),
         1 => (5..25_u32).prop_map(|cores| Step::Total { cores }),
     ]
 }
@@ -231,7 +231,7 @@ proptest! {
                 Step::Arrive { .. } => {}
                 Step::Lose { who } => operators[who].on_their_way.clear(),
                 Step::Enforce { system, used } => world.enforce(system, used),
-                Step::Claim { system, cores } => wanted[system] = cores,
+                Step::ShareRequest { system, cores } => wanted[system] = cores,
                 Step::Total { cores } => total = cpu(cores),
             }
             world.check()?;

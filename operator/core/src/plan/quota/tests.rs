@@ -6,8 +6,8 @@ fn read(pairs: &[(&str, &str)]) -> Amounts {
     amounts(&resources).unwrap()
 }
 
-fn claim(name: &str, cpu: &str) -> Claim {
-    Claim {
+fn share_request(name: &str, cpu: &str) -> ShareRequest {
+    ShareRequest {
         system: SystemName::new(name),
         namespace: NamespaceName::new(format!("t--{name}")),
         wanted: read(&[("requests.cpu", cpu)]),
@@ -27,44 +27,58 @@ fn held(quotas: &[(&str, QuotaState)]) -> BTreeMap<NamespaceName, QuotaState> {
 }
 
 /// Hands out while the status shows this total and ledger.
-fn hand(wanted: &Amounts, served: &Amounts, ledger: &Ledger, claims: &[Claim], quotas: &BTreeMap<NamespaceName, QuotaState>) -> Allocation {
-    let standing = quotas.keys().filter_map(NamespaceName::system).collect();
-    let books = Books { tenant: &TenantName::new("t"), wanted, served, ledger: Some(ledger), quotas, uncounted: None, standing: &standing };
-    hand_out(&books, claims)
+fn hand(
+    wanted: &Amounts,
+    served: &Amounts,
+    ledger: &Ledger,
+    claims: &[ShareRequest],
+    quotas: &BTreeMap<NamespaceName, QuotaState>,
+) -> Allocation {
+    let known_systems = quotas.keys().filter_map(NamespaceName::system).collect();
+    let input = QuotaInput {
+        tenant: &TenantName::new("t"),
+        wanted,
+        served,
+        ledger: Some(ledger),
+        quotas,
+        uncounted: None,
+        known_systems: &known_systems,
+    };
+    allocate(&input, claims)
 }
 
 /// What each system holds of `requests.cpu` after handing out, `*` where it waits.
-fn handed_out(total: &str, claims: &[Claim], quotas: &[(&str, QuotaState)]) -> Vec<String> {
+fn handed_out(total: &str, claims: &[ShareRequest], quotas: &[(&str, QuotaState)]) -> Vec<String> {
     let total = read(&[("requests.cpu", total)]);
     let allocation = hand(&total, &total, &Ledger::new(), claims, &held(quotas));
-    let word = |claim: &Claim| {
-        let grant = &allocation.grants[&claim.system];
+    let word = |share_request: &ShareRequest| {
+        let grant = &allocation.grants[&share_request.system];
         let mark = if grant.waiting.is_some() { "*" } else { "" };
-        format!("{}={}{mark}", claim.system, amounts::of(&grant.hard, "requests.cpu"))
+        format!("{}={}{mark}", share_request.system, amounts::of(&grant.hard, "requests.cpu"))
     };
     claims.iter().map(word).collect()
 }
 
 #[test]
 fn claims_are_served_in_order_and_a_large_one_does_not_block_a_small_one() {
-    assert_eq!(handed_out("10", &[claim("a", "6"), claim("b", "6"), claim("c", "4")], &[]), ["a=6", "b=0*", "c=4"]);
+    assert_eq!(handed_out("10", &[share_request("a", "6"), share_request("b", "6"), share_request("c", "4")], &[]), ["a=6", "b=0*", "c=4"]);
 }
 
 #[test]
 fn a_holder_keeps_its_share_against_an_older_claim() {
     let quotas = [("b", quota("6", "6", "0"))];
-    assert_eq!(handed_out("10", &[claim("a", "6"), claim("b", "6")], &quotas), ["a=0*", "b=6"]);
+    assert_eq!(handed_out("10", &[share_request("a", "6"), share_request("b", "6")], &quotas), ["a=0*", "b=6"]);
 }
 
 #[test]
 fn a_raise_that_does_not_fit_leaves_what_is_held() {
     let quotas = [("a", quota("4", "4", "1"))];
-    assert_eq!(handed_out("10", &[claim("a", "12"), claim("b", "5")], &quotas), ["a=4*", "b=5"]);
+    assert_eq!(handed_out("10", &[share_request("a", "12"), share_request("b", "5")], &quotas), ["a=4*", "b=5"]);
 }
 
 #[test]
 fn a_lowering_counts_only_when_admission_enforces_it_and_use_fits() {
-    let claims = [claim("a", "2"), claim("b", "8")];
+    let claims = [share_request("a", "2"), share_request("b", "8")];
     assert_eq!(handed_out("10", &claims, &[("a", quota("8", "8", "0"))]), ["a=2", "b=0*"], "not written yet");
     assert_eq!(handed_out("10", &claims, &[("a", quota("2", "8", "0"))]), ["a=2", "b=0*"], "not enforced yet");
     assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "5"))]), ["a=2", "b=0*"], "still used");
@@ -73,14 +87,15 @@ fn a_lowering_counts_only_when_admission_enforces_it_and_use_fits() {
 
 #[test]
 fn a_namespace_without_a_claim_counts() {
-    assert_eq!(handed_out("10", &[claim("a", "6")], &[("left-behind", quota("5", "5", "5"))]), ["a=0*"]);
+    assert_eq!(handed_out("10", &[share_request("a", "6")], &[("left-behind", quota("5", "5", "5"))]), ["a=0*"]);
 }
 
 #[test]
 fn a_promise_is_kept_while_the_quota_is_closed() {
     let total = read(&[("requests.cpu", "10")]);
     let ledger = Ledger::from([(SystemName::new("b"), Share { epoch: 1, hard: read(&[("requests.cpu", "6")]) })]);
-    let allocation = hand(&total, &total, &ledger, &[claim("a", "6"), claim("b", "6")], &held(&[("b", quota("0", "0", "0"))]));
+    let allocation =
+        hand(&total, &total, &ledger, &[share_request("a", "6"), share_request("b", "6")], &held(&[("b", quota("0", "0", "0"))]));
     assert!(allocation.grants[&SystemName::new("a")].waiting.is_some());
     assert_eq!(
         allocation.grants[&SystemName::new("b")].hard["requests.cpu"],
@@ -92,17 +107,17 @@ fn a_promise_is_kept_while_the_quota_is_closed() {
 fn a_lost_ledger_is_found_again_in_the_quotas_and_changes_nothing() {
     let (total, none) = (read(&[("requests.cpu", "10")]), Amounts::new());
     let quotas = held(&[("a", quota("8", "8", "3")), ("left-behind", quota("5", "5", "5"))]);
-    let standing = quotas.keys().filter_map(NamespaceName::system).collect();
-    let books = Books {
+    let known_systems = quotas.keys().filter_map(NamespaceName::system).collect();
+    let input = QuotaInput {
         tenant: &TenantName::new("t"),
         wanted: &total,
         served: &none,
         ledger: None,
         quotas: &quotas,
         uncounted: None,
-        standing: &standing,
+        known_systems: &known_systems,
     };
-    let allocation = hand_out(&books, &[claim("a", "9")]);
+    let allocation = allocate(&input, &[share_request("a", "9")]);
     let grant = &allocation.grants[&SystemName::new("a")];
     assert_eq!((amounts::of(&grant.hard, "requests.cpu").to_string().as_str(), grant.waiting.is_some()), ("8", true));
     assert_eq!(amounts::of(&allocation.total, "requests.cpu").to_string(), "13", "what is in force is served, not more and not less");
@@ -114,10 +129,10 @@ fn a_lost_ledger_is_found_again_in_the_quotas_and_changes_nothing() {
 fn a_lowered_total_is_served_when_what_is_held_fits() {
     let quotas = held(&[("a", quota("8", "8", "0"))]);
     let served = read(&[("requests.cpu", "10")]);
-    let pending = hand(&read(&[("requests.cpu", "4")]), &served, &Ledger::new(), &[claim("a", "8")], &quotas);
+    let pending = hand(&read(&[("requests.cpu", "4")]), &served, &Ledger::new(), &[share_request("a", "8")], &quotas);
     assert_eq!(pending.lowering.as_deref(), Some("spec.quota[requests.cpu]: 4 is below the 8 that the systems hold"));
     assert_eq!(amounts::of(&pending.total, "requests.cpu").to_string(), "10");
-    let fits = hand(&read(&[("requests.cpu", "8")]), &served, &Ledger::new(), &[claim("a", "8")], &quotas);
+    let fits = hand(&read(&[("requests.cpu", "8")]), &served, &Ledger::new(), &[share_request("a", "8")], &quotas);
     assert_eq!((fits.lowering, amounts::of(&fits.total, "requests.cpu").to_string().as_str()), (None, "8"));
 }
 
@@ -125,17 +140,17 @@ fn a_lowered_total_is_served_when_what_is_held_fits() {
 fn nothing_is_raised_while_use_is_not_counted() {
     let (total, lost) = (read(&[("requests.cpu", "10")]), NamespaceName::new("t--lost"));
     let quotas = held(&[("a", quota("4", "4", "0"))]);
-    let (ledger, standing) = (Ledger::new(), BTreeSet::new());
-    let books = Books {
+    let (ledger, known_systems) = (Ledger::new(), BTreeSet::new());
+    let input = QuotaInput {
         tenant: &TenantName::new("t"),
         wanted: &total,
         served: &total,
         ledger: Some(&ledger),
         quotas: &quotas,
         uncounted: Some(&lost),
-        standing: &standing,
+        known_systems: &known_systems,
     };
-    let allocation = hand_out(&books, &[claim("a", "3"), claim("b", "5")]);
+    let allocation = allocate(&input, &[share_request("a", "3"), share_request("b", "5")]);
     let grant = |name: &str| &allocation.grants[&SystemName::new(name)];
     assert_eq!(amounts::of(&grant("a").hard, "requests.cpu").to_string(), "3", "a lowering needs no knowledge");
     assert_eq!(amounts::of(&grant("b").hard, "requests.cpu"), Amount::ZERO);
@@ -145,7 +160,7 @@ fn nothing_is_raised_while_use_is_not_counted() {
 #[test]
 fn the_shortage_names_the_numbers() {
     let total = read(&[("requests.cpu", "10")]);
-    let allocation = hand(&total, &total, &Ledger::new(), &[claim("a", "6"), claim("b", "5")], &BTreeMap::new());
+    let allocation = hand(&total, &total, &Ledger::new(), &[share_request("a", "6"), share_request("b", "5")], &BTreeMap::new());
     let waiting = allocation.grants[&SystemName::new("b")].waiting.as_deref();
     assert_eq!(waiting, Some("requests.cpu: 5 wanted, 4 free (total 10, held by others 6)"));
 }
@@ -153,8 +168,8 @@ fn the_shortage_names_the_numbers() {
 #[test]
 fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
     let total = read(&[("requests.cpu", "10")]);
-    let odd = Claim { wanted: read(&[("persistentvolumeclaims", "3")]), ..claim("a", "0") };
-    let allocation = hand(&total, &total, &Ledger::new(), &[odd, claim("b", "5")], &BTreeMap::new());
+    let odd = ShareRequest { wanted: read(&[("persistentvolumeclaims", "3")]), ..share_request("a", "0") };
+    let allocation = hand(&total, &total, &Ledger::new(), &[odd, share_request("b", "5")], &BTreeMap::new());
     assert!(allocation.grants[&SystemName::new("a")].waiting.is_some());
     assert!(!allocation.grants[&SystemName::new("b")].hard.contains_key("persistentvolumeclaims"));
 }
@@ -174,26 +189,26 @@ fn a_limit_that_is_not_claimed_follows_its_request() {
 }
 
 /// Systems whose shares are as granted by the total `from`, once `to` is wanted; `named` is what each names.
-fn after(from: &Amounts, to: &Amounts, named: &[Amounts]) -> (Vec<Claim>, Allocation) {
+fn after(from: &Amounts, to: &Amounts, named: &[Amounts]) -> (Vec<ShareRequest>, Allocation) {
     let claims = |total: &Amounts| {
-        let claim = |(index, named): (usize, &Amounts)| {
+        let share_request = |(index, named): (usize, &Amounts)| {
             let (wanted, follows) = with_following(named.clone(), total);
-            Claim { wanted, follows, ..claim(&format!("s{index}"), "0") }
+            ShareRequest { wanted, follows, ..share_request(&format!("s{index}"), "0") }
         };
-        named.iter().enumerate().map(claim).collect::<Vec<Claim>>()
+        named.iter().enumerate().map(share_request).collect::<Vec<ShareRequest>>()
     };
     let first = hand(from, from, &Ledger::new(), &claims(from), &BTreeMap::new());
-    let shown = |claim: &Claim| {
-        let Grant { hard, epoch, .. } = &first.grants[&claim.system];
-        (claim.namespace.clone(), QuotaState::new(hard, hard, hard, *epoch, |_| true))
+    let shown = |share_request: &ShareRequest| {
+        let Grant { hard, epoch, .. } = &first.grants[&share_request.system];
+        (share_request.namespace.clone(), QuotaState::new(hard, hard, hard, *epoch, |_| true))
     };
     let quotas = claims(from).iter().map(shown).collect();
     (claims(to), hand(to, &first.total, &first.ledger, &claims(to), &quotas))
 }
 
 /// What each system holds of `limits.cpu`, `*` where it waits.
-fn limits((claims, allocation): &(Vec<Claim>, Allocation)) -> Vec<String> {
-    let grants = claims.iter().map(|claim| &allocation.grants[&claim.system]);
+fn limits((claims, allocation): &(Vec<ShareRequest>, Allocation)) -> Vec<String> {
+    let grants = claims.iter().map(|share_request| &allocation.grants[&share_request.system]);
     let word = |grant: &Grant| format!("{}{}", amounts::of(&grant.hard, "limits.cpu"), if grant.waiting.is_some() { "*" } else { "" });
     grants.map(word).collect()
 }
@@ -215,8 +230,8 @@ fn a_share_that_grows_waits_for_the_limit_that_follows() {
     let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
     let named = read(&[("requests.cpu", "8")]);
     let (wanted, follows) = with_following(read(&[("requests.cpu", "30")]), &total);
-    let growing = Claim { wanted, follows, ..claim("s0", "0") };
-    let explicit = Claim { wanted: read(&[("limits.cpu", "40")]), ..claim("s1", "0") };
+    let growing = ShareRequest { wanted, follows, ..share_request("s0", "0") };
+    let explicit = ShareRequest { wanted: read(&[("limits.cpu", "40")]), ..share_request("s1", "0") };
     let (_, before) = after(&total, &total, &[named, explicit.wanted.clone()]);
     let shown = |(system, grant): (&SystemName, &Grant)| {
         (NamespaceName::new(format!("t--{system}")), QuotaState::new(&grant.hard, &grant.hard, &grant.hard, grant.epoch, |_| true))
@@ -246,10 +261,10 @@ proptest::proptest! {
         let (claims, before) = after(&total(from), &total(from), &named);
         let (_, next) = after(&total(from), &total(to), &named);
         let mut sum = Amounts::new();
-        for claim in &claims {
-            amounts::add(&mut sum, &next.grants[&claim.system].hard);
-            if before.grants[&claim.system].waiting.is_none() {
-                let (grant, held) = (&next.grants[&claim.system], &before.grants[&claim.system].hard);
+        for share_request in &claims {
+            amounts::add(&mut sum, &next.grants[&share_request.system].hard);
+            if before.grants[&share_request.system].waiting.is_none() {
+                let (grant, held) = (&next.grants[&share_request.system], &before.grants[&share_request.system].hard);
                 proptest::prop_assert!(grant.waiting.is_none(), "{:?}", grant);
                 proptest::prop_assert_eq!(amounts::of(&grant.hard, "requests.cpu"), amounts::of(held, "requests.cpu"));
             }

@@ -14,7 +14,7 @@ use govcloud_core::{
         snapshot::{Root, Snapshot},
     },
     plan::{finalizers::Finalizers, last_applied},
-    step::{Next, Settled},
+    step::{Action, Settled},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Api, Resource, ResourceExt, api::Patch};
@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::{
     cache::Cache,
-    connection::{Connection, patch as patch_by_us, post},
+    connection::{Connection, patch as patch_params, post_params},
     events::Events,
     memory::Memory,
     object::Object,
@@ -34,7 +34,7 @@ use crate::error::Error;
 
 /// Writes status, finalizers and events.
 #[derive(Clone)]
-pub struct Report {
+pub struct StatusWriter {
     connection: Connection,
     cache: Arc<Cache>,
     events: Events,
@@ -43,7 +43,7 @@ pub struct Report {
     forbidden: Arc<Mutex<BTreeMap<TenantName, String>>>,
 }
 
-impl Report {
+impl StatusWriter {
     /// A reporter in the operator's name.
     pub fn new(connection: Connection, cache: Arc<Cache>, events: Events, memory: Arc<Memory>) -> Self {
         Self { connection, cache, events, memory, forbidden: Arc::default() }
@@ -75,14 +75,14 @@ impl Report {
     }
 
     /// Writes what became of a tenant, and lets go what may go.
-    pub async fn settle(&self, snapshot: &Snapshot, settled: &Settled) -> Result<Next, Error> {
+    pub async fn settle(&self, snapshot: &Snapshot, settled: &Settled) -> Result<Action, Error> {
         self.note(&snapshot.name, &settled.outcome);
         let told = self.statuses(snapshot, settled.tenant.as_ref(), &settled.systems).await;
         if settled.release != Finalizers::default() {
             // The status that was just written has raised the version that a finalizer's removal is conditional on.
             self.release(&self.cache.snapshot(&snapshot.name, snapshot.now), &settled.release).await?;
         }
-        told.map(|()| settled.next)
+        told.map(|()| settled.action)
     }
 
     async fn statuses(
@@ -115,7 +115,8 @@ impl Report {
 
     /// Tells, on the system or the tenant whose namespace it is, what of the members' own was deleted, and why.
     pub fn removals(&self, snapshot: &Snapshot, outcome: &Outcome) {
-        for (namespace, removed) in outcome.spaces.iter().flat_map(|(name, space)| space.removed.iter().map(move |removed| (name, removed)))
+        for (namespace, removed) in
+            outcome.namespaces.iter().flat_map(|(name, space)| space.removed.iter().map(move |removed| (name, removed)))
         {
             let system =
                 snapshot.systems.iter().find(|root| Some(root.name.as_str()) == namespace.system().as_ref().map(SystemName::as_str));
@@ -144,7 +145,7 @@ impl Report {
 
     /// Remembers what the API server forbids for `/readyz`.
     fn note(&self, name: &TenantName, outcome: &Outcome) {
-        let failures = outcome.spaces.values().flat_map(|space| &space.failures);
+        let failures = outcome.namespaces.values().flat_map(|space| &space.failures);
         let forbidden = failures.filter(|failure| failure.reason == reason::FORBIDDEN).map(|failure| failure.message.clone()).next();
         let mut all = self.all_forbidden();
         match forbidden {
@@ -168,7 +169,7 @@ impl Report {
     async fn status<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, status: &impl Serialize) -> Result<(), Error> {
         let object = reference(source, root, json!({ "status": status }))?;
         let api = self.api(source, &root.namespace);
-        match self.connection.request("update", plural(source), api.replace_status(&root.name, &post(), &object)).await {
+        match self.connection.request("update", plural(source), api.replace_status(&root.name, &post_params(), &object)).await {
             Ok(written) => drop(self.cache.take(source, &written)),
             Err(error) if error.is_code(404) => {} // it is gone, and needs no status
             Err(error) => return Err(error),
@@ -185,10 +186,10 @@ impl Report {
         }
         // What is there must be of the schema's types for an apply.
         let (patch, parameters) = if root.spec.is_ok() {
-            (Patch::Apply(object), patch_by_us().force())
+            (Patch::Apply(object), patch_params().force())
         } else {
             object["metadata"]["finalizers"] = json!(root.finalizers.iter().map(String::as_str).chain([FINALIZER]).collect::<Vec<_>>());
-            (Patch::Merge(object), patch_by_us())
+            (Patch::Merge(object), patch_params())
         };
         let api = self.api(source, &root.namespace);
         let written = self.connection.request("patch", plural(source), api.patch(&root.name, &parameters, &patch)).await?;
@@ -200,7 +201,7 @@ impl Report {
         let finalizers: Vec<&str> = root.finalizers.iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER).collect();
         let patch = json!({ "metadata": { "uid": root.uid, "resourceVersion": root.resource_version, "finalizers": finalizers } });
         let api = self.api(source, &root.namespace);
-        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_by_us(), &Patch::Merge(patch))).await;
+        let written = self.connection.request("patch", plural(source), api.patch(&root.name, &patch_params(), &Patch::Merge(patch))).await;
         match written {
             // Without its last finalizer it is gone already, and its watch may have said so before this answer came.
             Ok(written) if written.meta().deletion_timestamp.is_some() && written.finalizers().is_empty() => Ok(()),

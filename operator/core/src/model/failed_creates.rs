@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::model::names::NamespaceName;
 
 /// A controller tries again at the latest after 1000 s. What it has not said for so long no longer holds.
-pub const LASTS: i64 = 20 * 60;
+pub const FAILED_CREATE_TTL: i64 = 20 * 60;
 /// The API server cuts a `generateName` to this length before it adds five random characters.
 const LONGEST_STEM: usize = 58;
 /// Bytes of a message and of a name that are read. The API server bounds neither, and members may write events too.
@@ -57,7 +57,7 @@ pub enum Seen {
 
 /// A workload whose pods, claims or jobs were refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct FailedCreate {
     /// The workload.
     pub workload: Workload,
     /// What was refused, as a resource. Example: `pods`.
@@ -73,7 +73,7 @@ pub struct Refusal {
 /// Reads an event of reason `FailedCreate`; `seconds` reads a time. None for a refusal that means nothing: of two writers that
 /// met, in a namespace that is being deleted, or of a workload whose name is none.
 #[must_use]
-pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<Refusal> {
+pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<FailedCreate> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let times =
         [&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
@@ -92,7 +92,7 @@ pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<Refu
         return None;
     }
     let (objects, cause) = what_and_why(message);
-    Some(Refusal {
+    Some(FailedCreate {
         cause: without_random_names(cause, &workload),
         objects,
         workload,
@@ -175,10 +175,11 @@ fn without_use(text: &str) -> Vec<&str> {
 
 /// Refusals of the same kind of object for the same cause, together, in the order in which they came.
 #[must_use]
-pub fn by_cause<'a>(refusals: &[&'a Refusal]) -> Vec<Vec<&'a Refusal>> {
-    let mut groups: Vec<Vec<&Refusal>> = Vec::new();
-    for refusal in refusals {
-        let is_same = |group: &&mut Vec<&Refusal>| group[0].objects == refusal.objects && is_same_cause(&group[0].cause, &refusal.cause);
+pub fn by_cause<'a>(failed_creates: &[&'a FailedCreate]) -> Vec<Vec<&'a FailedCreate>> {
+    let mut groups: Vec<Vec<&FailedCreate>> = Vec::new();
+    for refusal in failed_creates {
+        let is_same =
+            |group: &&mut Vec<&FailedCreate>| group[0].objects == refusal.objects && is_same_cause(&group[0].cause, &refusal.cause);
         match groups.iter_mut().find(is_same) {
             Some(group) => group.push(refusal),
             None => groups.push(vec![refusal]),
@@ -189,11 +190,11 @@ pub fn by_cause<'a>(refusals: &[&'a Refusal]) -> Vec<Vec<&'a Refusal>> {
 
 /// What still holds at this time, of each workload the last one, in order of names.
 #[must_use]
-pub fn standing(refusals: &[Refusal], now: i64) -> Vec<&Refusal> {
-    let mut standing: Vec<&Refusal> = refusals.iter().filter(|refusal| refusal.last + LASTS > now).collect();
-    standing.sort_by_cached_key(|refusal| (refusal.workload.shown(), -refusal.last, refusal.cause.clone()));
-    standing.dedup_by_key(|refusal| refusal.workload.shown());
-    standing
+pub fn recent(failed_creates: &[FailedCreate], now: i64) -> Vec<&FailedCreate> {
+    let mut recent: Vec<&FailedCreate> = failed_creates.iter().filter(|refusal| refusal.last + FAILED_CREATE_TTL > now).collect();
+    recent.sort_by_cached_key(|refusal| (refusal.workload.shown(), -refusal.last, refusal.cause.clone()));
+    recent.dedup_by_key(|refusal| refusal.workload.shown());
+    recent
 }
 
 #[cfg(test)]
@@ -212,23 +213,23 @@ mod tests {
         })
     }
 
-    fn refusal(kind: &str, name: &str, message: &str) -> Refusal {
+    fn refusal(kind: &str, name: &str, message: &str) -> FailedCreate {
         read(&event(kind, name, message, "100"), |text| text.parse().ok()).unwrap()
     }
 
     #[test]
     fn a_refusal_is_told_once_a_workload_and_only_while_it_holds() {
-        let refusals: Vec<_> = [("web", "web-x8k2p", "100"), ("web", "web-b4l9z", "200"), ("db", "db-k2x8p", "50")]
+        let failed_creates: Vec<_> = [("web", "web-x8k2p", "100"), ("web", "web-b4l9z", "200"), ("db", "db-k2x8p", "50")]
             .map(|(name, pod, last)| {
                 let message = format!("Error creating: pods \"{pod}\" is forbidden: rule images: no");
                 read(&event("ReplicaSet", name, &message, last), |text| text.parse().ok()).unwrap()
             })
             .into();
-        let told = |now| standing(&refusals, now).iter().map(|refusal| (refusal.workload.shown(), refusal.last)).collect::<Vec<_>>();
+        let told = |now| recent(&failed_creates, now).iter().map(|refusal| (refusal.workload.shown(), refusal.last)).collect::<Vec<_>>();
         assert_eq!(told(200), [("ReplicaSet db".to_owned(), 50), ("ReplicaSet web".to_owned(), 200)]);
-        assert_eq!(told(50 + LASTS), [("ReplicaSet web".to_owned(), 200)]);
-        assert_eq!(told(200 + LASTS), []);
-        assert_eq!(refusals[0].cause, "rule images: no");
+        assert_eq!(told(50 + FAILED_CREATE_TTL), [("ReplicaSet web".to_owned(), 200)]);
+        assert_eq!(told(200 + FAILED_CREATE_TTL), []);
+        assert_eq!(failed_creates[0].cause, "rule images: no");
     }
 
     #[test]
