@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::content::{self, hash};
 use crate::model::{
     names::{ANNOTATION_DISPLAY_NAME, LABEL_TENANT_UID},
-    namespace::{Space, TenantAccess},
+    namespace::{ChildInput, TenantAccess},
     observed::Entry,
 };
 
@@ -45,7 +45,7 @@ pub struct Kind {
 #[derive(Clone, Copy, Debug)]
 pub enum Build {
     /// In each namespace of a tenant; the namespace itself counts among them.
-    Inside(fn(&Space) -> Vec<Value>),
+    Inside(fn(&ChildInput) -> Vec<Value>),
     /// Cluster-scoped, for a tenant itself.
     TenantAccess(fn(&TenantAccess) -> Vec<Value>),
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::model::{
     names::DEPLOYER,
-    namespace::{Access, Space},
+    namespace::{Access, ChildInput},
 };
 
 pub(super) static KIND: Kind = Kind {
@@ -23,8 +23,8 @@ pub(super) static KIND: Kind = Kind {
     exposes: None,
 };
 
-fn build(space: &Space) -> Vec<Value> {
+fn build(input: &ChildInput) -> Vec<Value> {
     let account = json!({ "metadata": { "name": DEPLOYER }, "automountServiceAccountToken": false });
-    let open = space.access != Access::Closed; // its tokens end with it
-    space.system.iter().filter(|_| open).map(|_| account.clone()).collect()
+    let open = input.namespace.access != Access::Closed; // its tokens end with it
+    input.namespace.system.iter().filter(|_| open).map(|_| account.clone()).collect()
 }

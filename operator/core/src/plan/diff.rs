@@ -6,11 +6,15 @@ use crate::{
     model::{
         amounts::{Amount, of},
         names::NamespaceName,
-        observed::{ChildKey, Entry, Observed, inside},
+        observed::ChildKey,
         outcome::{Failure, NamespaceOutcome, Outcome},
-        ownership::{Identity, Ownership, namespace_entry, not_ours},
+        ownership::{Ownership, not_ours},
     },
-    plan::{Goal, NamespacePlan, Plan, foreign::cause},
+    plan::{
+        Goal, NamespacePlan, Plan,
+        foreign::cause,
+        inventory::{Found, Inventory},
+    },
 };
 
 /// One step towards the plan.
@@ -117,47 +121,44 @@ pub fn conflicts(changes: &[NamespaceChanges]) -> Outcome {
 
 /// Compares a plan with what is there.
 #[must_use]
-pub fn diff(plan: &Plan, observed: &Observed) -> Vec<NamespaceChanges> {
+pub fn diff(plan: &Plan, inventory: &Inventory) -> Vec<NamespaceChanges> {
     let of = |space: &NamespacePlan| NamespaceChanges {
         namespace: space.namespace.clone(),
         adopts: space.adopts,
-        changes: changes(plan, space, observed),
+        changes: changes(plan, space, inventory),
     };
     plan.namespaces.iter().chain(&plan.entrance).map(of).collect()
 }
 
-fn changes(plan: &Plan, space: &NamespacePlan, observed: &Observed) -> Vec<Change> {
-    let identity = &plan.identity;
-    if space.namespace.is_cluster() {
+fn changes(plan: &Plan, space: &NamespacePlan, inventory: &Inventory) -> Vec<Change> {
+    let found = inventory.of(&space.namespace);
+    let is_cluster = space.namespace.is_cluster();
+    match found.ownership {
         // Names of this form are ours alone; whatever bears one is made as planned.
-        let desired = space.desired.iter().map(|desired| towards(desired, identity, observed));
-        return desired.chain(prune(plan, space, observed)).collect();
-    }
-    match identity.owner(observed, &space.namespace) {
+        _ if is_cluster => {}
         // Whatever else is remembered of it was in one that is gone.
         Ownership::Absent => return space.desired.iter().cloned().map(Change::Create).collect(),
         Ownership::Foreign => return vec![Change::Conflict { owner: None }],
         Ownership::Orphaned(owner) => return vec![Change::Conflict { owner: Some(owner.to_owned()) }],
         Ownership::Ours => {}
     }
-    let own = namespace_entry(observed, &space.namespace);
-    if own.is_some_and(|entry| entry.deleting) {
+    if found.entry.is_some_and(|entry| entry.deleting) {
         return Vec::new(); // Kubernetes empties it; nothing can be written any more
     }
-    let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, identity, observed)).collect();
-    changes.extend(prune(plan, space, observed));
-    if space.goal != Goal::Serve {
-        changes.extend(close(space, own, observed));
+    let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, inventory)).collect();
+    changes.extend(prune(plan, space, inventory));
+    if space.goal != Goal::Serve && !is_cluster {
+        changes.extend(close(space, &found));
     }
     changes
 }
 
-fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Change {
-    match observed.get(&desired.key()) {
+fn towards(desired: &Desired, inventory: &Inventory) -> Change {
+    match inventory.observed.get(&desired.key()) {
         None => Change::Create(desired.clone()),
         Some(entry) if entry.hash == desired.hash => Change::Keep(desired.key()),
         Some(entry) => {
-            let doubtful = desired.kind.is_namespace() && !identity.claims(&entry.tenant_uid);
+            let doubtful = desired.kind.is_namespace() && !inventory.identity.claims(&entry.tenant_uid);
             Change::Update { desired: desired.clone(), seen: Seen { uid: entry.uid.to_string(), hash: entry.hash, doubtful } }
         }
     }
@@ -165,9 +166,9 @@ fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Chang
 
 /// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
 /// back. Namespaces never go this way, nor does what was in a namespace before the operator came.
-fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
-    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
-    inside(observed, &space.namespace).filter_map(move |(key, entry)| {
+fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, inventory: &'a Inventory) -> impl Iterator<Item = Change> + 'a {
+    let arrival = inventory.of(&space.namespace).arrival.unwrap_or(i64::MAX);
+    inventory.inside(&space.namespace).filter_map(move |(key, entry)| {
         let kind = TABLE[key.kind];
         let planned = space.desired.iter().any(|desired| &desired.key() == key);
         let foreign = kind.exposes.is_some() && entry.tenant_uid.is_empty();
@@ -180,12 +181,12 @@ fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, observed: &'a Observed) -
 }
 
 /// Ends the pods once no new ones are admitted; removes the namespace once there are none.
-fn close(space: &NamespacePlan, own: Option<&Entry>, observed: &Observed) -> Option<Change> {
+fn close(space: &NamespacePlan, found: &Found) -> Option<Change> {
     if space.drained {
-        let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
+        let uid = found.entry.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
         return Some(Change::Remove { uid });
     }
-    let quota = space.desired.iter().find_map(|desired| observed.get(&desired.key())?.quota.as_ref())?;
+    let quota = found.quota?;
     let running = of(&quota.used, "pods") > Amount::ZERO;
     (quota.is_closed() && running).then_some(Change::DeletePods)
 }
