@@ -15,7 +15,7 @@ use crate::{
     },
     plan::{
         Plan,
-        diff::{Change, NamespaceChanges, conflicts, diff},
+        diff::{Change, NamespaceChanges, diff, failures},
         ending,
         finalizers::{Finalizers, missing_finalizers, release},
         intent::intent,
@@ -105,9 +105,9 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
     if !due.is_empty() {
         return Step::Ask(due);
     }
-    let changes = diff(&plan, &inventory);
+    let changes = diff(snapshot, &plan, &inventory);
     let writes = |space: &NamespaceChanges| space.changes.iter().any(Change::writes);
-    let mut outcome = conflicts(&changes);
+    let mut outcome = failures(&changes);
     match &snapshot.progress.outcome {
         None if changes.iter().any(writes) => return Step::Apply(changes.into_iter().filter(writes).collect()),
         None => {}

@@ -81,6 +81,7 @@ impl Context {
     fn snapshot(&self, name: &TenantName) -> Snapshot {
         let mut snapshot = self.cache.snapshot(name, Timestamp::now());
         self.memory.recall(&mut snapshot);
+        snapshot.unguarded = self.cache.guard_rails();
         snapshot
     }
 }

@@ -24,6 +24,8 @@ pub struct Kind {
     pub plural: &'static str,
     /// When it is written.
     pub rank: Rank,
+    /// Whether it must be as planned before pods are ended or the namespace is removed.
+    pub isolates: bool,
     /// How it is written.
     pub write: WriteMode,
     /// Builds its manifests, without the common metadata.

@@ -16,6 +16,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "LimitRange",
     plural: "limitranges",
     rank: Rank::Isolation,
+    isolates: false,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content,

@@ -35,6 +35,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "Namespace",
     plural: "namespaces",
     rank: Rank::Namespace,
+    isolates: true,
     write: WriteMode::MetadataOnly,
     build: Build::Inside(build),
     content: |_| Value::Null, // its marks are all that is ours

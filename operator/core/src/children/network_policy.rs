@@ -22,6 +22,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "NetworkPolicy",
     plural: "networkpolicies",
     rank: Rank::Isolation,
+    isolates: true,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content: |object| object["spec"].clone(),

@@ -24,6 +24,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "ResourceQuota",
     plural: "resourcequotas",
     rank: Rank::Isolation,
+    isolates: true,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content,

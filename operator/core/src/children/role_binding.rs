@@ -17,6 +17,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "RoleBinding",
     plural: "rolebindings",
     rank: Rank::Access,
+    isolates: false,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),

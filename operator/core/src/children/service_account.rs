@@ -14,6 +14,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "ServiceAccount",
     plural: "serviceaccounts",
     rank: Rank::Isolation,
+    isolates: false,
     write: WriteMode::Patch,
     build: Build::Inside(build),
     content: |object| json!(object["automountServiceAccountToken"]),

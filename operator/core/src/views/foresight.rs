@@ -132,7 +132,7 @@ fn change(snapshot: &mut Snapshot, space: &NamespaceChanges) {
             Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
             Change::DeletePods => end_pods(snapshot, &space.namespace),
             Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
-            Change::Keep(_) | Change::Conflict { .. } => {}
+            Change::Keep(_) => {}
         }
     }
 }

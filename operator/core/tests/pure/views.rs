@@ -157,7 +157,7 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
             .filter_map(|change| if let Change::Delete { key, .. } = change { Some(key.name.to_string()) } else { None });
         gone.collect::<Vec<_>>()
     };
-    for space in diff(&plan, &inventory(&now)).iter().filter(|space| !space.namespace.is_cluster()) {
+    for space in diff(&now, &plan, &inventory(&now)).iter().filter(|space| !space.namespace.is_cluster()) {
         assert_eq!(deleted(space), ["by-others-100", "by-others-101"], "{}", space.namespace);
     }
 }

@@ -79,7 +79,7 @@ pub fn with_home(yaml: &str, systems: Vec<SystemRoot>) -> Snapshot {
 /// The plan of a snapshot and the changes that it asks for.
 pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<NamespaceChanges>) {
     let plan = plan_with(snapshot, &settings());
-    let changes = diff(&plan, &inventory(snapshot));
+    let changes = diff(snapshot, &plan, &inventory(snapshot));
     (plan, changes)
 }
 
