@@ -240,11 +240,17 @@ async fn what_is_deleted_is_forgotten() {
 async fn a_transition_is_told_as_an_event() {
     let admin = admin().await;
     admin.tenant_with_systems("events", &["web"]).await;
+    admin.patch("HostedSystem", "events", "web", json!({"spec": {"stage": "Suspended"}})).await;
+    admin.until_condition("HostedSystem", "events", "web", "Ready", "True", "Suspended").await;
+    let told = async |reason: &str| {
+        let events = admin.api("Event", "events").list(&Default::default()).await.unwrap().items;
+        events.iter().any(|event| event.data["reason"] == reason)
+    };
     // It comes when no tenant is at work, and after a minute at the latest.
-    let is_ready = |event: &kube::api::DynamicObject| event.data["reason"] == "Ready";
     let begin = std::time::Instant::now();
-    while !admin.api("Event", "events").list(&Default::default()).await.unwrap().items.iter().any(is_ready) {
+    while !told("Suspended").await {
         assert!(begin.elapsed() < std::time::Duration::from_secs(90), "nothing is told");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
+    assert!(!told("Ready").await, "events come in order, and that a new system is ready says its condition");
 }

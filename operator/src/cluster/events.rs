@@ -43,18 +43,20 @@ pub fn events() -> (Events, Receiver<Told>) {
 pub struct Events(Sender<Told>);
 
 impl Events {
-    /// Announces that `Ready` turned or changed its cause.
+    /// Announces that `Ready` turned or changed its cause. That a new object is ready says its condition; there is no event for it.
     pub fn announce(&self, about: ObjectReference, old: &[Condition], new: &[Condition]) {
-        let ready = |conditions: &[Condition]| find(conditions, kind::READY).cloned();
-        let Some(now) = ready(new) else { return };
-        if ready(old).is_some_and(|before| before.status == now.status && before.reason == now.reason) {
+        let (Some(now), before) = (find(new, kind::READY), find(old, kind::READY)) else { return };
+        if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
             return;
         }
         let (namespace, name) = (about.namespace.as_deref().unwrap_or_default(), about.name.as_deref().unwrap_or_default());
         info!(kind = about.kind, namespace, name, ready = now.status, reason = now.reason, "{}", now.message);
+        if before.is_none() && now.status == "True" {
+            return;
+        }
         let event = Event {
             type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
-            reason: now.reason,
+            reason: now.reason.clone(),
             note: Some(now.message.chars().take(1000).collect()),
             action: "Reconcile".into(),
             secondary: None,
