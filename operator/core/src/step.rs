@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
+    children::manifests::Manifests,
     model::{
         outcome::Outcome,
         settings::Settings,
@@ -87,6 +88,12 @@ pub enum Action {
 /// Decides what is to be done next.
 #[must_use]
 pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
+    next_step(snapshot, settings, &mut Manifests::default())
+}
+
+/// The same for who asks again and again: `manifests` keeps what was built for this tenant under these settings, and changes nothing else.
+#[must_use]
+pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manifests) -> Step {
     let asked = questions(snapshot);
     if !asked.is_empty() {
         return Step::Ask(asked);
@@ -96,7 +103,7 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
     }
     let intent = intent(snapshot, settings);
     let inventory = Inventory::new(&snapshot.observed, intent.identity(snapshot));
-    let plan = plan(snapshot, &intent, &inventory, settings);
+    let plan = plan(snapshot, &intent, &inventory, settings, manifests);
     if let Some(status) = status_ahead(snapshot, &intent, &plan) {
         return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
     }

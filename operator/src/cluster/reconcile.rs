@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use govcloud_core::{
+    children::manifests::Manifests,
     model::{names::TenantName, settings::Settings, snapshot::Snapshot},
-    step::{Action, Step, step},
+    step::{Action, Step, next_step},
 };
 use k8s_openapi::jiff::Timestamp;
 
@@ -38,9 +39,9 @@ pub struct Context {
 /// # Errors
 /// What kept the two kinds themselves from being read or written. Failures of children are in their status instead.
 pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, Error> {
-    let (mut snapshot, mut turn) = (context.snapshot(name), None);
+    let (mut snapshot, mut turn, mut manifests) = (context.snapshot(name), None, Manifests::default());
     for _ in 0..ROUNDS {
-        match step(&snapshot, &context.settings) {
+        match next_step(&snapshot, &context.settings, &mut manifests) {
             Step::Ask(questions) => {
                 if context.ask(&mut snapshot, questions).await? {
                     continue; // with the answers in the same snapshot

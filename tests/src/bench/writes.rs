@@ -101,7 +101,7 @@ impl Paper {
     fn note(&mut self, changes: &[NamespaceChanges]) -> Result<()> {
         for change in changes.iter().flat_map(|space| &space.changes) {
             match change {
-                Change::Create(desired) => self.created.entry(desired.namespace.clone()).or_default().push(desired.clone()),
+                Change::Create(desired) => self.created.entry(desired.namespace.clone()).or_default().push(Desired::clone(desired)),
                 Change::Keep(_) => {}
                 other => bail!("a setup only creates, but the plan asks for {other:?}"),
             }

@@ -9,6 +9,7 @@ mod content;
 pub mod desired;
 mod kind;
 mod limit_range;
+pub mod manifests;
 pub mod merge;
 mod namespace;
 mod network_policy;

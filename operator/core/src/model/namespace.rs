@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a namespace is for, and in which state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
     /// Its name.
     pub name: NamespaceName,

@@ -35,7 +35,7 @@ impl fmt::Display for Problem {
 }
 
 /// A tenant whose contract can be served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tenant {
     /// Name, also of the home namespace.
     pub name: TenantName,
@@ -90,7 +90,7 @@ impl Tenant {
 }
 
 /// Defaults of a container: pairs of resource and quantity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ContainerDefaults {
     /// Requests.
     pub requests: [(&'static str, Quantity); 2],

@@ -1,5 +1,7 @@
 //! Plan × observed → changes: what must be written so that the plan holds, and nothing else.
 
+use std::sync::Arc;
+
 use crate::{
     api::conditions::reason,
     children::{Rank, TABLE, desired::Desired},
@@ -22,11 +24,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Change {
     /// It does not exist.
-    Create(Desired),
+    Create(Arc<Desired>),
     /// It exists with other content.
     Update {
         /// As it should be.
-        desired: Desired,
+        desired: Arc<Desired>,
         /// As it was seen.
         seen: Seen,
         /// Whether it may let in only whom it lets in already, because its namespace is not guarded yet.
@@ -129,7 +131,7 @@ fn changes(snapshot: &Snapshot, plan: &Plan, space: &NamespacePlan, inventory: &
     }
     // Whatever is remembered of what was in a namespace that is gone, is gone with it.
     let is_absent = !is_cluster && found.entry.is_none();
-    let towards = |desired: &Desired| if is_absent { Change::Create(desired.clone()) } else { towards(desired, inventory) };
+    let towards = |desired: &Arc<Desired>| if is_absent { Change::Create(desired.clone()) } else { towards(desired, inventory) };
     let mut changes: Vec<Change> = space.desired.iter().map(towards).collect();
     if !is_absent {
         changes.extend(prune(plan, space, inventory));
@@ -181,7 +183,7 @@ fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, chang
     cause.filter(|_| !pending)
 }
 
-fn towards(desired: &Desired, inventory: &Inventory) -> Change {
+fn towards(desired: &Arc<Desired>, inventory: &Inventory) -> Change {
     match inventory.observed.get(&desired.key()) {
         None => Change::Create(desired.clone()),
         Some(entry) if entry.hash == desired.hash => Change::Keep(desired.key()),

@@ -24,10 +24,11 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    sync::Arc,
 };
 
 use crate::{
-    children::{children, entrance, member_words, repeatable},
+    children::{entrance, manifests::Manifests, member_words, repeatable},
     model::{
         amounts::{Amounts, amounts},
         api_server,
@@ -53,12 +54,12 @@ pub use target::{Goal, NamespacePlan, Plan, Tolerance};
 /// Plans one tenant. Nothing is planned, hence nothing touched, for a tenant that is missing or cannot be served; but its
 /// Owners have access to their own `AgencyTenant` from the first request on.
 #[must_use]
-pub fn plan(snapshot: &Snapshot, intent: &Intent, inventory: &Inventory, settings: &Settings) -> Plan {
+pub fn plan(snapshot: &Snapshot, intent: &Intent, inventory: &Inventory, settings: &Settings, manifests: &mut Manifests) -> Plan {
     let Some(root) = snapshot.tenant.as_ref().filter(|_| !snapshot.crds.ending && snapshot.blind.is_empty()) else {
         return Plan::default();
     };
     let mut plan = match &intent.tenant {
-        Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, inventory, settings),
+        Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, inventory, settings, manifests),
         _ => Plan::default(),
     };
     plan.entrance = cluster_scoped(intent, root.deleting, &snapshot.name, &inventory.identity);
@@ -68,7 +69,11 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, inventory: &Inventory, setting
 /// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its members are.
 fn cluster_scoped(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<NamespacePlan> {
     let members = intent.spec_editors.as_deref()?;
-    let desired = if members.is_empty() { Vec::new() } else { entrance(&TenantAccess { tenant, identity, members }) };
+    let desired = if members.is_empty() {
+        Vec::new()
+    } else {
+        entrance(&TenantAccess { tenant, identity, members }).into_iter().map(Arc::new).collect()
+    };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
     Some(NamespacePlan {
         namespace: NamespaceName::cluster(),
@@ -82,7 +87,14 @@ fn cluster_scoped(intent: &Intent, deleting: bool, tenant: &TenantName, identity
     })
 }
 
-fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, inventory: &Inventory, settings: &Settings) -> Plan {
+fn served_plan(
+    snapshot: &Snapshot,
+    intent: &Intent,
+    tenant: &Tenant,
+    inventory: &Inventory,
+    settings: &Settings,
+    manifests: &mut Manifests,
+) -> Plan {
     let ledger = recorded_ledger(snapshot);
     let Targets { mut home, workloads, untouched } = targets(snapshot, intent, tenant, inventory, ledger.as_ref());
     let allocation = allocation(snapshot, intent, tenant, inventory, ledger.as_ref(), &workloads);
@@ -90,12 +102,12 @@ fn served_plan(snapshot: &Snapshot, intent: &Intent, tenant: &Tenant, inventory:
         Builder { snapshot, tenant, inventory, settings, allocation: &allocation, api_server: &api_server(snapshot, tenant, inventory) };
     let open = workloads.iter().filter(|target| target.namespace.access != Access::Closed);
     let pipelines: BTreeSet<NamespaceName> = open.map(|target| target.namespace.name.clone()).collect();
-    let workloads: Vec<NamespacePlan> = workloads.iter().map(|target| builder.namespace(target, Vec::new())).collect();
+    let workloads: Vec<NamespacePlan> = workloads.iter().map(|target| builder.namespace(target, Vec::new(), manifests)).collect();
     let all_closed = workloads.iter().all(|space| space.goal == Goal::Close && space.drained);
     if let Some(home) = home.as_mut().filter(|home| home.goal == Goal::Remove && !all_closed) {
         home.goal = Goal::Close; // the last to go, since it holds the systems' declarations
     }
-    let home = home.map(|target| builder.namespace(&target, pipelines.into_iter().collect()));
+    let home = home.map(|target| builder.namespace(&target, pipelines.into_iter().collect(), manifests));
     let namespaces = home.into_iter().chain(workloads).collect();
     let members = tenant.members.iter().map(member_words).collect();
     let former = intent.former.iter().cloned().collect();
@@ -162,7 +174,7 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn namespace(&self, target: &NamespaceTarget, pipelines: Vec<NamespaceName>) -> NamespacePlan {
+    fn namespace(&self, target: &NamespaceTarget, pipelines: Vec<NamespaceName>, manifests: &mut Manifests) -> NamespacePlan {
         let (namespace, none) = (&target.namespace, Grant::default());
         let grant = namespace.system.as_ref().and_then(|system| self.allocation.grants.get(system)).unwrap_or(&none);
         let input = ChildInput {
@@ -178,7 +190,7 @@ impl Builder<'_> {
         NamespacePlan {
             namespace: namespace.name.clone(),
             system: namespace.system.clone(),
-            desired: children(&input),
+            desired: manifests.of(&input),
             goal: target.goal,
             adopts: target.adopts,
             drained: self.inventory.of(&namespace.name).quota.is_some_and(QuotaState::is_drained),

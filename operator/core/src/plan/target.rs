@@ -1,6 +1,9 @@
 //! What should be so for one tenant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     children::desired::Desired,
@@ -33,7 +36,7 @@ pub struct NamespacePlan {
     /// Its system, none for the home namespace.
     pub system: Option<SystemName>,
     /// Its children, itself among them.
-    pub desired: Vec<Desired>,
+    pub desired: Vec<Arc<Desired>>,
     /// What is to become of it.
     pub goal: Goal,
     /// Whether a namespace that was there before may be taken over.

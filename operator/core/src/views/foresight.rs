@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     api::approval::{Approval, Decision, TenantStage},
-    children::desired::Desired,
+    children::{desired::Desired, manifests::Manifests},
     model::{
         ending::Ending,
         names::{FINALIZER, NamespaceName},
@@ -67,7 +67,8 @@ pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
         carry_out(&mut snapshot, next);
     }
     let intent = intent(&snapshot, settings);
-    let plan = plan(&snapshot, &intent, &Inventory::new(&snapshot.observed, intent.identity(&snapshot)), settings);
+    let plan =
+        plan(&snapshot, &intent, &Inventory::new(&snapshot.observed, intent.identity(&snapshot)), settings, &mut Manifests::default());
     Foreseen { snapshot, intent, plan, emptied }
 }
 

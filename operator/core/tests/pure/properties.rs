@@ -9,11 +9,14 @@ use govcloud_core::{
         allowances::{Allow, Images},
         hosted_system::{Sector, Share, SystemNetwork, WithinSystem},
     },
+    children::manifests::Manifests,
     model::{
         names::{ANNOTATION_CONTRACT, NamespaceName},
         snapshot::Snapshot,
     },
     plan::diff::Change,
+    step::{next_step, step},
+    views::foresight,
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -21,7 +24,7 @@ use proptest::{
     sample::select,
 };
 
-use super::world::{carry_out, decide, object, root, settle, snapshot, unreadable};
+use super::world::{carry_out, decide, object, root, settings, settle, snapshot, unreadable};
 
 const KEYS: [&str; 7] =
     ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory", "pods", "requests.storage", "requests.example.com/gpu"];
@@ -137,6 +140,20 @@ proptest! {
         let (_, changes) = decide(&seen);
         for change in changes.iter().flat_map(|space| &space.changes) {
             prop_assert!(matches!(change, Change::Keep(_)), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_built_before_is_what_is_built_now(seen in any_snapshot(), edited in any_snapshot()) {
+        let mut manifests = Manifests::default();
+        let (mut seen, tenant) = (seen, edited.tenant);
+        for round in 0..20 {
+            let (again, anew) = (next_step(&seen, &settings(), &mut manifests), step(&seen, &settings()));
+            prop_assert_eq!(format!("{again:?}"), format!("{anew:?}"));
+            foresight::carry_out(&mut seen, anew);
+            if round == 8 {
+                seen.tenant.clone_from(&tenant);
+            }
         }
     }
 

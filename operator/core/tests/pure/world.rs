@@ -2,6 +2,7 @@
 
 use govcloud_core::{
     api::{AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus},
+    children::manifests::Manifests,
     model::{
         amounts::Amount,
         names::{FINALIZER, NamespaceName, TenantName},
@@ -85,7 +86,7 @@ pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<NamespaceChanges>) {
 
 /// The plan of a snapshot under these settings.
 pub fn plan_with(snapshot: &Snapshot, settings: &Settings) -> Plan {
-    plan(snapshot, &intent(snapshot, settings), &inventory(snapshot), settings)
+    plan(snapshot, &intent(snapshot, settings), &inventory(snapshot), settings, &mut Manifests::default())
 }
 
 /// What a snapshot holds of its tenant's namespaces.
