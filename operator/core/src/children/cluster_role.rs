@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, WriteMode};
+use super::{
+    content::Content,
+    kind::{Build, Kind, Rank, WriteMode},
+};
 use crate::model::{names::GROUP, namespace::TenantAccess};
 
 pub(super) static KIND: Kind = Kind {
@@ -15,7 +18,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: false,
     write: WriteMode::Replace,
     build: Build::TenantAccess(build),
-    content: |object| json!({ "rules": object["rules"], "aggregationRule": object["aggregationRule"] }),
+    content: Content::Fields(&["/rules", "/aggregationRule"]),
     observe: None,
     initial_status: None,
     without_new_subjects: None,

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    content::Content,
     kind::{Build, Kind, Rank, WriteMode},
     role_binding::{RBAC, subjects},
 };
@@ -18,7 +19,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: false,
     write: WriteMode::Replace,
     build: Build::TenantAccess(build),
-    content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
+    content: Content::Fields(&["/roleRef", "/subjects"]),
     observe: None,
     initial_status: None,
     without_new_subjects: Some(super::role_binding::without_new_subjects),

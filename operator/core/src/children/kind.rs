@@ -2,9 +2,9 @@
 
 use k8s_openapi::jiff::Timestamp;
 use kube::core::{ApiResource, GroupVersionKind};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::content::{self, hash};
+use super::content::{Content, Hasher};
 use crate::model::{
     names::{ANNOTATION_DISPLAY_NAME, LABEL_TENANT_UID},
     namespace::{ChildInput, TenantAccess},
@@ -31,7 +31,7 @@ pub struct Kind {
     /// Builds its manifests, without the common metadata.
     pub build: Build,
     /// The part of the object that the operator defines, beside its marks.
-    pub content: fn(&Value) -> Value,
+    pub content: Content,
     /// What the cache keeps of an object of this kind beside what it keeps of each.
     pub observe: Option<fn(&Value, &mut Entry)>,
     /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
@@ -91,7 +91,19 @@ impl Kind {
     /// Hash of what the operator defines in an object of this kind, live or desired.
     #[must_use]
     pub fn hash(&self, object: &Value) -> u64 {
-        hash(&json!([content::marks(object, self.is_namespace()), (self.content)(object)]))
+        let mut hasher = Hasher::default();
+        hasher.marks(object, self.is_namespace());
+        hasher.content(object, self.content);
+        hasher.finish()
+    }
+
+    /// Hash of what an object of this kind is for: the same without annotations, so that it stays while only the ledger's entry changes.
+    #[must_use]
+    pub fn purpose(&self, object: &Value) -> u64 {
+        let mut hasher = Hasher::default();
+        hasher.value(&object["metadata"]["labels"]);
+        hasher.content(object, self.content);
+        hasher.finish()
     }
 
     /// Reduces a live object to what the cache keeps.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, WriteMode};
+use super::{
+    content::Content,
+    kind::{Build, Kind, Rank, WriteMode},
+};
 use crate::{
     api::Quantity,
     model::{amounts::Amount, names::LIMIT_RANGE, namespace::ChildInput},
@@ -19,7 +22,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: false,
     write: WriteMode::Replace,
     build: Build::Inside(build),
-    content,
+    content: Content::Canonical(content),
     observe: None,
     initial_status: None,
     without_new_subjects: None,

@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-use content::hash;
+pub use content::Content;
 pub use kind::{Build, Kind, Rank, WriteMode};
 pub use network_policy::{EXPOSES_NETWORK, repeatable};
 pub use role_binding::{BOUND_BY_MEMBERS, BOUND_TO_ACCOUNTS, PIPELINE_ROLE, cluster_role, member_words};
@@ -85,7 +85,7 @@ fn desired(index: usize, kind: &'static Kind, namespace: &NamespaceName, marks: 
     for (key, value) in marks {
         object["metadata"]["labels"][*key] = value.clone();
     }
-    let purpose = hash(&json!([object["metadata"]["labels"], (kind.content)(&object)]));
+    let purpose = kind.purpose(&object);
     Desired { kind, index, namespace: namespace.clone(), name, hash: kind.hash(&object), purpose, object }
 }
 

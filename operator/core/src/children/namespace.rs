@@ -5,6 +5,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
+    content::Content,
     kind::{Build, Kind, Rank, WriteMode},
     network_policy::platform_peers,
     role_binding::member_words,
@@ -38,7 +39,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: true,
     write: WriteMode::MetadataOnly,
     build: Build::Inside(build),
-    content: |_| Value::Null, // its marks are all that is ours
+    content: Content::Fields(&[]), // its marks are all that is ours
     observe: Some(observe),
     initial_status: None,
     without_new_subjects: None,

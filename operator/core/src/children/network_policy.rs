@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::kind::{Build, Kind, Rank, WriteMode};
+use super::{
+    content::Content,
+    kind::{Build, Kind, Rank, WriteMode},
+};
 use crate::{
     api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
     model::{
@@ -25,7 +28,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: true,
     write: WriteMode::Replace,
     build: Build::Inside(build),
-    content: |object| object["spec"].clone(),
+    content: Content::Fields(&["/spec"]),
     observe: None,
     initial_status: None,
     without_new_subjects: None,

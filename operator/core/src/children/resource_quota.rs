@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::kind::{Build, Kind, Rank, WriteMode};
+use super::{
+    content::Content,
+    kind::{Build, Kind, Rank, WriteMode},
+};
 use crate::{
     api::{
         allowances::ServiceType,
@@ -27,7 +30,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: true,
     write: WriteMode::Replace,
     build: Build::Inside(build),
-    content,
+    content: Content::Canonical(content),
     observe: Some(|object, entry| entry.quota = Some(Box::new(figures(object)))),
     initial_status: Some(initial_status),
     without_new_subjects: None,

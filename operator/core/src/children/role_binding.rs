@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, WriteMode};
+use super::{
+    content::Content,
+    kind::{Build, Kind, Rank, WriteMode},
+};
 use crate::{
     api::agency_tenant::{Member, Role, SubjectKind},
     model::{
@@ -20,7 +23,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: false,
     write: WriteMode::Replace,
     build: Build::Inside(build),
-    content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
+    content: Content::Fields(&["/roleRef", "/subjects"]),
     observe: None,
     initial_status: None,
     without_new_subjects: Some(without_new_subjects),

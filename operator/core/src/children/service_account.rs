@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Build, Kind, Rank, WriteMode};
+use super::{
+    content::Content,
+    kind::{Build, Kind, Rank, WriteMode},
+};
 use crate::model::{
     names::DEPLOYER,
     namespace::{Access, ChildInput},
@@ -17,7 +20,7 @@ pub(super) static KIND: Kind = Kind {
     isolates: false,
     write: WriteMode::Patch,
     build: Build::Inside(build),
-    content: |object| json!(object["automountServiceAccountToken"]),
+    content: Content::Fields(&["/automountServiceAccountToken"]),
     observe: None,
     initial_status: None,
     without_new_subjects: None,
