@@ -118,7 +118,7 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
     match &snapshot.progress.outcome {
         None if changes.iter().any(writes) => return Step::Apply(changes.into_iter().filter(writes).collect()),
         None => {}
-        Some(done) => outcome.namespaces.extend(done.namespaces.clone()),
+        Some(done) => outcome.add(done.clone()),
     }
     if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);

@@ -23,6 +23,8 @@ use crate::{
 
 /// What only a second wall would refuse: the schema answers before.
 const SPARED: &str = "govcloud-approvals: rule approval-decision: ";
+/// Policies that pass the operator over where none of their rules limits it.
+const LIMITS_OPERATOR: [&str; 4] = ["govcloud-approvals", "govcloud-namespaces", "govcloud-systems", "govcloud-tenants"];
 /// In the words by which a probe is refused while its policy is a mutant.
 const MUTANT: &str = "probe: mutant";
 
@@ -50,7 +52,9 @@ async fn each_rule_taken_out_lets_an_attack_through() {
     let world = bereft(&alone).await;
     let begin = Instant::now();
     let rails = Rails::read(alone.admin().await).await;
-    let survivors = survivors(&world, &rails).await;
+    let mut survivors = survivors(&world, &rails).await;
+    rails.restore().await;
+    survivors.extend(unconfined(&world, &rails).await);
     rails.restore().await;
     println!("rules taken out in {} s", begin.elapsed().as_secs());
     let survivors: Vec<_> = survivors.iter().filter(|rule| !rule.starts_with(SPARED)).collect();
@@ -74,6 +78,20 @@ async fn survivors(world: &World, rails: &Rails) -> Vec<String> {
         }
     }
     survivors
+}
+
+/// Policies that look at some writes of the operator only, made to look at none: returns those that no attack of the operator met.
+async fn unconfined(world: &World, rails: &Rails) -> Vec<String> {
+    let passed_over = rails.pass_the_operator_over().await;
+    let of_one = |row: &Row| row.person.ends_with("operator") && row.denied.is_some();
+    let tried: Vec<Row> = attacks::rows(world).into_iter().filter(of_one).collect();
+    let outcomes = judge(world, &tried).await;
+    let is_met = |policy: &String| {
+        tried.iter().zip(&outcomes).any(|(row, outcome)| {
+            row.denied.as_ref().is_some_and(|denier| *policy == format!("govcloud-{denier}")) && outcome.denier != row.denied
+        })
+    };
+    passed_over.into_iter().filter(|policy| !is_met(policy)).map(|policy| format!("{policy}: limits of the operator")).collect()
 }
 
 /// A policy without one of its rules.
@@ -132,6 +150,24 @@ impl Rails {
             .await;
         }
         taken
+    }
+
+    /// Makes these policies pass the operator over always, and waits until it is so.
+    async fn pass_the_operator_over(&self) -> Vec<String> {
+        let mut changed = Vec::new();
+        for policy in self.policies.iter().filter(|policy| LIMITS_OPERATOR.contains(&policy.name_any().as_str())) {
+            let mut mutant = policy.clone();
+            let asks = "request.resource.resource == 'clusterroles' || \
+                        !authorizer.group('govcloud.io').resource('agencytenants').check('provision').allowed()";
+            mutant.data["spec"]["matchConditions"].as_array_mut().unwrap().push(json!({"name": "mutant", "expression": asks}));
+            mutant.data["spec"]["validations"][0]["message"] = json!(MUTANT);
+            self.applier.apply(&mutant).await.unwrap();
+            changed.push(policy.name_any());
+        }
+        for policy in &changed {
+            self.until_probe(policy, |answer| answer.as_ref().is_err_and(|words| words.contains(MUTANT))).await;
+        }
+        changed
     }
 
     /// All as they ship.

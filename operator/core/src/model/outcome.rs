@@ -67,6 +67,16 @@ impl Failure {
 }
 
 impl Outcome {
+    /// Adds what else is to be told; what happened last is told first.
+    pub fn add(&mut self, done: Self) {
+        for (namespace, done) in done.namespaces {
+            let told = self.namespaces.entry(namespace).or_default();
+            told.written += done.written;
+            told.failures.splice(..0, done.failures);
+            told.removed.extend(done.removed);
+        }
+    }
+
     /// The first failure in a namespace; namespaces that were not touched have none.
     #[must_use]
     pub fn failure(&self, namespace: &NamespaceName) -> Option<&Failure> {

@@ -3,13 +3,18 @@
 use govcloud_core::{
     api::conditions::reason,
     children::{Rank, TABLE},
-    model::{names::NamespaceName, snapshot::Snapshot},
+    model::{
+        names::NamespaceName,
+        outcome::{NamespaceOutcome, Outcome},
+        snapshot::Snapshot,
+    },
     plan::diff::{Change, NamespaceChanges},
+    step::{Action, Step, step},
 };
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH},
-    world::{carry_out, decide, set_pods, settle, system, with_home},
+    world::{carry_out, decide, set_pods, settings, settle, system, with_home},
 };
 
 const WORKLOAD: &str = "health--appointments";
@@ -110,6 +115,20 @@ fn who_leaves_goes_at_once_also_where_nobody_may_be_let_in() {
     seen.unguarded = None;
     edit(&mut seen, "NetworkPolicy");
     assert!(!narrows(&seen).is_empty() && narrows(&seen).iter().all(|narrows| *narrows), "it is written only now");
+}
+
+#[test]
+fn who_may_not_be_let_in_yet_is_told_and_tried_again_also_when_nothing_could_be_written_meanwhile() {
+    let mut seen = done();
+    edit(&mut seen, "RoleBinding");
+    seen.unguarded = Some("not looked at yet".into());
+    let Step::Apply(changes) = step(&seen, &settings()) else { panic!("who has left is taken out") };
+    let nothing = |space: &NamespaceChanges| (space.namespace.clone(), NamespaceOutcome::default());
+    seen.progress.note(Outcome { namespaces: changes.iter().map(nothing).collect() });
+    let Step::Settled(settled) = step(&seen, &settings()) else { panic!("nothing is left to write") };
+    assert!(matches!(settled.action, Action::Retry(_)), "{:?}", settled.action);
+    let failure = settled.outcome.failure(&NamespaceName::new(WORKLOAD)).unwrap();
+    assert_eq!(failure.reason, reason::POLICY_NOT_ACTIVE);
 }
 
 #[test]
