@@ -49,12 +49,6 @@ pub enum Error {
     /// The reconcile itself broke down.
     #[error("the reconcile panicked: {0}; this is a bug of the operator")]
     Panicked(String),
-    /// A guard rail is not in force, so nobody is let in.
-    #[error("members get no access before the policies of the chart are in force: {0}")]
-    PolicyNotActive(String),
-    /// The quota is not in force, so nobody is let in.
-    #[error("the quota is not enforced yet, so members get no access; if this lasts, check that kube-controller-manager runs")]
-    QuotaNotLive,
 }
 
 impl Error {
@@ -76,8 +70,6 @@ impl Error {
             Self::ForeignNamespace(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
             Self::Contested | Self::RepairThrottled => reason::CONTESTED,
-            Self::PolicyNotActive(_) => reason::POLICY_NOT_ACTIVE,
-            Self::QuotaNotLive => reason::QUOTA_NOT_LIVE,
         }
     }
 

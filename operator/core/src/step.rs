@@ -9,17 +9,17 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
     model::{
-        names::NamespaceName,
         outcome::Outcome,
         settings::Settings,
         snapshot::{Question, Snapshot},
     },
     plan::{
         Plan,
-        diff::{Change, NamespaceChanges, conflicts, diff},
+        diff::{Change, NamespaceChanges, diff, failures},
         ending,
         finalizers::{Finalizers, missing_finalizers, release},
-        intent::{Intent, intent},
+        intent::intent,
+        inventory::Inventory,
         plan,
         questions::questions,
         tags,
@@ -66,8 +66,8 @@ pub struct Settled {
     pub release: Finalizers,
     /// What failed.
     pub outcome: Outcome,
-    /// Namespaces of which the pods that were found stay remembered.
-    pub looked_at: BTreeSet<NamespaceName>,
+    /// Questions about pods whose answers stay remembered.
+    pub looked_at: BTreeSet<Question>,
     /// When to look again, if nothing happens before.
     pub action: Action,
 }
@@ -95,19 +95,19 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
         return Step::AddFinalizers(missing);
     }
     let intent = intent(snapshot, settings);
-    let plan = plan(snapshot, &intent, settings);
+    let inventory = Inventory::new(&snapshot.observed, intent.identity(snapshot));
+    let plan = plan(snapshot, &intent, &inventory, settings);
     if let Some(status) = status_ahead(snapshot, &intent, &plan) {
         return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
     }
-    let (by_tag, left) = (tags::required(snapshot, &intent), ending::required(snapshot, &plan));
-    let due = by_tag.iter().filter(|(_, due)| *due).map(|(namespace, _)| Question::PodsByTag(namespace.clone()));
-    let due: Vec<_> = due.chain(left.iter().filter(|(_, due)| *due).map(|(namespace, _)| Question::PodsLeft(namespace.clone()))).collect();
+    let about_pods: Vec<_> = [tags::questions(snapshot, &intent), ending::questions(snapshot, &plan)].concat();
+    let due: Vec<_> = about_pods.iter().filter(|(_, due)| *due).map(|(question, _)| question.clone()).collect();
     if !due.is_empty() {
         return Step::Ask(due);
     }
-    let changes = diff(&plan, &snapshot.observed);
+    let changes = diff(snapshot, &plan, &inventory);
     let writes = |space: &NamespaceChanges| space.changes.iter().any(Change::writes);
-    let mut outcome = conflicts(&changes);
+    let mut outcome = failures(&changes);
     match &snapshot.progress.outcome {
         None if changes.iter().any(writes) => return Step::Apply(changes.into_iter().filter(writes).collect()),
         None => {}
@@ -116,8 +116,8 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
     if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);
     }
-    let looked_at = by_tag.into_iter().chain(left).map(|(namespace, _)| namespace).collect();
-    Step::Settled(Box::new(settled(snapshot, &intent, &plan, outcome, looked_at)))
+    let input = StatusInput { snapshot, intent: &intent, inventory: &inventory, plan: &plan, outcome: &outcome };
+    Step::Settled(Box::new(settled(&input, about_pods.into_iter().map(|(question, _)| question).collect())))
 }
 
 /// How long to wait yet for the controller manager, none when it is done or has had its time.
@@ -126,16 +126,16 @@ fn enforcement_due(snapshot: &Snapshot, plan: &Plan) -> Option<Duration> {
     ENFORCED_WITHIN.checked_sub(snapshot.since_write.filter(|_| !in_force)?)
 }
 
-fn settled(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: Outcome, looked_at: BTreeSet<NamespaceName>) -> Settled {
-    let input = StatusInput { snapshot, intent, plan, outcome: &outcome };
-    let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(&input, root)).collect();
-    let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(&input, root, &systems));
+fn settled(input: &StatusInput, looked_at: BTreeSet<Question>) -> Settled {
+    let StatusInput { snapshot, intent, plan, outcome, .. } = input;
+    let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(input, root)).collect();
+    let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(input, root, &systems));
     let use_due = snapshot.tenant.as_ref().zip(tenant.as_ref()).and_then(|(root, status)| use_due(snapshot, &root.status, status));
-    let action = action(&input, use_due);
-    let release = release(snapshot, intent, plan, &outcome);
+    let action = action(input, use_due);
+    let release = release(snapshot, intent, plan, outcome);
     let changed = snapshot.tenant.as_ref().zip(tenant).filter(|(root, status)| use_due.is_none() && root.status != *status);
     let told = systems.into_iter().enumerate().filter(|(place, status)| snapshot.systems[*place].status != *status);
-    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome, looked_at, action }
+    Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome: (*outcome).clone(), looked_at, action }
 }
 
 /// When the new figures of use may be written, if they are all that is new.

@@ -36,9 +36,6 @@ use crate::error::Error;
 /// Namespaces of one tenant that are written at the same time.
 const NAMESPACES_AT_ONCE: usize = 8;
 
-/// Kinds that must be as planned before pods are ended or a namespace is removed.
-const CLOSING: [&str; 3] = ["Namespace", "NetworkPolicy", "ResourceQuota"];
-
 /// Writes children.
 #[derive(Clone)]
 pub struct ChildWriter {
@@ -53,64 +50,42 @@ pub struct ChildWriter {
 impl ChildWriter {
     /// Carries out the changes; a namespace or child that fails does not stop the others.
     pub async fn apply(&self, changes: Vec<NamespaceChanges>) -> Outcome {
-        let spaces = stream::iter(changes).map(|space| async move { (space.namespace.clone(), self.space(space).await) });
+        let spaces = stream::iter(changes).map(|space| async move { (space.namespace.clone(), self.namespace(space).await) });
         Outcome { namespaces: spaces.buffer_unordered(NAMESPACES_AT_ONCE).collect().await }
     }
 
-    async fn space(&self, space: NamespaceChanges) -> NamespaceOutcome {
+    async fn namespace(&self, space: NamespaceChanges) -> NamespaceOutcome {
         let mut outcome = NamespaceOutcome::default();
-        let mut found = Found { fresh: false, guarded: true, adopts: space.adopts };
+        let mut found = Found { fresh: false, adopts: space.adopts };
         let absent = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
         let mut rest = space.changes;
-        for rank in [Rank::Namespace, Rank::Isolation, Rank::Access] {
-            let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == Some(rank));
-            rest = later;
-            if rank == Rank::Isolation && absent && !outcome.failures.is_empty() {
+        for rank in [Some(Rank::Namespace), Some(Rank::Isolation), Some(Rank::Access), None] {
+            if rank == Some(Rank::Isolation) && absent && !outcome.failures.is_empty() {
                 return outcome; // nothing is created in a namespace that is not ours
             }
-            if rank == Rank::Access && !self.is_guarded(&space.namespace, &now, &mut outcome) {
-                found.guarded = false;
-                now.retain(|change| !matches!(change, Change::Create(_)));
-            }
+            let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == rank);
+            rest = later;
             let results = join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, found))).await;
             for (change, result) in now.iter().zip(results) {
-                found.fresh |= rank == Rank::Namespace && matches!(result, Ok(Done::Created(_)));
+                found.fresh |= rank == Some(Rank::Namespace) && matches!(result, Ok(Done::Created(_)));
                 outcome.removed.extend(removed(change).filter(|_| matches!(result, Ok(Done::Changed))));
                 record(&mut outcome, result);
-            }
-        }
-        // What cannot be written beside the guards does not keep pods alive.
-        let closed = |outcome: &NamespaceOutcome| !outcome.failures.iter().any(|failure| CLOSING.contains(&failure.kind));
-        for change in &rest {
-            if closed(&outcome) {
-                record(&mut outcome, self.carry_out(&space.namespace, change, found).await);
             }
         }
         outcome
     }
 
-    /// Whether somebody may be let in: every guard is as planned, the guard rails are in force, and admission enforces the quota.
-    fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut NamespaceOutcome) -> bool {
-        if !access.is_empty() && outcome.failures.is_empty() {
-            let missing = self.cache.guard_rails().map(Error::PolicyNotActive);
-            let is_open = !namespace.is_cluster() && !self.cache.quota_is_enforced(namespace);
-            let cause = missing.or(is_open.then_some(Error::QuotaNotLive));
-            outcome.failures.extend(cause.map(|error| failure("RoleBinding", "all", &error)));
-        }
-        outcome.failures.is_empty()
-    }
-
     async fn carry_out(&self, namespace: &NamespaceName, change: &Change, found: Found) -> Result<Done, Failure> {
         match change {
-            Change::Keep(_) | Change::Conflict { .. } => Ok(Done::Nothing),
+            Change::Keep(_) => Ok(Done::Nothing),
             Change::Create(desired) => {
                 let key = desired.key();
                 let created = self.in_turn(&key, desired.purpose, found.fresh, self.create(desired, found));
                 created.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
-            Change::Update { desired, seen } => {
+            Change::Update { desired, seen, narrows } => {
                 let key = desired.key();
-                let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, found.guarded));
+                let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, *narrows));
                 updated.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Delete { key, uid, held, .. } => {
@@ -192,7 +167,7 @@ impl ChildWriter {
         Ok(!owner.is_empty() && owner == owner_of(&desired.object))
     }
 
-    async fn update(&self, desired: &Desired, seen: &Seen, guarded: bool) -> Result<Done, Error> {
+    async fn update(&self, desired: &Desired, seen: &Seen, narrows: bool) -> Result<Done, Error> {
         let live = match self.get(desired).await {
             Err(error) if error.is_code(404) => return Err(Error::Stale), // its watch is about to say so
             other => other?,
@@ -206,7 +181,7 @@ impl ChildWriter {
         if seen.doubtful && !self.is_proven(desired).await? {
             return Err(foreign(&desired.namespace, content));
         }
-        if let Some(without_new_subjects) = desired.kind.without_new_subjects.filter(|_| !guarded) {
+        if let Some(without_new_subjects) = desired.kind.without_new_subjects.filter(|_| narrows) {
             let object = without_new_subjects(&desired.object, content);
             let narrowed = Desired { hash: desired.kind.hash(&object), object, ..desired.clone() };
             let is_so = desired.kind.hash(content) == narrowed.hash;
@@ -292,8 +267,6 @@ impl ChildWriter {
 struct Found {
     /// This very round created it, so nothing can be in it.
     fresh: bool,
-    /// Its guards are in place, so somebody may be let in.
-    guarded: bool,
     /// The contract or the system takes over a namespace that was there before.
     adopts: bool,
 }

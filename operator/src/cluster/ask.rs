@@ -62,11 +62,13 @@ impl Context {
                 Question::PodsByTag(namespace) => {
                     let found = self.pods_by_tag(snapshot, namespace).await;
                     snapshot.tags.insert(namespace.clone(), found);
+                    self.memory.found_pods(snapshot);
                     true
                 }
                 Question::PodsLeft(namespace) => {
                     let found = self.pods_left(namespace, snapshot.now.as_second()).await;
                     snapshot.ending.insert(namespace.clone(), found);
+                    self.memory.found_pods(snapshot);
                     true
                 }
             };

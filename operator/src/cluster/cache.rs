@@ -15,8 +15,8 @@ use govcloud_core::{
     model::{
         api_server::{ApiServer, Part},
         failed_creates::{self, FAILED_CREATE_TTL, FailedCreate, Seen, Workload},
-        names::{NamespaceName, QUOTA, TenantName},
-        observed::{ChildKey, Entry, Observed, inside},
+        names::{NamespaceName, TenantName},
+        observed::{ChildKey, Entry, Observed},
         snapshot::{Root, Snapshot, SystemRoot, TenantRoot},
     },
     plan::rivals::{concerned, rival},
@@ -343,13 +343,6 @@ impl Cache {
         } else {
             self.refused.notify_one();
         }
-    }
-
-    /// Whether admission enforces the quota of a namespace.
-    pub fn quota_is_enforced(&self, namespace: &NamespaceName) -> bool {
-        let contents = self.contents();
-        let mut here = inside(&contents.children, namespace);
-        here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.as_ref().is_some_and(|quota| quota.enforced))
     }
 
     /// Marks a child as going, until its watch says that it is gone.

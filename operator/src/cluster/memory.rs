@@ -10,7 +10,7 @@ use govcloud_core::model::{
     ending::Ending,
     names::{NamespaceName, TenantName},
     outcome::Outcome,
-    snapshot::Snapshot,
+    snapshot::{Question, Snapshot},
     tags::Tags,
 };
 
@@ -56,15 +56,19 @@ impl Memory {
         self.all().entry(tenant.clone()).or_default().told = Some(Instant::now());
     }
 
-    /// Keeps which pods were found in these namespaces, and forgets the rest.
-    pub fn keep_pods(&self, snapshot: Snapshot, namespaces: &BTreeSet<NamespaceName>) {
-        let Snapshot { name, mut tags, mut ending, .. } = snapshot;
-        tags.retain(|namespace, _| namespaces.contains(namespace));
-        ending.retain(|namespace, _| namespaces.contains(namespace));
+    /// Notes what was found of a tenant's pods.
+    pub fn found_pods(&self, snapshot: &Snapshot) {
         let mut memory = self.all();
-        if !tags.is_empty() || !ending.is_empty() || memory.contains_key(&name) {
-            let remembered = memory.entry(name).or_default();
-            (remembered.tags, remembered.ending) = (tags, ending);
+        let remembered = memory.entry(snapshot.name.clone()).or_default();
+        remembered.tags.clone_from(&snapshot.tags);
+        remembered.ending.clone_from(&snapshot.ending);
+    }
+
+    /// Forgets what was found of pods, but where that is still asked.
+    pub fn keep_pods(&self, tenant: &TenantName, asked: &BTreeSet<Question>) {
+        if let Some(remembered) = self.all().get_mut(tenant) {
+            remembered.tags.retain(|namespace, _| asked.contains(&Question::PodsByTag(namespace.clone())));
+            remembered.ending.retain(|namespace, _| asked.contains(&Question::PodsLeft(namespace.clone())));
         }
     }
 

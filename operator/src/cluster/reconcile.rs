@@ -67,13 +67,12 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, E
             }
             Step::Wait(time) => return Ok(Action::RequeueAfter(time)),
             Step::Settled(settled) => {
-                let next = context.report.settle(&snapshot, &settled).await;
-                context.memory.keep_pods(snapshot, &settled.looked_at);
-                return next;
+                context.memory.keep_pods(name, &settled.looked_at);
+                return context.report.settle(&snapshot, &settled).await;
             }
         }
-        let Snapshot { progress, finalizer_rejections, tags, ending, .. } = snapshot;
-        snapshot = Snapshot { progress, finalizer_rejections, tags, ending, ..context.snapshot(name) };
+        let Snapshot { progress, finalizer_rejections, .. } = snapshot;
+        snapshot = Snapshot { progress, finalizer_rejections, ..context.snapshot(name) };
     }
     Ok(Action::Retry(Duration::ZERO))
 }
@@ -82,6 +81,7 @@ impl Context {
     fn snapshot(&self, name: &TenantName) -> Snapshot {
         let mut snapshot = self.cache.snapshot(name, Timestamp::now());
         self.memory.recall(&mut snapshot);
+        snapshot.unguarded = self.cache.guard_rails();
         snapshot
     }
 }

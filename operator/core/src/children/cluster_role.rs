@@ -12,6 +12,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "ClusterRole",
     plural: "clusterroles",
     rank: Rank::Isolation,
+    isolates: false,
     write: WriteMode::Replace,
     build: Build::TenantAccess(build),
     content: |object| json!({ "rules": object["rules"], "aggregationRule": object["aggregationRule"] }),

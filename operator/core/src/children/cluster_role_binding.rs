@@ -15,6 +15,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "ClusterRoleBinding",
     plural: "clusterrolebindings",
     rank: Rank::Access,
+    isolates: false,
     write: WriteMode::Replace,
     build: Build::TenantAccess(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::content::{self, hash};
 use crate::model::{
     names::{ANNOTATION_DISPLAY_NAME, LABEL_TENANT_UID},
-    namespace::{Space, TenantAccess},
+    namespace::{ChildInput, TenantAccess},
     observed::Entry,
 };
 
@@ -24,6 +24,8 @@ pub struct Kind {
     pub plural: &'static str,
     /// When it is written.
     pub rank: Rank,
+    /// Whether it must be as planned before pods are ended or the namespace is removed.
+    pub isolates: bool,
     /// How it is written.
     pub write: WriteMode,
     /// Builds its manifests, without the common metadata.
@@ -45,7 +47,7 @@ pub struct Kind {
 #[derive(Clone, Copy, Debug)]
 pub enum Build {
     /// In each namespace of a tenant; the namespace itself counts among them.
-    Inside(fn(&Space) -> Vec<Value>),
+    Inside(fn(&ChildInput) -> Vec<Value>),
     /// Cluster-scoped, for a tenant itself.
     TenantAccess(fn(&TenantAccess) -> Vec<Value>),
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::{
     api::Quantity,
-    model::{amounts::Amount, names::LIMIT_RANGE, namespace::Space},
+    model::{amounts::Amount, names::LIMIT_RANGE, namespace::ChildInput},
 };
 
 pub(super) static KIND: Kind = Kind {
@@ -16,6 +16,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "LimitRange",
     plural: "limitranges",
     rank: Rank::Isolation,
+    isolates: false,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content,
@@ -30,13 +31,13 @@ const SCRATCH_REQUEST: &str = "64Mi";
 /// The most that such a container may write.
 const SCRATCH_LIMIT: &str = "512Mi";
 
-fn build(space: &Space) -> Vec<Value> {
+fn build(input: &ChildInput) -> Vec<Value> {
     let quantities = |pairs: &[(&'static str, Quantity)]| -> BTreeMap<&'static str, String> {
         pairs.iter().map(|(resource, quantity)| (*resource, canonical(resource, quantity.as_str()))).collect()
     };
-    let defaults = &space.tenant.defaults;
+    let defaults = &input.tenant.defaults;
     // Where the quota counts it, a container that states none would go uncounted, beside ones that are.
-    let counted = |key: &str| space.hard.get(key).is_some_and(|amount| *amount > Amount::ZERO);
+    let counted = |key: &str| input.hard.get(key).is_some_and(|amount| *amount > Amount::ZERO);
     let scratch = |key: &str, amount: &str| counted(key).then(|| ("ephemeral-storage", Quantity(amount.to_owned())));
     let requests: Vec<_> = defaults.requests.iter().cloned().chain(scratch("requests.ephemeral-storage", SCRATCH_REQUEST)).collect();
     let limits: Vec<_> = defaults.limits.iter().cloned().chain(scratch("limits.ephemeral-storage", SCRATCH_LIMIT)).collect();

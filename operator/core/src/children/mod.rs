@@ -25,7 +25,7 @@ use crate::{
     children::desired::Desired,
     model::{
         names::{LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
-        namespace::{Space, TenantAccess},
+        namespace::{ChildInput, TenantAccess},
         ownership::Identity,
     },
 };
@@ -49,11 +49,11 @@ pub static TABLE: [&Kind; 8] = [
 
 /// Every child of one namespace.
 #[must_use]
-pub fn children(space: &Space) -> Vec<Desired> {
-    let marks = marks(&space.tenant.name, &space.tenant.identity, space.system.as_ref());
+pub fn children(input: &ChildInput) -> Vec<Desired> {
+    let marks = marks(&input.tenant.name, &input.tenant.identity, input.namespace.system.as_ref());
     let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
         Build::Inside(build) => {
-            build(space).into_iter().map(|object| desired(index, kind, &space.namespace, &marks, object)).collect::<Vec<_>>()
+            build(input).into_iter().map(|object| desired(index, kind, &input.namespace.name, &marks, object)).collect::<Vec<_>>()
         }
         Build::TenantAccess(_) => Vec::new(),
     };

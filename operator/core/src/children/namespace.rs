@@ -18,7 +18,7 @@ use crate::{
     model::{
         ending::is_of_kubernetes,
         names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
-        namespace::{Access, Space},
+        namespace::{Access, ChildInput},
         observed::{Entry, Remaining},
         tenant::EgressRule,
     },
@@ -35,6 +35,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "Namespace",
     plural: "namespaces",
     rank: Rank::Namespace,
+    isolates: true,
     write: WriteMode::MetadataOnly,
     build: Build::Inside(build),
     content: |_| Value::Null, // its marks are all that is ours
@@ -80,14 +81,14 @@ fn finalizers(message: &str) -> impl Iterator<Item = &str> {
     list.split(", ").filter_map(|entry| entry.split(" in ").next())
 }
 
-fn build(space: &Space) -> Vec<Value> {
-    let level = match space.tenant.pod_security {
+fn build(input: &ChildInput) -> Vec<Value> {
+    let level = match input.tenant.pod_security {
         PodSecurity::Restricted => "restricted",
         PodSecurity::Baseline => "baseline",
     };
     vec![json!({
         "metadata": {
-            "name": space.namespace.as_str(),
+            "name": input.namespace.name.as_str(),
             "labels": {
                 "pod-security.kubernetes.io/enforce": level,
                 "pod-security.kubernetes.io/enforce-version": "latest",
@@ -96,26 +97,26 @@ fn build(space: &Space) -> Vec<Value> {
                 "pod-security.kubernetes.io/warn": "restricted",
                 "pod-security.kubernetes.io/warn-version": "latest",
             },
-            "annotations": annotations(space),
+            "annotations": annotations(input),
         },
     })]
 }
 
-fn annotations(space: &Space) -> Map<String, Value> {
-    let display_name = (ANNOTATION_DISPLAY_NAME.to_owned(), json!(space.display_name));
+fn annotations(input: &ChildInput) -> Map<String, Value> {
+    let display_name = (ANNOTATION_DISPLAY_NAME.to_owned(), json!(input.namespace.display_name));
     // What is closed opens nothing any more, and its end must not depend on how much the contract says: it only ever gets less.
-    if space.access == Access::Closed {
+    if input.namespace.access == Access::Closed {
         return Map::from_iter([display_name]);
     }
-    let copy = Some(&space.tenant.copy).filter(|copy| space.system.is_none() && !copy.is_empty());
+    let copy = Some(&input.tenant.copy).filter(|copy| input.namespace.system.is_none() && !copy.is_empty());
     let copy = copy.map(|copy| (ANNOTATION_CONTRACT.to_owned(), json!(copy)));
-    guard_rails(space).into_iter().chain([display_name]).chain(copy).collect()
+    guard_rails(input).into_iter().chain([display_name]).chain(copy).collect()
 }
 
 /// The contract in the form that the guard rails read. What is missing allows nothing.
-fn guard_rails(space: &Space) -> Map<String, Value> {
-    let (tenant, allow) = (space.tenant, &space.tenant.allow);
-    let digests = if tenant.images.require_digest.applies(space.running) { "Required" } else { OPTIONAL };
+fn guard_rails(input: &ChildInput) -> Map<String, Value> {
+    let (tenant, allow) = (input.tenant, &input.tenant.allow);
+    let digests = if tenant.images.require_digest.applies(input.namespace.running) { "Required" } else { OPTIONAL };
     let types: Vec<&str> = allow.service_types.iter().copied().map(ServiceType::as_str).collect();
     let devices: Vec<&str> = tenant.quota.keys().filter(|key| key.contains('/')).filter_map(|key| key.strip_prefix("requests.")).collect();
     let mut members: Vec<String> = tenant.members.iter().map(member_words).collect();
@@ -123,38 +124,38 @@ fn guard_rails(space: &Space) -> Map<String, Value> {
     let lines = [
         (rails::IMAGE_REGISTRIES, tenant.images.registries.join(",")),
         (rails::IMAGE_DIGESTS, digests.to_owned()),
-        (rails::PLATFORM_IMAGES, space.settings.platform_images.join(",")),
-        (rails::REQUIRE_DIGEST, if space.system.is_none() { tenant.images.require_digest.as_str() } else { "" }.to_owned()),
+        (rails::PLATFORM_IMAGES, input.settings.platform_images.join(",")),
+        (rails::REQUIRE_DIGEST, if input.namespace.system.is_none() { tenant.images.require_digest.as_str() } else { "" }.to_owned()),
         (rails::DOMAINS, tenant.domains.join(",")),
         (rails::SERVICE_TYPES, types.join(",")),
         (rails::STORAGE_CLASSES, allow.storage_classes.join(",")),
         (rails::INGRESS_CLASSES, allow.ingress_classes.join(",")),
         (rails::PRIORITY_CLASSES, allow.priority_classes.join(",")),
-        (rails::DEFAULT_PRIORITY_CLASS, space.pod_classes.default_priority().unwrap_or_default().to_owned()),
+        (rails::DEFAULT_PRIORITY_CLASS, input.pod_classes.default_priority().unwrap_or_default().to_owned()),
         (rails::RUNTIME_CLASSES, allow.runtime_classes.join(",")),
-        (rails::RUNTIME_CLASS_NODES, space.pod_classes.lines(&allow.runtime_classes, |class| &class.nodes).join(",")),
-        (rails::RUNTIME_CLASS_TOLERATIONS, space.pod_classes.lines(&allow.runtime_classes, |class| &class.tolerations).join(",")),
+        (rails::RUNTIME_CLASS_NODES, input.pod_classes.lines(&allow.runtime_classes, |class| &class.nodes).join(",")),
+        (rails::RUNTIME_CLASS_TOLERATIONS, input.pod_classes.lines(&allow.runtime_classes, |class| &class.tolerations).join(",")),
         (rails::NODE_POOLS, allow.node_pools.join(",")),
         (rails::DEVICES, devices.join(",")),
-        (rails::PLATFORM_PEERS, platform_peers(space).join("\n")),
-        (rails::WITHIN_SYSTEM, if space.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
-        (rails::PROTECTED_RANGES, space.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
+        (rails::PLATFORM_PEERS, platform_peers(input).join("\n")),
+        (rails::WITHIN_SYSTEM, if input.namespace.within_system == WithinSystem::Deny { "Deny" } else { "" }.to_owned()),
+        (rails::PROTECTED_RANGES, input.settings.protected_ranges().map(|range| range.to_string()).collect::<Vec<_>>().join(",")),
         (rails::MEMBERS, members.join("\n")),
     ];
-    let lines = lines.into_iter().chain(ways(space)).filter(|(_, text)| !text.is_empty());
+    let lines = lines.into_iter().chain(ways(input)).filter(|(_, text)| !text.is_empty());
     lines.map(|(key, text)| (key.to_owned(), json!(text))).collect()
 }
 
 /// What Owners may open of the ways that the contract opens: of a suspended system none.
-fn ways(space: &Space) -> Vec<(&'static str, String)> {
-    let tenant = space.tenant;
-    if space.access == Access::Suspended {
+fn ways(input: &ChildInput) -> Vec<(&'static str, String)> {
+    let tenant = input.tenant;
+    if input.namespace.access == Access::Suspended {
         return vec![(rails::NETWORK, SUSPENDED.to_owned())];
     }
     vec![
         (rails::BETWEEN_SYSTEMS, if tenant.between_systems == BetweenSystems::Allow { "Allow" } else { "Deny" }.to_owned()),
         (rails::EGRESS, tenant.egress.iter().map(exit).collect::<Vec<_>>().join(",")),
-        (rails::KUBERNETES_API, if tenant.kubernetes_api.is_open() { api_server(space) } else { String::new() }),
+        (rails::KUBERNETES_API, if tenant.kubernetes_api.is_open() { api_server(input) } else { String::new() }),
     ]
 }
 
@@ -163,8 +164,8 @@ fn exit(exit: &EgressRule) -> String {
     format!("{}={}", exit.range, ports.join(";"))
 }
 
-fn api_server(space: &Space) -> String {
-    let entries = space.api_server.iter().map(|server| format!("{}={}/TCP", IpNet::from(server.ip()), server.port()));
+fn api_server(input: &ChildInput) -> String {
+    let entries = input.api_server.iter().map(|server| format!("{}={}/TCP", IpNet::from(server.ip()), server.port()));
     entries.collect::<Vec<_>>().join(",")
 }
 

@@ -10,7 +10,7 @@ use crate::{
     api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
     model::{
         names::{LABEL_NAMESPACE_NAME, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NETWORK_POLICY, NamespaceName},
-        namespace::{Access, Space},
+        namespace::{Access, ChildInput},
         settings::{Pods, Settings},
         tenant::EgressRule,
     },
@@ -22,6 +22,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "NetworkPolicy",
     plural: "networkpolicies",
     rank: Rank::Isolation,
+    isolates: true,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content: |object| object["spec"].clone(),
@@ -34,28 +35,28 @@ pub(super) static KIND: Kind = Kind {
 /// What a policy opens that has any rule.
 pub const EXPOSES_NETWORK: &str = "Network";
 
-fn build(space: &Space) -> Vec<Value> {
-    let open = space.access == Access::Open;
+fn build(input: &ChildInput) -> Vec<Value> {
+    let open = input.namespace.access == Access::Open;
     vec![json!({
         "metadata": { "name": NETWORK_POLICY },
         "spec": {
             "podSelector": {},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": if open { ingress(space) } else { Vec::new() },
-            "egress": if open { egress(space) } else { Vec::new() },
+            "ingress": if open { ingress(input) } else { Vec::new() },
+            "egress": if open { egress(input) } else { Vec::new() },
         },
     })]
 }
 
-fn ingress(space: &Space) -> Vec<Value> {
-    rules("from", [neighbours(space), callers(space).into_iter().map(pods).collect()])
+fn ingress(input: &ChildInput) -> Vec<Value> {
+    rules("from", [neighbours(input), callers(input).into_iter().map(pods).collect()])
 }
 
-fn egress(space: &Space) -> Vec<Value> {
-    let mut rules = rules("to", [neighbours(space)]);
-    rules.push(dns(space));
-    rules.extend(space.tenant.egress.iter().map(exit));
-    rules.extend(api_server(space));
+fn egress(input: &ChildInput) -> Vec<Value> {
+    let mut rules = rules("to", [neighbours(input)]);
+    rules.push(dns(input));
+    rules.extend(input.tenant.egress.iter().map(exit));
+    rules.extend(api_server(input));
     rules
 }
 
@@ -65,24 +66,24 @@ fn rules<const N: usize>(direction: &str, peers: [Vec<Value>; N]) -> Vec<Value> 
 }
 
 /// The pods of the namespace itself, unless its system keeps them apart, and, where the agency allows it, of its other systems.
-fn neighbours(space: &Space) -> Vec<Value> {
-    let of_the_agency = json!({ LABEL_TENANT_UID: space.tenant.identity.uid });
-    match (space.within_system, space.tenant.between_systems) {
+fn neighbours(input: &ChildInput) -> Vec<Value> {
+    let of_the_agency = json!({ LABEL_TENANT_UID: input.tenant.identity.uid });
+    match (input.namespace.within_system, input.tenant.between_systems) {
         (WithinSystem::Allow, BetweenSystems::Deny) => vec![json!({ "podSelector": {} })],
         (WithinSystem::Allow, BetweenSystems::Allow) => {
             vec![json!({ "podSelector": {} }), json!({ "namespaceSelector": { "matchLabels": of_the_agency } })]
         }
         (WithinSystem::Deny, BetweenSystems::Deny) => Vec::new(),
         (WithinSystem::Deny, BetweenSystems::Allow) => {
-            let others = json!([{ "key": LABEL_NAMESPACE_NAME, "operator": "NotIn", "values": [space.namespace.as_str()] }]);
+            let others = json!([{ "key": LABEL_NAMESPACE_NAME, "operator": "NotIn", "values": [input.namespace.name.as_str()] }]);
             vec![json!({ "namespaceSelector": { "matchLabels": of_the_agency, "matchExpressions": others } })]
         }
     }
 }
 
 /// Pods of the platform that reach those of the agency: by all ports, for an Ingress or a scrape may name any.
-fn callers<'a>(space: &Space<'a>) -> Vec<&'a Pods> {
-    space.settings.callers(&space.tenant.allow.ingress_classes)
+fn callers<'a>(input: &ChildInput<'a>) -> Vec<&'a Pods> {
+    input.settings.callers(&input.tenant.allow.ingress_classes)
 }
 
 fn pods(pods: &Pods) -> Value {
@@ -93,15 +94,15 @@ fn pods(pods: &Pods) -> Value {
     peer
 }
 
-fn dns_servers(space: &Space) -> Pods {
-    Pods { namespace: space.settings.dns_namespace.clone(), labels: space.settings.dns_selector.clone() }
+fn dns_servers(input: &ChildInput) -> Pods {
+    Pods { namespace: input.settings.dns_namespace.clone(), labels: input.settings.dns_selector.clone() }
 }
 
-fn dns(space: &Space) -> Value {
-    let port = space.settings.dns_port;
-    let caches = space.settings.dns_caches.iter().map(|address| json!({ "ipBlock": { "cidr": IpNet::from(*address).to_string() } }));
+fn dns(input: &ChildInput) -> Value {
+    let port = input.settings.dns_port;
+    let caches = input.settings.dns_caches.iter().map(|address| json!({ "ipBlock": { "cidr": IpNet::from(*address).to_string() } }));
     json!({
-        "to": std::iter::once(pods(&dns_servers(space))).chain(caches).collect::<Vec<_>>(),
+        "to": std::iter::once(pods(&dns_servers(input))).chain(caches).collect::<Vec<_>>(),
         "ports": [{ "protocol": "UDP", "port": port }, { "protocol": "TCP", "port": port }],
     })
 }
@@ -113,8 +114,8 @@ fn exit(exit: &EgressRule) -> Value {
 }
 
 /// The way to the API server, a rule a port.
-fn api_server(space: &Space) -> impl Iterator<Item = Value> {
-    let servers = space.api_server.iter().filter(|_| space.reaches_api_server());
+fn api_server(input: &ChildInput) -> impl Iterator<Item = Value> {
+    let servers = input.api_server.iter().filter(|_| input.reaches_api_server());
     let mut by_port: BTreeMap<u16, Vec<Value>> = BTreeMap::new();
     for server in servers {
         by_port.entry(server.port()).or_default().push(json!({ "ipBlock": { "cidr": IpNet::from(server.ip()).to_string() } }));
@@ -124,12 +125,12 @@ fn api_server(space: &Space) -> impl Iterator<Item = Value> {
 
 /// What the policy opens to pods of the platform, a line each, in the form that the guard rails read: an Owner may repeat it. Of a
 /// suspended system, what may go on to be open by others' policies.
-pub(super) fn platform_peers(space: &Space) -> Vec<String> {
-    let (dns, port) = (dns_servers(space), space.settings.dns_port);
-    if space.access == Access::Suspended {
-        return space.settings.callers(&[]).into_iter().map(|pods| line("ingress", pods, "*")).collect();
+pub(super) fn platform_peers(input: &ChildInput) -> Vec<String> {
+    let (dns, port) = (dns_servers(input), input.settings.dns_port);
+    if input.namespace.access == Access::Suspended {
+        return input.settings.callers(&[]).into_iter().map(|pods| line("ingress", pods, "*")).collect();
     }
-    let inward = callers(space).into_iter().map(|pods| line("ingress", pods, "*"));
+    let inward = callers(input).into_iter().map(|pods| line("ingress", pods, "*"));
     std::iter::once(line("egress", &dns, &format!("{port}/TCP;{port}/UDP"))).chain(inward).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::{
     model::{
         amounts::{self, Amount, Amounts, STANDARD_KEYS},
         names::{ANNOTATION_EPOCH, QUOTA},
-        namespace::{Access, Space},
+        namespace::{Access, ChildInput},
         observed::QuotaState,
     },
 };
@@ -24,6 +24,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "ResourceQuota",
     plural: "resourcequotas",
     rank: Rank::Isolation,
+    isolates: true,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content,
@@ -39,27 +40,27 @@ const VOLUME_COUNT: &str = "persistentvolumeclaims";
 /// Volumes in one namespace, where neither total nor share counts them.
 const VOLUMES: u32 = 100;
 
-fn build(space: &Space) -> Vec<Value> {
-    let hard: BTreeMap<String, String> = hard(space).iter().map(|(key, amount)| (key.clone(), amount.text(key))).collect();
+fn build(input: &ChildInput) -> Vec<Value> {
+    let hard: BTreeMap<String, String> = hard(input).iter().map(|(key, amount)| (key.clone(), amount.text(key))).collect();
     let mut quota = json!({ "metadata": { "name": QUOTA }, "spec": { "hard": hard } });
-    if space.epoch > 0 {
-        quota["metadata"]["annotations"] = json!({ ANNOTATION_EPOCH: space.epoch.to_string() });
+    if input.epoch > 0 {
+        quota["metadata"]["annotations"] = json!({ ANNOTATION_EPOCH: input.epoch.to_string() });
     }
     vec![quota]
 }
 
 /// Every key that admission should judge; what nobody claimed is 0.
-fn hard(space: &Space) -> Amounts {
-    let mut hard: Amounts = OBJECT_CAPS.iter().map(|cap| (cap.key.to_owned(), count(space, cap))).collect();
+fn hard(input: &ChildInput) -> Amounts {
+    let mut hard: Amounts = OBJECT_CAPS.iter().map(|cap| (cap.key.to_owned(), count(input, cap))).collect();
     hard.insert(VOLUME_COUNT.to_owned(), Amount::whole(VOLUMES));
-    for key in STANDARD_KEYS.into_iter().chain(space.tenant.quota.keys().map(String::as_str)) {
+    for key in STANDARD_KEYS.into_iter().chain(input.tenant.quota.keys().map(String::as_str)) {
         hard.insert(key.to_owned(), Amount::ZERO);
     }
-    hard.extend(space.hard.iter().map(|(key, amount)| (key.clone(), *amount)));
-    if space.access != Access::Open {
+    hard.extend(input.hard.iter().map(|(key, amount)| (key.clone(), *amount)));
+    if input.namespace.access != Access::Open {
         hard.insert("pods".to_owned(), Amount::ZERO);
     }
-    if space.access == Access::Members {
+    if input.namespace.access == Access::Members {
         hard.insert(VOLUME_COUNT.to_owned(), Amount::ZERO);
     }
     hard
@@ -67,9 +68,9 @@ fn hard(space: &Space) -> Amounts {
 
 /// How many objects of a kind. A load balancer takes a node port of its own for each of its ports, unless it asks for none; whether a
 /// Service may be of type `NodePort` says a policy.
-fn count(space: &Space, cap: &ObjectCap) -> Amount {
-    let allows = |kinds: &[ServiceType]| kinds.iter().any(|kind| space.tenant.allow.service_types.contains(kind));
-    let wanted = |name: &str, default: i32| space.tenant.objects.get(name).copied().unwrap_or_default().max(default);
+fn count(input: &ChildInput, cap: &ObjectCap) -> Amount {
+    let allows = |kinds: &[ServiceType]| kinds.iter().any(|kind| input.tenant.allow.service_types.contains(kind));
+    let wanted = |name: &str, default: i32| input.tenant.objects.get(name).copied().unwrap_or_default().max(default);
     let most = match cap.name {
         "nodeports" if !allows(&[ServiceType::NodePort, ServiceType::LoadBalancer]) => 0,
         "loadbalancers" if !allows(&[ServiceType::LoadBalancer]) => 0,

@@ -7,7 +7,7 @@ use crate::{
     api::agency_tenant::{Member, Role, SubjectKind},
     model::{
         names::DEPLOYER,
-        namespace::{Access, Space},
+        namespace::{Access, ChildInput},
     },
 };
 
@@ -17,6 +17,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "RoleBinding",
     plural: "rolebindings",
     rank: Rank::Access,
+    isolates: false,
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content: |object| json!({ "roleRef": object["roleRef"], "subjects": object["subjects"] }),
@@ -47,19 +48,19 @@ pub fn cluster_role(role: Role) -> &'static str {
     }
 }
 
-fn build(space: &Space) -> Vec<Value> {
-    if space.access == Access::Closed {
+fn build(input: &ChildInput) -> Vec<Value> {
+    if input.namespace.access == Access::Closed {
         return Vec::new();
     }
-    let of_role = |role| binding(cluster_role(role), &members(space, role));
-    let pipelines: Vec<Value> = space.pipelines.iter().map(|namespace| account(DEPLOYER, namespace.as_str())).collect();
+    let of_role = |role| binding(cluster_role(role), &members(input, role));
+    let pipelines: Vec<Value> = input.pipelines.iter().map(|namespace| account(DEPLOYER, namespace.as_str())).collect();
     Role::ALL.into_iter().filter_map(of_role).chain(binding(PIPELINE_ROLE, &pipelines)).collect()
 }
 
-fn members(space: &Space, role: Role) -> Vec<Value> {
-    let mut subjects = subjects(&space.tenant.members, &[role]);
-    if role == Role::Deployer && space.system.is_some() {
-        let pipeline = account(DEPLOYER, space.namespace.as_str());
+fn members(input: &ChildInput, role: Role) -> Vec<Value> {
+    let mut subjects = subjects(&input.tenant.members, &[role]);
+    if role == Role::Deployer && input.namespace.system.is_some() {
+        let pipeline = account(DEPLOYER, input.namespace.name.as_str());
         if !subjects.contains(&pipeline) {
             subjects.push(pipeline);
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kind::{Build, Kind, Rank, WriteMode};
 use crate::model::{
     names::DEPLOYER,
-    namespace::{Access, Space},
+    namespace::{Access, ChildInput},
 };
 
 pub(super) static KIND: Kind = Kind {
@@ -14,6 +14,7 @@ pub(super) static KIND: Kind = Kind {
     kind: "ServiceAccount",
     plural: "serviceaccounts",
     rank: Rank::Isolation,
+    isolates: false,
     write: WriteMode::Patch,
     build: Build::Inside(build),
     content: |object| json!(object["automountServiceAccountToken"]),
@@ -23,8 +24,8 @@ pub(super) static KIND: Kind = Kind {
     exposes: None,
 };
 
-fn build(space: &Space) -> Vec<Value> {
+fn build(input: &ChildInput) -> Vec<Value> {
     let account = json!({ "metadata": { "name": DEPLOYER }, "automountServiceAccountToken": false });
-    let open = space.access != Access::Closed; // its tokens end with it
-    space.system.iter().filter(|_| open).map(|_| account.clone()).collect()
+    let open = input.namespace.access != Access::Closed; // its tokens end with it
+    input.namespace.system.iter().filter(|_| open).map(|_| account.clone()).collect()
 }

@@ -18,17 +18,11 @@ use crate::{
     },
 };
 
-/// What a namespace is for, and in which state: all that a child's builder may know.
+/// What a namespace is for, and in which state.
 #[derive(Clone, Debug)]
-pub struct Space<'a> {
-    /// The tenant it belongs to.
-    pub tenant: &'a Tenant,
-    /// Settings of the cluster.
-    pub settings: &'a Settings,
-    /// What the cluster's classes put into pods.
-    pub pod_classes: &'a PodClasses,
-    /// Name of the namespace.
-    pub namespace: NamespaceName,
+pub struct Namespace {
+    /// Its name.
+    pub name: NamespaceName,
     /// The system that runs in it, none for a home namespace.
     pub system: Option<SystemName>,
     /// Name of agency or system as people know it.
@@ -39,6 +33,19 @@ pub struct Space<'a> {
     pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
+}
+
+/// All that the builders of a namespace's children may know.
+#[derive(Clone, Debug)]
+pub struct ChildInput<'a> {
+    /// The namespace.
+    pub namespace: &'a Namespace,
+    /// The tenant it belongs to.
+    pub tenant: &'a Tenant,
+    /// Settings of the cluster.
+    pub settings: &'a Settings,
+    /// What the cluster's classes put into pods.
+    pub pod_classes: &'a PodClasses,
     /// Addresses of the API server; none as long as they are not known.
     pub api_server: &'a [SocketAddr],
     /// In a home namespace: workload namespaces whose pipelines may see to their own systems.
@@ -49,11 +56,11 @@ pub struct Space<'a> {
     pub epoch: i64,
 }
 
-impl Space<'_> {
+impl ChildInput<'_> {
     /// Whether its pods reach the API server.
     #[must_use]
     pub fn reaches_api_server(&self) -> bool {
-        self.access == Access::Open && self.tenant.kubernetes_api.is_open()
+        self.namespace.access == Access::Open && self.tenant.kubernetes_api.is_open()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Whose a namespace is: as its mark says and, where that was taken off, as the quota in it says.
 
 use crate::model::{
-    names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT, NamespaceName, QUOTA},
-    observed::{Entry, NAMESPACE, Observed, QuotaState, inside},
+    names::{ANNOTATION_ADOPT_INTO, LABEL_TENANT, NamespaceName},
+    observed::{Entry, NAMESPACE, Observed, inside},
 };
 
 /// Whom a tenant speaks for.
@@ -10,8 +10,8 @@ use crate::model::{
 pub struct Identity {
     /// UID of the tenant itself.
     pub uid: String,
-    /// UID of the former tenant whose namespaces it takes over, empty for none.
-    pub adopts: String,
+    /// UID of the former tenant whose namespaces it takes over.
+    pub adopts: Option<String>,
 }
 
 /// Whose a namespace is.
@@ -31,41 +31,7 @@ impl Identity {
     /// Whether a mark is the tenant's or that of the one whose namespaces it takes over.
     #[must_use]
     pub fn claims(&self, tenant_uid: &str) -> bool {
-        !tenant_uid.is_empty() && (tenant_uid == self.uid || tenant_uid == self.adopts)
-    }
-
-    /// Whose a namespace is.
-    #[must_use]
-    pub fn owner<'a>(&self, observed: &'a Observed, namespace: &NamespaceName) -> Ownership<'a> {
-        let Some(entry) = namespace_entry(observed, namespace) else { return Ownership::Absent };
-        if self.claims(&entry.tenant_uid) || self.has_quota_in(observed, namespace) {
-            Ownership::Ours
-        } else if entry.tenant_uid.is_empty() {
-            Ownership::Foreign
-        } else {
-            Ownership::Orphaned(&entry.tenant_uid)
-        }
-    }
-
-    /// The quotas in the tenant's namespaces. One is there for a moment without its namespace, whose mark was taken off.
-    pub fn quotas<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a NamespaceName, &'a QuotaState)> {
-        let quotas = observed.iter().filter(|(key, entry)| {
-            &*key.name == QUOTA && (self.claims(&entry.tenant_uid) || self.owner(observed, &key.namespace) == Ownership::Ours)
-        });
-        quotas.filter_map(|(key, entry)| Some((&key.namespace, &**entry.quota.as_ref()?)))
-    }
-
-    /// When the operator came to a namespace: the age of its oldest object there. What others wrote and is older was there before,
-    /// in a namespace that was taken over, and its administrator handed it over with that in it.
-    #[must_use]
-    pub fn arrival(&self, observed: &Observed, namespace: &NamespaceName) -> Option<i64> {
-        let own = inside(observed, namespace).filter(|(key, entry)| key.kind != NAMESPACE && self.claims(&entry.tenant_uid));
-        own.map(|(_, entry)| entry.created).min()
-    }
-
-    fn has_quota_in(&self, observed: &Observed, namespace: &NamespaceName) -> bool {
-        let mut here = inside(observed, namespace);
-        here.any(|(key, entry)| &*key.name == QUOTA && entry.quota.is_some() && self.claims(&entry.tenant_uid))
+        !tenant_uid.is_empty() && (tenant_uid == self.uid || self.adopts.as_deref() == Some(tenant_uid))
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Snapshot {
     pub api_server: Vec<SocketAddr>,
     /// Kinds that the operator cannot see, and why. Nothing is changed as long as there is one.
     pub blind: Vec<String>,
+    /// What keeps the guard rails from being known to be in force, if anything. Nobody is let in as long as there is something.
+    pub unguarded: Option<String>,
     /// What is known of the definitions of the two kinds; asked for only where something is about to end.
     pub crds: Crds,
     /// What the cluster's classes put into pods.
@@ -205,6 +207,7 @@ impl Snapshot {
             observed: Observed::new(),
             api_server: Vec::new(),
             blind: Vec::new(),
+            unguarded: None,
             crds: Crds::default(),
             pod_classes: Arc::default(),
             failed_creates: BTreeMap::new(),

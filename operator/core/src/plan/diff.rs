@@ -6,11 +6,16 @@ use crate::{
     model::{
         amounts::{Amount, of},
         names::NamespaceName,
-        observed::{ChildKey, Entry, Observed, inside},
+        observed::ChildKey,
         outcome::{Failure, NamespaceOutcome, Outcome},
-        ownership::{Identity, Ownership, namespace_entry, not_ours},
+        ownership::{Ownership, not_ours},
+        snapshot::Snapshot,
     },
-    plan::{Goal, NamespacePlan, Plan, foreign::cause},
+    plan::{
+        Goal, NamespacePlan, Plan,
+        foreign::cause,
+        inventory::{Found, Inventory},
+    },
 };
 
 /// One step towards the plan.
@@ -24,6 +29,8 @@ pub enum Change {
         desired: Desired,
         /// As it was seen.
         seen: Seen,
+        /// Whether it may let in only whom it lets in already, because its namespace is not guarded yet.
+        narrows: bool,
     },
     /// It is as it should be.
     Keep(ChildKey),
@@ -37,11 +44,6 @@ pub enum Change {
         held: bool,
         /// Why, where others wrote it.
         cause: Option<String>,
-    },
-    /// The namespace is another's.
-    Conflict {
-        /// UID of the tenant that its label names, none where it names none.
-        owner: Option<String>,
     },
     /// End the pods of a closed namespace whose quota admits no new ones.
     DeletePods,
@@ -69,7 +71,6 @@ impl Change {
     pub fn rank(&self) -> Option<Rank> {
         match self {
             Self::Create(desired) | Self::Update { desired, .. } => Some(desired.kind.rank),
-            Self::Conflict { .. } => Some(Rank::Namespace),
             Self::Delete { .. } | Self::Keep(_) => Some(Rank::Isolation),
             Self::DeletePods | Self::Remove { .. } => None,
         }
@@ -78,7 +79,7 @@ impl Change {
     /// Whether carrying it out writes to the API server.
     #[must_use]
     pub fn writes(&self) -> bool {
-        !matches!(self, Self::Keep(_) | Self::Conflict { .. })
+        !matches!(self, Self::Keep(_))
     }
 }
 
@@ -91,83 +92,112 @@ pub struct NamespaceChanges {
     pub adopts: bool,
     /// What to do in it.
     pub changes: Vec<Change>,
+    /// What is to be told of it beside what becomes of writing: it is somebody else's, or nobody may be let in yet.
+    pub failure: Option<Failure>,
 }
 
-/// What is to be told of changes beside what became of writing them: namespaces that are somebody else's.
+/// What is to be told of namespaces beside what became of writing to them.
 #[must_use]
-pub fn conflicts(changes: &[NamespaceChanges]) -> Outcome {
-    let failure = |space: &NamespaceChanges| {
-        let owner = space.changes.iter().find_map(|change| match change {
-            Change::Conflict { owner } => Some(owner.as_deref()),
-            _ => None,
-        })?;
-        let failures = vec![Failure {
-            kind: "Namespace",
-            name: space.namespace.to_string(),
-            reason: if owner.is_some() { reason::ORPHAN_OF } else { reason::CONFLICT },
-            message: not_ours(&space.namespace, owner),
-            stalled: true,
-            stale: false,
-            retry_after: None,
-        }];
-        Some((space.namespace.clone(), NamespaceOutcome { failures, ..NamespaceOutcome::default() }))
-    };
-    Outcome { namespaces: changes.iter().filter_map(failure).collect() }
+pub fn failures(changes: &[NamespaceChanges]) -> Outcome {
+    let failures = changes.iter().filter_map(|space| Some((space.namespace.clone(), vec![space.failure.clone()?])));
+    Outcome { namespaces: failures.map(|(namespace, failures)| (namespace, NamespaceOutcome { failures, ..Default::default() })).collect() }
 }
 
 /// Compares a plan with what is there.
 #[must_use]
-pub fn diff(plan: &Plan, observed: &Observed) -> Vec<NamespaceChanges> {
-    let of = |space: &NamespacePlan| NamespaceChanges {
-        namespace: space.namespace.clone(),
-        adopts: space.adopts,
-        changes: changes(plan, space, observed),
+pub fn diff(snapshot: &Snapshot, plan: &Plan, inventory: &Inventory) -> Vec<NamespaceChanges> {
+    plan.namespaces.iter().chain(&plan.entrance).map(|space| changes(snapshot, plan, space, inventory)).collect()
+}
+
+fn changes(snapshot: &Snapshot, plan: &Plan, space: &NamespacePlan, inventory: &Inventory) -> NamespaceChanges {
+    let found = inventory.of(&space.namespace);
+    let (namespace, adopts, is_cluster) = (space.namespace.clone(), space.adopts, space.namespace.is_cluster());
+    let conflict = |owner| NamespaceChanges {
+        failure: Some(failure("Namespace", namespace.as_str(), conflict_reason(owner), not_ours(&namespace, owner), true)),
+        changes: Vec::new(),
+        namespace: namespace.clone(),
+        adopts,
     };
-    plan.namespaces.iter().chain(&plan.entrance).map(of).collect()
+    match found.ownership {
+        Ownership::Foreign => return conflict(None),
+        Ownership::Orphaned(owner) => return conflict(Some(owner)),
+        // Names of objects in cluster scope are ours alone; whatever bears one is made as planned.
+        Ownership::Absent | Ownership::Ours => {}
+    }
+    if found.entry.is_some_and(|entry| entry.deleting) {
+        return NamespaceChanges { namespace, adopts, changes: Vec::new(), failure: None }; // Kubernetes empties it
+    }
+    // Whatever is remembered of what was in a namespace that is gone, is gone with it.
+    let is_absent = !is_cluster && found.entry.is_none();
+    let towards = |desired: &Desired| if is_absent { Change::Create(desired.clone()) } else { towards(desired, inventory) };
+    let mut changes: Vec<Change> = space.desired.iter().map(towards).collect();
+    if !is_absent {
+        changes.extend(prune(plan, space, inventory));
+    }
+    if space.goal != Goal::Serve && !is_cluster && !changes.iter().any(isolates) {
+        changes.extend(close(space, &found));
+    }
+    let failure = withhold(snapshot, &namespace, &found, &mut changes);
+    NamespaceChanges { namespace, adopts, changes, failure }
 }
 
-fn changes(plan: &Plan, space: &NamespacePlan, observed: &Observed) -> Vec<Change> {
-    let identity = &plan.identity;
-    if space.namespace.is_cluster() {
-        // Names of this form are ours alone; whatever bears one is made as planned.
-        let desired = space.desired.iter().map(|desired| towards(desired, identity, observed));
-        return desired.chain(prune(plan, space, observed)).collect();
-    }
-    match identity.owner(observed, &space.namespace) {
-        // Whatever else is remembered of it was in one that is gone.
-        Ownership::Absent => return space.desired.iter().cloned().map(Change::Create).collect(),
-        Ownership::Foreign => return vec![Change::Conflict { owner: None }],
-        Ownership::Orphaned(owner) => return vec![Change::Conflict { owner: Some(owner.to_owned()) }],
-        Ownership::Ours => {}
-    }
-    let own = namespace_entry(observed, &space.namespace);
-    if own.is_some_and(|entry| entry.deleting) {
-        return Vec::new(); // Kubernetes empties it; nothing can be written any more
-    }
-    let mut changes: Vec<Change> = space.desired.iter().map(|desired| towards(desired, identity, observed)).collect();
-    changes.extend(prune(plan, space, observed));
-    if space.goal != Goal::Serve {
-        changes.extend(close(space, own, observed));
-    }
-    changes
+fn conflict_reason(owner: Option<&str>) -> &'static str {
+    if owner.is_some() { reason::ORPHAN_OF } else { reason::CONFLICT }
 }
 
-fn towards(desired: &Desired, identity: &Identity, observed: &Observed) -> Change {
-    match observed.get(&desired.key()) {
+fn failure(kind: &'static str, name: &str, reason: &'static str, message: String, stalled: bool) -> Failure {
+    Failure { kind, name: name.to_owned(), reason, message, stalled, stale: false, retry_after: None }
+}
+
+/// Whether it is to be written before pods are ended or the namespace is removed.
+fn isolates(change: &Change) -> bool {
+    matches!(change, Change::Create(desired) | Change::Update { desired, .. } if desired.kind.isolates)
+}
+
+/// Leaves out what lets somebody in, until all that guards a namespace is as planned, the guard rails are in force, and admission
+/// enforces the quota. What it says is the reason where it is none of its own changes that is waited for.
+fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, changes: &mut Vec<Change>) -> Option<Failure> {
+    let lets_in = |change: &Change| change.writes() && change.rank() == Some(Rank::Access);
+    let is_written = |change: &Change| change.writes() && change.rank().is_some_and(|rank| rank < Rank::Access);
+    let is_due = changes.iter().any(lets_in);
+    let pending = changes.iter().any(is_written);
+    let unguarded = snapshot.unguarded.as_ref().map(|missing| {
+        let message = format!("members get no access before the policies of the chart are in force: {missing}");
+        failure("RoleBinding", "all", reason::POLICY_NOT_ACTIVE, message, false)
+    });
+    let uncounted = (!namespace.is_cluster() && !found.quota.is_some_and(|quota| quota.enforced)).then(|| {
+        let message = "the quota is not enforced yet, so members get no access; if this lasts, check that kube-controller-manager runs";
+        failure("RoleBinding", "all", reason::QUOTA_NOT_LIVE, message.to_owned(), false)
+    });
+    let cause = unguarded.or(uncounted).filter(|_| is_due);
+    if pending || cause.is_some() {
+        changes.retain(|change| !matches!(change, Change::Create(desired) if desired.kind.rank == Rank::Access));
+        for change in changes {
+            if let Change::Update { desired, narrows, .. } = change {
+                *narrows = desired.kind.rank == Rank::Access;
+            }
+        }
+    }
+    cause.filter(|_| !pending)
+}
+
+fn towards(desired: &Desired, inventory: &Inventory) -> Change {
+    match inventory.observed.get(&desired.key()) {
         None => Change::Create(desired.clone()),
         Some(entry) if entry.hash == desired.hash => Change::Keep(desired.key()),
         Some(entry) => {
-            let doubtful = desired.kind.is_namespace() && !identity.claims(&entry.tenant_uid);
-            Change::Update { desired: desired.clone(), seen: Seen { uid: entry.uid.to_string(), hash: entry.hash, doubtful } }
+            let doubtful = desired.kind.is_namespace() && !inventory.identity.claims(&entry.tenant_uid);
+            let seen = Seen { uid: entry.uid.to_string(), hash: entry.hash, doubtful };
+            Change::Update { desired: desired.clone(), seen, narrows: false }
         }
     }
 }
 
 /// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
 /// back. Namespaces never go this way, nor does what was in a namespace before the operator came.
-fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, observed: &'a Observed) -> impl Iterator<Item = Change> + 'a {
-    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
-    inside(observed, &space.namespace).filter_map(move |(key, entry)| {
+fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, inventory: &'a Inventory) -> impl Iterator<Item = Change> + 'a {
+    let arrival = inventory.of(&space.namespace).arrival.unwrap_or(i64::MAX);
+    inventory.inside(&space.namespace).filter_map(move |(key, entry)| {
         let kind = TABLE[key.kind];
         let planned = space.desired.iter().any(|desired| &desired.key() == key);
         let foreign = kind.exposes.is_some() && entry.tenant_uid.is_empty();
@@ -180,12 +210,12 @@ fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, observed: &'a Observed) -
 }
 
 /// Ends the pods once no new ones are admitted; removes the namespace once there are none.
-fn close(space: &NamespacePlan, own: Option<&Entry>, observed: &Observed) -> Option<Change> {
+fn close(space: &NamespacePlan, found: &Found) -> Option<Change> {
     if space.drained {
-        let uid = own.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
+        let uid = found.entry.filter(|_| space.goal == Goal::Remove)?.uid.to_string();
         return Some(Change::Remove { uid });
     }
-    let quota = space.desired.iter().find_map(|desired| observed.get(&desired.key())?.quota.as_ref())?;
+    let quota = found.quota?;
     let running = of(&quota.used, "pods") > Amount::ZERO;
     (quota.is_closed() && running).then_some(Change::DeletePods)
 }

@@ -5,18 +5,23 @@
 
 use crate::{
     api::Stage,
-    model::{ending::INTERVAL, names::NamespaceName, ownership::namespace_entry, snapshot::Snapshot},
+    model::{
+        ending::INTERVAL,
+        names::NamespaceName,
+        ownership::namespace_entry,
+        snapshot::{Question, Snapshot},
+    },
     plan::{Goal, NamespacePlan, Plan},
 };
 
-/// Namespaces whose pods are to have ended, each with whether they are to be listed now.
+/// The question about pods of each namespace whose pods are to have ended, with whether it is to be asked now.
 #[must_use]
-pub fn required(snapshot: &Snapshot, plan: &Plan) -> Vec<(NamespaceName, bool)> {
+pub fn questions(snapshot: &Snapshot, plan: &Plan) -> Vec<(Question, bool)> {
     let ending = plan.namespaces.iter().filter(|space| must_be_empty(snapshot, space));
     let due = |namespace: &NamespaceName| {
         snapshot.ending.get(namespace).is_none_or(|known| known.look_again_at().is_some_and(|time| time <= snapshot.now.as_second()))
     };
-    ending.map(|space| (space.namespace.clone(), due(&space.namespace))).collect()
+    ending.map(|space| (Question::PodsLeft(space.namespace.clone()), due(&space.namespace))).collect()
 }
 
 fn must_be_empty(snapshot: &Snapshot, space: &NamespacePlan) -> bool {

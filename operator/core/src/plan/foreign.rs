@@ -13,11 +13,12 @@ use crate::{
     children::{EXPOSES_NETWORK, member_words},
     model::{
         names::{DEPLOYER, NamespaceName},
-        observed::{Entry, Observed, inside},
+        observed::Entry,
         snapshot::Snapshot,
     },
     plan::{
         contract::Approvals,
+        inventory::Inventory,
         target::{NamespacePlan, Plan},
     },
 };
@@ -80,8 +81,8 @@ fn objection(plan: &Plan, space: &NamespacePlan, opened: &str) -> Option<String>
 /// Network policies of others that stay and may open more than the operator's own: those of an administrator or of a program of the
 /// platform, and those that were there before the operator came.
 #[must_use]
-pub fn wider<'a>(plan: &Plan, space: &NamespacePlan, observed: &'a Observed) -> Vec<&'a str> {
-    let arrival = plan.identity.arrival(observed, &space.namespace).unwrap_or(i64::MAX);
+pub fn wider<'a>(plan: &Plan, space: &NamespacePlan, inventory: &Inventory<'a>) -> Vec<&'a str> {
+    let arrival = inventory.of(&space.namespace).arrival.unwrap_or(i64::MAX);
     let opens_more = |entry: &Entry, opened: &str| {
         if space.tolerance.network {
             entry.created < arrival || is_of_the_platform(plan, space, opened)
@@ -89,7 +90,7 @@ pub fn wider<'a>(plan: &Plan, space: &NamespacePlan, observed: &'a Observed) -> 
             space.tolerance.repeatable.get(opened) != Some(&false)
         }
     };
-    let wider = inside(observed, &space.namespace).filter(|(_, entry)| {
+    let wider = inventory.inside(&space.namespace).filter(|(_, entry)| {
         let opened = entry.exposes.iter().filter(|opened| opened.split('/').next() == Some(EXPOSES_NETWORK));
         opened.into_iter().any(|opened| opens_more(entry, opened))
     });

@@ -44,6 +44,15 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// For whom the tenant's namespaces are looked at; it owns none where there is no such object.
+    #[must_use]
+    pub fn identity(&self, snapshot: &Snapshot) -> Identity {
+        match &self.tenant {
+            Some(Ok(tenant)) => tenant.identity.clone(),
+            _ => Identity { uid: snapshot.tenant.as_ref().map(|root| root.uid.clone()).unwrap_or_default(), adopts: None },
+        }
+    }
+
     /// Whether the contract that is about to be taken on has domains that the former one did not have, which another tenant might be
     /// about to claim too.
     #[must_use]
@@ -128,7 +137,7 @@ fn tenant(root: &TenantRoot, approvals: &Approvals, settings: &Settings, api_ser
     };
     Ok(Tenant {
         name: TenantName::new(root.name.as_str()),
-        identity: Identity { uid: root.uid.clone(), adopts: spec.adopt_tenant_uid.unwrap_or_default() },
+        identity: Identity { uid: root.uid.clone(), adopts: spec.adopt_tenant_uid },
         display_name: spec.display_name,
         members: spec.members,
         quota,

@@ -17,7 +17,7 @@ use crate::{
         failed_creates::Workload,
         names::NamespaceName,
         ownership::namespace_entry,
-        snapshot::{Snapshot, SystemRoot},
+        snapshot::{Question, Snapshot, SystemRoot},
         tenant::{System, Tenant},
     },
     plan::intent::Intent,
@@ -30,16 +30,16 @@ pub fn is_required(tenant: &Tenant, system: &System) -> bool {
     has_pods && tenant.images.require_digest.applies(system.running)
 }
 
-/// Namespaces of this tenant in which images must name a digest, each with whether its pods are to be listed now.
+/// The question about pods of each namespace in which images must name a digest, with whether it is to be asked now.
 #[must_use]
-pub fn required(snapshot: &Snapshot, intent: &Intent) -> Vec<(NamespaceName, bool)> {
+pub fn questions(snapshot: &Snapshot, intent: &Intent) -> Vec<(Question, bool)> {
     let Some(Ok(tenant)) = &intent.tenant else { return Vec::new() };
     let served = intent.systems.iter().filter_map(|(_, system)| system.as_ref().ok()).filter(|system| is_required(tenant, system));
     let place = |system: &System| {
         let root = snapshot.systems.iter().find(|root| root.name == system.name.as_str())?;
         let namespace = snapshot.name.workload(&system.name);
         let due = is_due(snapshot, root, system.stage, &namespace);
-        Some((namespace, due))
+        Some((Question::PodsByTag(namespace), due))
     };
     served.filter_map(place).collect()
 }

@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     children::desired::Desired,
-    model::{
-        names::{NamespaceName, SystemName},
-        ownership::Identity,
-    },
+    model::names::{NamespaceName, SystemName},
     plan::quota::Allocation,
 };
 
@@ -20,8 +17,6 @@ pub struct Plan {
     pub entrance: Option<NamespacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
-    /// Whose namespaces these are.
-    pub identity: Identity,
     /// The agency's members, in the words in which bindings are read.
     pub members: BTreeSet<String>,
     /// Users and groups that were members and are no longer, in the same words.

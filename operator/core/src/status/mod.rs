@@ -20,7 +20,7 @@ use crate::{
         tags::Tags,
         tenant::Tenant,
     },
-    plan::{Plan, foreign::wider, intent::Intent},
+    plan::{Plan, foreign::wider, intent::Intent, inventory::Inventory},
     status::conditions::NewCondition,
 };
 
@@ -38,6 +38,8 @@ pub struct StatusInput<'a> {
     pub snapshot: &'a Snapshot,
     /// What was asked.
     pub intent: &'a Intent,
+    /// What was seen of its namespaces.
+    pub inventory: &'a Inventory<'a>,
     /// What should be.
     pub plan: &'a Plan,
     /// What became of it.
@@ -124,7 +126,7 @@ impl StatusInput<'_> {
     fn isolated_from_others(&self, namespace: &NamespaceName) -> NewCondition {
         let in_place = format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
         let space = self.plan.namespace(namespace);
-        let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, &self.snapshot.observed));
+        let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, self.inventory));
         if names.is_empty() {
             return NewCondition::yes(kind::ISOLATED, reason::ISOLATED, in_place);
         }

@@ -13,7 +13,6 @@ use crate::{
         failed_creates::{FailedCreate, Seen, by_cause, is_same_cause, recent},
         names::{NamespaceName, SystemName},
         observed::inside,
-        ownership::Ownership,
         snapshot::SystemRoot,
         tenant::{Problem, System},
     },
@@ -91,7 +90,7 @@ impl View<'_> {
     /// Whether the namespace that the system is declared in is its tenant's.
     fn has_home(&self) -> bool {
         let home = self.input.snapshot.name.home();
-        self.input.plan.identity.owner(&self.input.snapshot.observed, &home) == Ownership::Ours
+        self.input.inventory.of(&home).is_ours()
     }
 
     fn homeless(&self) -> String {

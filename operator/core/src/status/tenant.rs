@@ -222,7 +222,7 @@ fn is_ready(status: &HostedSystemStatus) -> bool {
 /// Figures of the keys that the tenant's total names, and of others that are not 0.
 fn figures(input: &StatusInput) -> QuotaFigures {
     let mut used = Amounts::new();
-    for (_, quota) in input.plan.identity.quotas(&input.snapshot.observed) {
+    for (_, quota) in input.inventory.quotas() {
         amounts::add(&mut used, &quota.used);
     }
     let allocation = &input.plan.allocation;

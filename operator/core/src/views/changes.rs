@@ -115,7 +115,7 @@ fn shortened(line: &str) -> String {
 #[must_use]
 pub fn invalid(after: &Foreseen) -> BTreeMap<(&'static str, String), String> {
     let Foreseen { snapshot, intent, plan, .. } = after;
-    let input = StatusInput { snapshot, intent, plan, outcome: &Outcome::default() };
+    let input = StatusInput { snapshot, intent, inventory: &after.inventory(), plan, outcome: &Outcome::default() };
     let complaint = |conditions: &[Condition]| {
         let accepted = find(conditions, kind::ACCEPTED).filter(|condition| condition.status == "False");
         accepted.map(|condition| condition.message.clone())

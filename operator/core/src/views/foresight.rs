@@ -20,6 +20,7 @@ use crate::{
         contract::Request,
         diff::{Change, NamespaceChanges},
         intent::{Intent, intent},
+        inventory::Inventory,
         plan,
     },
     step::{Step, step},
@@ -41,6 +42,14 @@ pub struct Foreseen {
     pub emptied: BTreeSet<NamespaceName>,
 }
 
+impl Foreseen {
+    /// What is in its namespaces then.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory<'_> {
+        Inventory::new(&self.snapshot.observed, self.intent.identity(&self.snapshot))
+    }
+}
+
 /// Decides and carries out until nothing is left to be done but telling of it.
 #[must_use]
 pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
@@ -58,7 +67,7 @@ pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
         carry_out(&mut snapshot, next);
     }
     let intent = intent(&snapshot, settings);
-    let plan = plan(&snapshot, &intent, settings);
+    let plan = plan(&snapshot, &intent, &Inventory::new(&snapshot.observed, intent.identity(&snapshot)), settings);
     Foreseen { snapshot, intent, plan, emptied }
 }
 
@@ -123,7 +132,7 @@ fn change(snapshot: &mut Snapshot, space: &NamespaceChanges) {
             Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
             Change::DeletePods => end_pods(snapshot, &space.namespace),
             Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
-            Change::Keep(_) | Change::Conflict { .. } => {}
+            Change::Keep(_) => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::foresight::Foreseen;
 use crate::{
     model::amounts::{Amount, of},
-    plan::{Goal, quota::Grant},
+    plan::{Goal, inventory::Inventory, quota::Grant},
 };
 
 /// What there is to say, a line each; nothing where nothing changes and nothing waits.
@@ -26,7 +26,7 @@ pub fn lines(before: &Foreseen, after: &Foreseen) -> Vec<String> {
         .lowering
         .iter()
         .map(|numbers| format!("the former total stays in force until the systems hold no more than the new one: {numbers}"));
-    totals.chain(systems).chain(lowering).chain(used_beyond(after)).collect()
+    totals.chain(systems).chain(lowering).chain(used_beyond(&after.inventory()).collect::<Vec<_>>()).collect()
 }
 
 fn share(system: &str, former: Option<&Grant>, grant: &Grant) -> Option<String> {
@@ -42,8 +42,8 @@ fn share(system: &str, former: Option<&Grant>, grant: &Grant) -> Option<String> 
 }
 
 /// What runs goes on, and nothing new is admitted until less is used.
-fn used_beyond(after: &Foreseen) -> impl Iterator<Item = String> {
-    after.plan.identity.quotas(&after.snapshot.observed).flat_map(|(namespace, quota)| {
+fn used_beyond(inventory: &Inventory) -> impl Iterator<Item = String> {
+    inventory.quotas().flat_map(|(namespace, quota)| {
         let beyond = quota.used.iter().filter(|(key, used)| **used > of(&quota.wanted, key));
         beyond.map(move |(key, used)| {
             let [used, hard] = [*used, of(&quota.wanted, key)].map(|amount| amount.text(key));

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read files of the project")]
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
+mod access;
 mod approval;
 mod counts;
 mod decisions;

@@ -2,13 +2,13 @@
 
 use govcloud_core::{
     model::{settings::Settings, snapshot::Snapshot},
-    plan::{diff::Change, intent::intent, plan},
+    plan::diff::Change,
 };
 use serde_json::{Value, json};
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH, conditions},
-    world::{decide, object, settings, settle, snapshot, system, tenant, unreadable, with_home},
+    world::{decide, object, plan_with, settings, settle, snapshot, system, tenant, unreadable, with_home},
 };
 
 const NAMESPACE: &str = "health--appointments";
@@ -199,7 +199,7 @@ fn who_asks_for_the_api_servers_address_is_told_of_the_field() {
 fn a_dns_cache_on_the_nodes_answers_on_the_port_of_the_servers() {
     let settings = Settings { dns_caches: vec!["169.254.20.10".parse().unwrap(), "fd00::a".parse().unwrap()], ..settings() };
     let seen = world("betweenSystems: Deny", "", APPOINTMENTS);
-    let plan = plan(&seen, &intent(&seen, &settings), &settings);
+    let plan = plan_with(&seen, &settings);
     let policy = object(&plan, NAMESPACE, "NetworkPolicy", "govcloud-isolation").unwrap();
     let dns = policy["spec"]["egress"].as_array().unwrap().iter().find(|rule| rule["ports"][0]["port"] == 53).unwrap();
     assert_eq!(dns["to"][1], json!({"ipBlock": {"cidr": "169.254.20.10/32"}}));

@@ -7,11 +7,11 @@ use govcloud_core::{
         pod_classes::{PodClasses, default_value, scheduling},
         snapshot::Snapshot,
     },
-    plan::{intent::intent, plan, spec_diff::difference},
+    plan::spec_diff::difference,
 };
 use serde_json::{Value, json};
 
-use crate::world::{settings, snapshot, system, tenant};
+use crate::world::{decide, snapshot, system, tenant};
 
 const TENANT: &str = "
 metadata: {name: health}
@@ -28,8 +28,7 @@ spec: {displayName: 预约挂号, sector: Health, protectionLevel: 3}
 ";
 
 fn annotations(seen: &Snapshot) -> Vec<Value> {
-    let settings = settings();
-    let plan = plan(seen, &intent(seen, &settings), &settings);
+    let (plan, _) = decide(seen);
     let namespaces = plan.namespaces.iter().flat_map(|space| &space.desired).filter(|child| child.kind.kind == "Namespace");
     namespaces.map(|namespace| namespace.object["metadata"]["annotations"].clone()).collect()
 }

@@ -7,10 +7,10 @@ use govcloud_core::{
         names::NamespaceName,
         observed::Remaining,
         outcome::Outcome,
-        snapshot::Snapshot,
+        snapshot::{Question, Snapshot},
         tags::{INTERVAL, Tags},
     },
-    plan::{intent::intent, tags::required},
+    plan::{intent::intent, tags::questions},
     status::{StatusInput, system as system_status, tenant as tenant_status},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH},
-    world::{decide, settings, settle, system, with_home},
+    world::{decide, inventory, settings, settle, system, with_home},
 };
 
 /// 2026-01-02T00:00:00Z in seconds since 1970.
@@ -28,7 +28,7 @@ const NOW: i64 = 1_767_312_000;
 fn told(seen: &mut Snapshot) -> (Value, Value) {
     let (plan, _) = decide(seen);
     let (intent, outcome) = (intent(seen, &settings()), Outcome::default());
-    let input = StatusInput { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome };
+    let input = StatusInput { snapshot: seen, intent: &intent, inventory: &inventory(seen), plan: &plan, outcome: &outcome };
     let status: HostedSystemStatus = system_status::status(&input, &seen.systems[0]);
     let tenant = tenant_status::status(&input, seen.tenant.as_ref().unwrap(), std::slice::from_ref(&status));
     let by_type = |conditions: Value| -> Value {
@@ -149,9 +149,9 @@ fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
 fn look(seen: &mut Snapshot, now: i64, workloads: Option<&[&str]>) -> bool {
     let enforced = seen.observed.iter().any(|(key, entry)| *key.name == *namespace().as_str() && entry.requires_digests);
     seen.now = Timestamp::from_second(now).unwrap();
-    let required = required(seen, &intent(seen, &settings()));
-    seen.tags.retain(|known, _| required.iter().any(|(namespace, _)| namespace == known));
-    let due = required.iter().any(|(_, due)| *due);
+    let asked = questions(seen, &intent(seen, &settings()));
+    seen.tags.retain(|known, _| asked.iter().any(|(question, _)| *question == Question::PodsByTag(known.clone())));
+    let due = asked.iter().any(|(_, due)| *due);
     if due {
         let workloads = workloads.map(|names| names.iter().map(ToString::to_string).collect());
         seen.tags.insert(namespace(), Tags { looked: now, enforced, workloads });

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH},
-    world::{decide, set_pods, settings, settle, snapshot, system, tenant, with_home},
+    world::{decide, inventory, set_pods, settings, settle, snapshot, system, tenant, with_home},
 };
 
 fn futures(now: &Snapshot, then: Snapshot) -> (Foreseen, Foreseen) {
@@ -157,7 +157,7 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
             .filter_map(|change| if let Change::Delete { key, .. } = change { Some(key.name.to_string()) } else { None });
         gone.collect::<Vec<_>>()
     };
-    for space in diff(&plan, &now.observed).iter().filter(|space| !space.namespace.is_cluster()) {
+    for space in diff(&now, &plan, &inventory(&now)).iter().filter(|space| !space.namespace.is_cluster()) {
         assert_eq!(deleted(space), ["by-others-100", "by-others-101"], "{}", space.namespace);
     }
 }

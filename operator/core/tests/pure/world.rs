@@ -12,6 +12,7 @@ use govcloud_core::{
         Plan,
         diff::{NamespaceChanges, diff},
         intent::intent,
+        inventory::Inventory,
         plan,
     },
     step::{Step, step},
@@ -77,9 +78,19 @@ pub fn with_home(yaml: &str, systems: Vec<SystemRoot>) -> Snapshot {
 
 /// The plan of a snapshot and the changes that it asks for.
 pub fn decide(snapshot: &Snapshot) -> (Plan, Vec<NamespaceChanges>) {
-    let plan = plan(snapshot, &intent(snapshot, &settings()), &settings());
-    let changes = diff(&plan, &snapshot.observed);
+    let plan = plan_with(snapshot, &settings());
+    let changes = diff(snapshot, &plan, &inventory(snapshot));
     (plan, changes)
+}
+
+/// The plan of a snapshot under these settings.
+pub fn plan_with(snapshot: &Snapshot, settings: &Settings) -> Plan {
+    plan(snapshot, &intent(snapshot, settings), &inventory(snapshot), settings)
+}
+
+/// What a snapshot holds of its tenant's namespaces.
+pub fn inventory(snapshot: &Snapshot) -> Inventory<'_> {
+    Inventory::new(&snapshot.observed, intent(snapshot, &settings()).identity(snapshot))
 }
 
 /// Carries changes out. Quotas are in force at once.

@@ -1,0 +1,114 @@
+//! What is known of each of a tenant's namespaces, resolved once: whose it is, its entry, its quota.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    names::{NamespaceName, QUOTA},
+    observed::{ChildKey, Entry, NAMESPACE, Observed, QuotaState, inside},
+    ownership::{Identity, Ownership},
+};
+
+/// The namespaces that bear a tenant's name, as they were seen.
+#[derive(Debug)]
+pub struct Inventory<'a> {
+    /// For whom it was made.
+    pub identity: Identity,
+    /// Every child.
+    pub observed: &'a Observed,
+    found: BTreeMap<&'a NamespaceName, Found<'a>>,
+}
+
+/// One namespace as it was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// Whose it is.
+    pub ownership: Ownership<'a>,
+    /// The namespace itself.
+    pub entry: Option<&'a Entry>,
+    /// Its quota, if that is the tenant's.
+    pub quota: Option<&'a QuotaState>,
+    /// When the operator came to it: the age of its oldest object there. What others wrote and is older was there before, in a
+    /// namespace that was taken over, and its administrator handed it over with that in it.
+    pub arrival: Option<i64>,
+}
+
+impl<'a> Found<'a> {
+    const NONE: Self = Self { ownership: Ownership::Absent, entry: None, quota: None, arrival: None };
+
+    /// The namespace, if it is the tenant's.
+    #[must_use]
+    pub fn ours(&self) -> Option<&'a Entry> {
+        self.entry.filter(|_| self.is_ours())
+    }
+
+    /// Whether it is the tenant's.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.ownership == Ownership::Ours
+    }
+}
+
+impl<'a> Inventory<'a> {
+    /// Looks at each namespace once.
+    #[must_use]
+    pub fn new(observed: &'a Observed, identity: Identity) -> Self {
+        let mut found: BTreeMap<&NamespaceName, Found> = BTreeMap::new();
+        for (key, entry) in observed.iter().filter(|(key, _)| !key.namespace.is_cluster()) {
+            let namespace = found.entry(&key.namespace).or_insert(Found::NONE);
+            note(namespace, key, entry, &identity);
+        }
+        for namespace in found.values_mut() {
+            namespace.ownership = ownership(namespace, &identity);
+        }
+        for (key, entry) in observed.iter().filter(|(key, _)| &*key.name == QUOTA) {
+            // One is there for a moment without its namespace, whose mark was taken off.
+            if let Some(namespace) = found.get_mut(&key.namespace).filter(|found| found.is_ours() || identity.claims(&entry.tenant_uid)) {
+                namespace.quota = entry.quota.as_deref();
+            }
+        }
+        Self { identity, observed, found }
+    }
+
+    /// What is known of one namespace.
+    #[must_use]
+    pub fn of(&self, namespace: &NamespaceName) -> Found<'a> {
+        self.found.get(namespace).copied().unwrap_or(Found::NONE)
+    }
+
+    /// The tenant's namespaces that exist.
+    pub fn ours(&self) -> impl Iterator<Item = (&'a NamespaceName, &'a Entry)> {
+        self.found.iter().filter_map(|(namespace, found)| Some((*namespace, found.ours()?)))
+    }
+
+    /// The quotas of the tenant's namespaces.
+    pub fn quotas(&self) -> impl Iterator<Item = (&'a NamespaceName, &'a QuotaState)> {
+        self.found.iter().filter_map(|(namespace, found)| Some((*namespace, found.quota?)))
+    }
+
+    /// The children of one namespace, itself among them.
+    pub fn inside(&self, namespace: &NamespaceName) -> impl Iterator<Item = (&'a ChildKey, &'a Entry)> {
+        inside(self.observed, namespace)
+    }
+}
+
+/// Adds what an object says of the namespace that it is in.
+fn note<'a>(namespace: &mut Found<'a>, key: &ChildKey, entry: &'a Entry, identity: &Identity) {
+    if key.kind == NAMESPACE {
+        namespace.entry = Some(entry);
+    } else if identity.claims(&entry.tenant_uid) {
+        namespace.arrival = Some(namespace.arrival.map_or(entry.created, |arrival| arrival.min(entry.created)));
+        if &*key.name == QUOTA {
+            namespace.quota = entry.quota.as_deref();
+        }
+    }
+}
+
+/// Whose a namespace is, by its own mark and the mark of its quota.
+fn ownership<'a>(found: &Found<'a>, identity: &Identity) -> Ownership<'a> {
+    match found.entry {
+        None => Ownership::Absent,
+        Some(entry) if identity.claims(&entry.tenant_uid) || found.quota.is_some() => Ownership::Ours,
+        Some(entry) if entry.tenant_uid.is_empty() => Ownership::Foreign,
+        Some(entry) => Ownership::Orphaned(&entry.tenant_uid),
+    }
+}

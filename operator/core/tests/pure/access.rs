@@ -1,0 +1,140 @@
+//! Who is let in, and when: after isolation, a quota that is enforced, and guard rails that are in force.
+
+use govcloud_core::{
+    api::conditions::reason,
+    children::{Rank, TABLE},
+    model::{names::NamespaceName, snapshot::Snapshot},
+    plan::diff::{Change, NamespaceChanges},
+};
+
+use super::{
+    decisions::{APPOINTMENTS, HEALTH},
+    world::{carry_out, decide, set_pods, settle, system, with_home},
+};
+
+const WORKLOAD: &str = "health--appointments";
+
+fn done() -> Snapshot {
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
+    settle(&mut seen);
+    seen
+}
+
+/// The changes of the workload namespace.
+fn changes(seen: &Snapshot) -> NamespaceChanges {
+    decide(seen).1.into_iter().find(|space| space.namespace == NamespaceName::new(WORKLOAD)).unwrap()
+}
+
+fn is_binding(change: &Change) -> bool {
+    change.writes() && change.rank() == Some(Rank::Access)
+}
+
+fn forget(seen: &mut Snapshot, kind: &str) {
+    let index = TABLE.iter().position(|row| row.kind == kind).unwrap();
+    seen.observed.retain(|key, _| key.namespace != NamespaceName::new(WORKLOAD) || key.kind != index);
+}
+
+fn edit(seen: &mut Snapshot, kind: &str) {
+    let index = TABLE.iter().position(|row| row.kind == kind).unwrap();
+    let here = seen.observed.iter_mut().filter(|(key, _)| key.namespace == NamespaceName::new(WORKLOAD) && key.kind == index);
+    here.for_each(|(_, entry)| entry.hash += 1);
+}
+
+#[test]
+fn nobody_is_let_in_while_something_that_guards_the_namespace_is_still_written() {
+    for missing in ["NetworkPolicy", "ResourceQuota", "LimitRange", "ServiceAccount"] {
+        let mut seen = done();
+        forget(&mut seen, "RoleBinding");
+        assert!(changes(&seen).changes.iter().any(is_binding), "nothing is missing");
+        forget(&mut seen, missing);
+        let told = changes(&seen);
+        assert!(!told.changes.iter().any(is_binding) && told.changes.iter().any(Change::writes), "{missing}");
+        assert_eq!(told.failure, None, "{missing}: it is only that something is written before");
+    }
+}
+
+#[test]
+fn nobody_is_let_in_before_the_guard_rails_and_the_quota_are_in_force_and_the_reason_is_told() {
+    let unguarded = |seen: &mut Snapshot| seen.unguarded = Some("policy govcloud-images is missing".into());
+    let uncounted = |seen: &mut Snapshot| {
+        for quota in seen.observed.values_mut().filter_map(|entry| entry.quota.as_mut()) {
+            quota.enforced = false;
+        }
+    };
+    let cases: [(fn(&mut Snapshot), &str, &str); 2] = [
+        (unguarded, reason::POLICY_NOT_ACTIVE, "the policies of the chart are in force: policy govcloud-images is missing"),
+        (uncounted, reason::QUOTA_NOT_LIVE, "the quota is not enforced yet"),
+    ];
+    for (break_it, reason, words) in cases {
+        let mut seen = done();
+        break_it(&mut seen);
+        assert_eq!(changes(&seen).failure, None, "{reason}: who is in stays in, and nothing is to be told");
+        forget(&mut seen, "RoleBinding");
+        let told = changes(&seen);
+        assert!(!told.changes.iter().any(is_binding), "{reason}");
+        let failure = told.failure.unwrap();
+        assert!(failure.reason == reason && failure.message.contains(words) && !failure.stalled, "{failure:?}");
+    }
+}
+
+#[test]
+fn the_objects_in_cluster_scope_wait_for_the_guard_rails_alone() {
+    let mut seen = with_home(HEALTH, Vec::new());
+    seen.observed.retain(|key, _| TABLE[key.kind].kind != "ClusterRoleBinding");
+    let bindings = |seen: &Snapshot| {
+        let (_, changes) = decide(seen);
+        let cluster = changes.into_iter().find(|space| space.namespace.is_cluster()).unwrap();
+        (cluster.changes.iter().filter(|change| is_binding(change)).count(), cluster.failure.map(|failure| failure.reason))
+    };
+    assert!(matches!(bindings(&seen), (1.., None)));
+    seen.unguarded = Some("not looked at yet".into());
+    assert_eq!(bindings(&seen), (0, Some(reason::POLICY_NOT_ACTIVE)));
+}
+
+#[test]
+fn who_leaves_goes_at_once_also_where_nobody_may_be_let_in() {
+    let narrows = |seen: &Snapshot| {
+        let told = changes(seen);
+        let bindings = told.changes.iter().filter(|change| is_binding(change));
+        bindings.map(|change| matches!(change, Change::Update { narrows: true, .. })).collect::<Vec<_>>()
+    };
+    let mut seen = done();
+    edit(&mut seen, "RoleBinding");
+    assert!(!narrows(&seen).is_empty() && narrows(&seen).iter().all(|narrows| !narrows), "a guarded namespace gets all");
+    seen.unguarded = Some("not looked at yet".into());
+    assert!(!narrows(&seen).is_empty() && narrows(&seen).iter().all(|narrows| *narrows));
+    seen.unguarded = None;
+    edit(&mut seen, "NetworkPolicy");
+    assert!(!narrows(&seen).is_empty() && narrows(&seen).iter().all(|narrows| *narrows), "it is written only now");
+}
+
+#[test]
+fn pods_are_ended_only_behind_isolation_that_is_as_planned() {
+    let closing = || {
+        let mut seen = done();
+        seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
+        for _ in 0..4 {
+            let (_, changes) = decide(&seen);
+            let changes: Vec<_> = changes
+                .into_iter()
+                .map(|space| NamespaceChanges {
+                    changes: space.changes.into_iter().filter(|change| change.writes() && change.rank().is_some()).collect(),
+                    ..space
+                })
+                .collect();
+            carry_out(&mut seen, &changes);
+        }
+        set_pods(&mut seen, &NamespaceName::new(WORKLOAD), 2);
+        seen
+    };
+    let ends = |seen: &Snapshot| changes(seen).changes.iter().any(|change| matches!(change, Change::DeletePods));
+    assert!(ends(&closing()));
+    for kind in ["Namespace", "NetworkPolicy"] {
+        let mut seen = closing();
+        edit(&mut seen, kind);
+        assert!(!ends(&seen), "{kind}");
+    }
+    let mut seen = closing();
+    edit(&mut seen, "LimitRange");
+    assert!(ends(&seen), "defaults of containers say nothing of pods that end");
+}
