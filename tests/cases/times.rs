@@ -37,6 +37,9 @@ impl Case {
 impl Drop for Case {
     fn drop(&mut self) {
         let Some(path) = env::var_os("GOVCLOUD_CASE_TIMES") else { return };
+        if !self.name.contains("::") {
+            return; // a thread of a runtime, in which a case does a part of its work
+        }
         let line = format!("{:.1} {:.1} {}\n", self.begin.elapsed().as_secs_f64(), self.start.as_secs_f64(), self.name);
         // In one write, so that lines of cases that end at the same time do not mix.
         let written = File::options().create(true).append(true).open(&path).and_then(|mut file| file.write_all(line.as_bytes()));

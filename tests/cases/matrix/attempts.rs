@@ -140,7 +140,7 @@ impl Target {
         vec![
             ("decide", decision(user)),
             ("decide-as-another", decision("somebody")),
-            ("forge-stage", json!({ "stage": "Retired" })),
+            ("forge-stage", json!({ "stage": "Terminating" })),
             ("forge-contract", json!({ "contractGeneration": 99 })),
         ]
     }
