@@ -1,4 +1,4 @@
-//! Questions → answers: what only the API server itself knows, because a cache may not have heard of it yet, or keeps it not at all.
+//! Questions → answers: what only the API server knows, because the cache may lag behind it or does not keep it.
 
 use govcloud_core::{
     model::{

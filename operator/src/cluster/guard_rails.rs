@@ -19,10 +19,12 @@ use tracing::{info, warn};
 use super::{cache::Cache, connection::Connection};
 use crate::error::Error;
 
-/// Time between two looks: until all are in force, and from then on.
-const LOOKS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// Time between two looks while one is missing.
+const RETRY: Duration = Duration::from_millis(500);
+/// Time between two looks when all are in force.
+const INTERVAL: Duration = Duration::from_secs(10);
 /// Longest wait for one answer.
-const LIMIT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks after the guard rails for ever. A replica that stands by does too, because a dry run writes nothing.
 pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
@@ -37,7 +39,7 @@ pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
             }
             last = Some(found.clone());
         }
-        let wait = if found.is_ok() { LOOKS.1 } else { LOOKS.0 };
+        let wait = if found.is_ok() { INTERVAL } else { RETRY };
         cache.guarded(found);
         tokio::time::sleep(wait).await;
     }
@@ -69,7 +71,7 @@ where
 {
     let api = Api::<Kind>::all(connection.client.clone());
     let parameters = ListParams::default().labels(POLICY_SELECTOR);
-    let listed = connection.unfenced("list", plural, LIMIT, api.list(&parameters)).await;
+    let listed = connection.unfenced("list", plural, TIMEOUT, api.list(&parameters)).await;
     let listed = listed.map_err(|error| format!("the policies of the chart cannot be listed: {error}"))?;
     Ok(listed.items.iter().map(|item| (item.name_any(), item.resource_version().unwrap_or_default())).collect())
 }
@@ -80,7 +82,7 @@ async fn prove(connection: &Connection, policy: &str) -> Result<(), String> {
     let probe = ClusterRole { metadata: ObjectMeta { name: Some(name), ..ObjectMeta::default() }, ..ClusterRole::default() };
     let api = Api::<ClusterRole>::all(connection.client.clone());
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
-    match connection.unfenced("create", "clusterroles", LIMIT, api.create(&parameters, &probe)).await {
+    match connection.unfenced("create", "clusterroles", TIMEOUT, api.create(&parameters, &probe)).await {
         Err(Error::Refused { message, .. }) if message.contains(&format!("ValidatingAdmissionPolicy '{policy}'")) => Ok(()),
         Ok(_) => Err(format!(
             "ValidatingAdmissionPolicy {policy} exists but is not in force yet; if this lasts, apply the policies of the chart again"

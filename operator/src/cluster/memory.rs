@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -13,6 +12,7 @@ use govcloud_core::model::{
     snapshot::{Question, Snapshot},
     tags::Tags,
 };
+use parking_lot::{Mutex, MutexGuard};
 
 /// What is remembered, by tenant.
 #[derive(Default)]
@@ -73,6 +73,6 @@ impl Memory {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<TenantName, Remembered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod backoff;
 mod cache;
 mod connection;
 mod decode;

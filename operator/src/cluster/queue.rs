@@ -3,13 +3,14 @@
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use futures::StreamExt;
 use govcloud_core::{model::names::TenantName, step::Action};
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, watch},
     task::{self, JoinSet},
@@ -19,13 +20,14 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tracing::{debug, info, warn};
 
 use super::{
+    backoff::Backoff,
     metrics::Metrics,
     reconcile::{Context, reconcile},
 };
 use crate::error::Error;
 
-/// First and longest wait before a tenant that failed is tried again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(15));
+/// Waits before a tenant that failed is tried again.
+const RETRY: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(15) };
 /// News of a tenant that failed is looked at after this time at the latest, and after as much as it would be tried again.
 const REQUEUE_DELAY: Duration = Duration::from_secs(1);
 
@@ -50,10 +52,6 @@ struct Failing {
     rests_until: Instant,
 }
 
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Queue {
     /// A queue with so many workers.
     pub fn new(context: Context, metrics: Metrics, workers: usize) -> Self {
@@ -67,15 +65,15 @@ impl Queue {
     }
 
     /// Works for ever; may be dropped at any time, and then [`Queue::finish_all`] ends what is running.
-    pub async fn work(&mut self, heard: mpsc::UnboundedReceiver<TenantName>) {
+    pub async fn work(&mut self, triggers: mpsc::UnboundedReceiver<TenantName>) {
         let (schedule, scheduled) = mpsc::unbounded_channel();
         let (due, failing) = (self.due.clone(), self.failing.clone());
         let now = |message: TenantName| {
-            lock(&due).insert(message.clone());
-            let rests_until = lock(&failing).get(&message).map(|failing| failing.rests_until);
+            due.lock().insert(message.clone());
+            let rests_until = failing.lock().get(&message).map(|failing| failing.rests_until);
             ScheduleRequest { message, run_at: rests_until.unwrap_or_else(Instant::now) }
         };
-        let requests = futures::stream::select(UnboundedReceiverStream::new(heard).map(now), UnboundedReceiverStream::new(scheduled));
+        let requests = futures::stream::select(UnboundedReceiverStream::new(triggers).map(now), UnboundedReceiverStream::new(scheduled));
         let mut waiting = pin!(scheduler(requests));
         while !self.context.cache.is_settled() {
             // Nothing is compared before everything that can be seen has been seen.
@@ -104,7 +102,7 @@ impl Queue {
                 }
             }
             self.active.send_replace(self.running.len());
-            self.metrics.queue(self.running.len(), lock(&self.due).len());
+            self.metrics.queue(self.running.len(), self.due.lock().len());
         }
     }
 
@@ -115,11 +113,11 @@ impl Queue {
 
     /// Until when a tenant that failed is left alone, if that is yet to come.
     fn rests(&self, tenant: &TenantName) -> Option<Instant> {
-        lock(&self.failing).get(tenant).map(|failing| failing.rests_until).filter(|until| *until > Instant::now())
+        self.failing.lock().get(tenant).map(|failing| failing.rests_until).filter(|until| *until > Instant::now())
     }
 
     fn start(&mut self, tenant: TenantName) {
-        lock(&self.due).remove(&tenant);
+        self.due.lock().remove(&tenant);
         let name = tenant.clone();
         let (context, metrics) = (self.context.clone(), self.metrics.clone());
         let task = self.running.spawn(async move {
@@ -155,15 +153,15 @@ impl Queue {
             Ok(Action::Retry(least)) => return Some(self.back_off(tenant, now, least)),
             Err(error) => return Some(self.back_off(tenant, now, error.retry_after().unwrap_or_default())),
         };
-        lock(&self.failing).remove(&tenant);
+        self.failing.lock().remove(&tenant);
         wait.map(|wait| ScheduleRequest { message: tenant, run_at: now + wait })
     }
 
     /// Counts the failure: when to try again.
     fn back_off(&self, tenant: TenantName, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
-        let mut failing = lock(&self.failing);
+        let mut failing = self.failing.lock();
         let record = failing.entry(tenant.clone()).or_insert(Failing { times: 0, rests_until: now });
-        let wait = RETRY.0.saturating_mul(2_u32.saturating_pow(record.times.min(16))).min(RETRY.1);
+        let wait = RETRY.after(record.times);
         record.times += 1;
         record.rests_until = now + wait.min(REQUEUE_DELAY).max(least);
         ScheduleRequest { message: tenant, run_at: now + wait.max(least) }

@@ -1,23 +1,24 @@
-//! Repairs of the same object in a row: the first are free, later ones wait ever longer, so that a program that writes against
-//! us is not answered at its own pace.
+//! Repairs of the same object in a row: the first happen at once, later ones wait ever longer, so that a program that keeps changing an
+//! object does not set the operator's pace.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use govcloud_core::model::observed::ChildKey;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::backoff::Backoff;
 use crate::error::Error;
 
 /// Repairs that come at once.
 const FREE_REPAIRS: u32 = 5;
-/// First and longest wait before a further one.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-/// An object that stayed as it was so long is at peace.
+/// Waits before a further one.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
+/// Repairs of an object that nobody changed for so long begin anew.
 const FORGET_AFTER: Duration = Duration::from_mins(1);
-/// Records beyond which those at peace are thrown away.
+/// Records beyond which old ones are dropped.
 const MAX_RECORDS: usize = 256;
 
 /// The last repairs.
@@ -40,7 +41,7 @@ impl Repairs {
         let Some(record) = records.get(key).filter(|record| record.purpose == purpose && record.count > FREE_REPAIRS) else {
             return Ok(());
         };
-        let wait = BACKOFF.0.saturating_mul(2_u32.saturating_pow((record.count - FREE_REPAIRS - 1).min(16))).min(BACKOFF.1);
+        let wait = BACKOFF.after(record.count - FREE_REPAIRS - 1);
         if now.saturating_duration_since(record.last) < wait { Err(Error::RepairThrottled) } else { Ok(()) }
     }
 
@@ -59,7 +60,7 @@ impl Repairs {
     }
 
     fn records(&self) -> MutexGuard<'_, HashMap<ChildKey, Record>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
         }
         assert!(matches!(repairs.allow(&key(), 7, now), Err(Error::RepairThrottled)));
         assert!(repairs.allow(&key(), 8, now).is_ok());
-        assert!(repairs.allow(&key(), 7, now + BACKOFF.1).is_ok());
+        assert!(repairs.allow(&key(), 7, now + BACKOFF.longest).is_ok());
         repairs.note(key(), 7, now + FORGET_AFTER);
         assert!(repairs.allow(&key(), 7, now + FORGET_AFTER).is_ok());
     }

@@ -56,8 +56,8 @@ pub struct Options {
 /// What kept it from starting, no cluster configuration or no free port, or from going on: a lost lease.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client(options.config)?;
-    let (news, heard) = mpsc::unbounded_channel();
-    let (cache, metrics) = (Arc::new(Cache::new(news.clone())), Metrics::default());
+    let (requeue, triggers) = mpsc::unbounded_channel();
+    let (cache, metrics) = (Arc::new(Cache::new(requeue.clone())), Metrics::default());
     let (state, fence) = Fence::new();
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
     let mut election = Election::new(connection.clone(), state, serde_json::to_string(&options.settings)?);
@@ -88,14 +88,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     background.spawn(probe(connection.clone(), cache.clone()));
     background.spawn(watch_over(connection.clone(), cache.clone()));
     for source in Source::all() {
-        background.spawn(follow(client.clone(), source, cache.clone(), news.clone(), metrics.clone()));
+        background.spawn(follow(client.clone(), source, cache.clone(), requeue.clone(), metrics.clone()));
     }
     background.spawn(follow_refused(client.clone(), cache.clone()));
     let mut stop = pin!(stopped()?);
     let mut queue = Queue::new(context, metrics, options.workers);
     background.spawn(tell(connection, to_tell, queue.active()));
     tokio::select! {
-        () = queue.work(heard) => {}
+        () = queue.work(triggers) => {}
         () = &mut stop => {}
         lost = election.run() => return Err(told(lost)),
         // Without one of its watches it would decide wrongly: it ends, and its Deployment starts it again.

@@ -1,9 +1,6 @@
 //! Status → API server, and events: the only writer of the two kinds, that is of their status and their finalizers.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::join_all;
 use govcloud_core::{
@@ -18,6 +15,7 @@ use govcloud_core::{
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Api, Resource, ResourceExt, api::Patch};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use serde_json::json;
 
@@ -163,7 +161,7 @@ impl StatusWriter {
     }
 
     fn all_forbidden(&self) -> MutexGuard<'_, BTreeMap<TenantName, String>> {
-        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
+        self.forbidden.lock()
     }
 
     async fn status<Spec, Status>(&self, source: Source, root: &Root<Spec, Status>, status: &impl Serialize) -> Result<(), Error> {

@@ -36,8 +36,10 @@ use crate::error::{Error, with_causes};
 const WATCH_TIMEOUT: u32 = 60;
 /// Objects in each answer while it lists: all streams begin at once, and each answer is held whole.
 const PAGE: u32 = 100;
-/// First and longest wait before a failing watch is tried again; the cache's notion of failing is a little longer.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+/// First wait before a failing watch is tried again.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// Longest wait before a failing watch is tried again; a stream counts as failed a little later.
+const LONGEST_RETRY: Duration = Duration::from_secs(8);
 /// Longest wait for a part of a list. A watch may be silent; a list is not.
 const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 /// A watch that lived so long begins at the first wait again.
@@ -45,14 +47,14 @@ const RESET: Duration = Duration::from_secs(30);
 
 /// Follows one stream for ever.
 pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: UnboundedSender<TenantName>, metrics: Metrics) {
-    let mut patience = Patience::new();
+    let mut backoff = WatchBackoff::new();
     let mut told = String::new();
     loop {
         if !follow_once(&client, source, &cache, &news, &metrics, &mut told).await {
             return; // the operator is stopping
         }
         // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
-        tokio::time::sleep(patience.next().unwrap_or(BACKOFF.1)).await;
+        tokio::time::sleep(backoff.next().unwrap_or(LONGEST_RETRY)).await;
     }
 }
 
@@ -78,7 +80,7 @@ async fn follow_once(
         Source::ApiServer(_) => Api::namespaced_with(client.clone(), api_server::NAMESPACE, &resource(source)),
         _ => Api::all_with(client.clone(), &resource(source)),
     };
-    let events = watcher(api, config).backoff(Patience::new()).map_err(Failure::from).into_stream();
+    let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(Failure::from).into_stream();
     pin_mut!(events);
     let (mut listing, mut listed) = (BTreeSet::new(), false);
     loop {
@@ -131,17 +133,20 @@ async fn follow_once(
 
 /// Waits that grow from failure to failure. The watcher says `Init` before each attempt to list, and takes that for a success
 /// that resets its backoff; only time resets this one.
-pub(super) struct Patience(ResetTimerBackoff<ExponentialBackoff>);
+pub(super) struct WatchBackoff(ResetTimerBackoff<ExponentialBackoff>);
 
-impl Patience {
+impl WatchBackoff {
     pub(super) fn new() -> Self {
-        let waits =
-            backon::ExponentialBuilder::default().with_min_delay(BACKOFF.0).with_max_delay(BACKOFF.1).without_max_times().with_jitter();
+        let waits = backon::ExponentialBuilder::default()
+            .with_min_delay(FIRST_RETRY)
+            .with_max_delay(LONGEST_RETRY)
+            .without_max_times()
+            .with_jitter();
         Self(ResetTimerBackoff::new(ExponentialBackoff::from(waits), RESET))
     }
 }
 
-impl Iterator for Patience {
+impl Iterator for WatchBackoff {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
@@ -149,7 +154,7 @@ impl Iterator for Patience {
     }
 }
 
-impl Backoff for Patience {
+impl Backoff for WatchBackoff {
     fn reset(&mut self) {}
 }
 

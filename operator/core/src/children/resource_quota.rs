@@ -1,4 +1,4 @@
-//! The one `ResourceQuota` of a namespace: a closed world, live from its first moment.
+//! The one `ResourceQuota` of a namespace. It names every key, so what nobody was granted is 0; its status is written with it.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ fn read(amounts: &Value) -> Amounts {
     fields.filter_map(|(key, text)| Some((key.clone(), Amount::parse(text.as_str()?).ok()?))).collect()
 }
 
-/// Admission enforces `status.hard`, which the controller manager fills in at its leisure. In a new, empty namespace
+/// Admission enforces `status.hard`, which the controller manager fills in later. In a new, empty namespace
 /// nothing is used; elsewhere `used` is left out, and admission refuses until the controller manager has counted.
 fn initial_status(created: &Value, fresh: bool) -> Value {
     let hard = created["spec"]["hard"].clone();

@@ -42,28 +42,14 @@ pub enum Request {
 
 /// Says where a tenant stands, when its request has these problems.
 #[must_use]
-pub fn approvals(root: &TenantRoot, kept: Option<&ContractBackup>, problems: &[Problem]) -> Approvals {
-    let before = held(root, kept);
-    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
-    let asked = root.spec.as_ref().ok().filter(|_| !root.deleting);
-    let rejected = decided.filter(|approval| approval.decision == Decision::Rejected);
-    let is_held = |spec: &AgencyTenantSpec| before.as_ref().and_then(|(_, contract)| contract.spec()) == Some(spec);
-    let granted = asked.filter(|spec| {
-        let approved = decided.is_some_and(|approval| approval.decision == Decision::Approved);
-        let narrower = before.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|from| narrows(from, spec, &allocated(root)));
-        problems.is_empty() && rejected.is_none() && (spec.preapproved || approved || narrower)
-    });
-    let request = match (asked, granted, rejected) {
-        (_, Some(_), _) | (None, _, _) => Request::Granted,
-        (Some(spec), ..) if is_held(spec) => Request::Granted,
-        (_, _, Some(approval)) => Request::Rejected(approval.clone()),
-        (Some(spec), None, None) => match decided.filter(|approval| approval.decision == Decision::Approved) {
-            Some(approval) => Request::Unserved(approval.clone()),
-            None => Request::Pending(differences(before.as_ref().map(|(_, contract)| contract), spec)),
-        },
+pub fn approvals(root: &TenantRoot, backup: Option<&ContractBackup>, problems: &[Problem]) -> Approvals {
+    let before = current(root, backup);
+    let (request, takes_on) = match root.spec.as_ref() {
+        Ok(spec) if !root.deleting => judge(root, before.as_ref().map(|(_, contract)| contract), spec, problems),
+        _ => (Request::Granted, None), // nothing is asked
     };
-    let contract = granted.map(|spec| (root.generation, Contract::of(spec))).or(before);
-    let stopped = contract.is_some() && is_stopped(root, kept);
+    let contract = takes_on.map(|spec| (root.generation, Contract::of(spec))).or(before);
+    let stopped = contract.is_some() && is_stopped(root, backup);
     let suspended = stopped || contract.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
     let stage = match (&contract, &request) {
         _ if root.deleting => TenantStage::Terminating,
@@ -73,6 +59,38 @@ pub fn approvals(root: &TenantRoot, kept: Option<&ContractBackup>, problems: &[P
         (Some(_), _) => TenantStage::Active,
     };
     Approvals { contract, stopped, stage, request }
+}
+
+/// What becomes of a request, and the spec that becomes the contract by it.
+///
+/// | decision on this generation | valid, and preapproved, approved or narrower | is the contract | becomes |
+/// |---|---|---|---|
+/// | rejected | any | yes | granted; nothing changes |
+/// | rejected | any | no | rejected |
+/// | any other, or none | yes | any | granted, and the contract from now on |
+/// | any other, or none | no | yes | granted; nothing changes |
+/// | approved | no: it is not valid | no | unserved |
+/// | none | no | no | pending |
+fn judge<'a>(
+    root: &TenantRoot,
+    contract: Option<&Contract>,
+    spec: &'a AgencyTenantSpec,
+    problems: &[Problem],
+) -> (Request, Option<&'a AgencyTenantSpec>) {
+    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    let by = |wanted: Decision| decided.filter(|approval| approval.decision == wanted);
+    let served = contract.and_then(Contract::spec);
+    let is_current = served == Some(spec);
+    let may_change =
+        || spec.preapproved || by(Decision::Approved).is_some() || served.is_some_and(|from| narrows(from, spec, &allocated(root)));
+    match (by(Decision::Rejected), by(Decision::Approved)) {
+        (Some(_), _) if is_current => (Request::Granted, None),
+        (Some(approval), _) => (Request::Rejected(approval.clone()), None),
+        _ if problems.is_empty() && may_change() => (Request::Granted, Some(spec)),
+        _ if is_current => (Request::Granted, None),
+        (None, Some(approval)) => (Request::Unserved(approval.clone()), None),
+        (None, None) => (Request::Pending(differences(contract, spec)), None),
+    }
 }
 
 impl Approvals {
@@ -91,15 +109,15 @@ pub fn differences(contract: Option<&Contract>, spec: &AgencyTenantSpec) -> Vec<
 }
 
 /// The contract as the status has it or, where that was lost, the copy.
-fn held(root: &TenantRoot, kept: Option<&ContractBackup>) -> Option<(i64, Contract)> {
+fn current(root: &TenantRoot, backup: Option<&ContractBackup>) -> Option<(i64, Contract)> {
     let shown = root.status.contract.clone().map(|contract| (root.status.contract_generation.unwrap_or_default(), contract));
-    shown.or_else(|| kept.map(|kept| (kept.generation, kept.spec.clone())))
+    shown.or_else(|| backup.map(|backup| (backup.generation, backup.spec.clone())))
 }
 
 /// An emergency stop holds until an approval, also where the status was lost with the decision in it: then the copy says so, and
 /// after that the stage, unless the contract that was served suspends by itself.
-fn is_stopped(root: &TenantRoot, kept: Option<&ContractBackup>) -> bool {
-    let Some(served) = &root.status.contract else { return kept.is_some_and(|kept| kept.stopped) };
+fn is_stopped(root: &TenantRoot, backup: Option<&ContractBackup>) -> bool {
+    let Some(served) = &root.status.contract else { return backup.is_some_and(|backup| backup.stopped) };
     match root.status.approval.as_ref().map(|approval| approval.decision) {
         Some(Decision::Suspended) => true,
         Some(Decision::Approved) => false,

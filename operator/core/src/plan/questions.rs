@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The questions of this round that have no answer yet. What a cache does not know may only not have come through yet.
+/// The questions of this round that have no answer yet. The cache may lag behind the API server.
 #[must_use]
 pub fn questions(snapshot: &Snapshot) -> Vec<Question> {
     let mut questions = lost(snapshot);

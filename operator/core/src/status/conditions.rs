@@ -29,6 +29,12 @@ impl NewCondition {
         Self { kind, holds: Some(false), reason, message: message.into() }
     }
 
+    /// Reason and message, if it does not hold.
+    #[must_use]
+    pub fn cause(&self) -> Option<(&'static str, String)> {
+        (self.holds == Some(false)).then(|| (self.reason, self.message.clone()))
+    }
+
     /// A condition that cannot be judged.
     pub fn unknown(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
         Self { kind, holds: None, reason, message: message.into() }

@@ -48,7 +48,7 @@ pub fn status(input: &StatusInput, root: &SystemRoot) -> HostedSystemStatus {
             Some(grant) => Some(resources(&held(grant))),
             None => root.status.granted.clone(), // not served in this state; it keeps what it has
         },
-        conditions: conditions(&root.status.conditions, view.judge(), root.generation, &input.time()),
+        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.time()),
     }
 }
 
@@ -66,17 +66,20 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn judge(&self) -> Vec<NewCondition> {
-        let accepted = self.accepted();
-        let cause = (accepted.holds == Some(false)).then(|| (accepted.reason, accepted.message.clone()));
-        let failure = self.input.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
-        let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&self.namespace))));
-        let cause = cause.or_else(|| self.input.held_by_finalizers(&self.namespace));
-        let mut judged = vec![accepted, self.quota_granted(), self.provisioned(), self.isolated()];
-        judged.push(self.ready(&judged));
-        judged.insert(4, self.available());
-        judged.push(stalled(cause));
-        judged
+    fn conditions(&self) -> Vec<NewCondition> {
+        let checks = [self.accepted(), self.quota_granted(), self.provisioned(), self.isolated()];
+        let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0]));
+        checks.into_iter().chain([self.pods_admitted(), ready, stalled]).collect()
+    }
+
+    /// The first cause that waiting does not cure.
+    fn stalled(&self, accepted: &NewCondition) -> NewCondition {
+        let failure = || self.input.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
+        let cause = accepted
+            .cause()
+            .or_else(|| failure().map(|failure| (failure.reason, failure.sentence(&self.namespace))))
+            .or_else(|| self.input.held_by_finalizers(&self.namespace));
+        stalled(cause)
     }
 
     fn accepted(&self) -> NewCondition {
@@ -175,7 +178,7 @@ impl View<'_> {
 
     /// Whether the workloads' pods are let in, as Kubernetes' controllers tell. What Ready says does not depend on it: a pipeline
     /// waits for Ready before it deploys.
-    fn available(&self) -> NewCondition {
+    fn pods_admitted(&self) -> NewCondition {
         let Some(space) = self.space() else { return self.not_served(kind::PODS_ADMITTED) };
         let failed_creates = self.input.snapshot.failed_creates.get(&space.namespace).map_or(&[][..], Vec::as_slice);
         let refused = recent(failed_creates, self.input.seconds());

@@ -10,6 +10,7 @@ use crate::{
     model::{
         amounts::{self, Amount, Amounts, resources},
         names::NamespaceName,
+        observed::Remaining,
         snapshot::TenantRoot,
     },
     plan::{contract::Request, ledger::entries},
@@ -58,49 +59,63 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
 }
 
 fn judge(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Vec<NewCondition> {
-    let accepted = accepted(input);
-    let approved = approved(input, root);
+    let (accepted, approved) = (accepted(input), approved(input, root));
+    let stalled = stalled_by(input, root, &accepted, &approved);
+    // A contract is served whatever else is asked for; without one, the approval is what is waited for.
+    let served = root.status.contract.is_some() && approved.reason != reason::STOPPED;
+    let pending = if approved.holds == Some(true) { String::new() } else { format!("; {}: see condition Approved", approved.reason) };
+    let checks = [accepted, approved, provisioned(input, root), within_budget(input)];
+    let counted: Vec<_> = checks.iter().filter(|check| !(served && check.kind == kind::APPROVED)).cloned().collect();
+    let ready = ready(input, root, &counted, systems, &pending);
+    checks.into_iter().chain([ready, stalled]).collect()
+}
+
+/// The first cause that waiting does not cure.
+fn stalled_by(input: &StatusInput, root: &TenantRoot, accepted: &NewCondition, approved: &NewCondition) -> NewCondition {
     let home = input.snapshot.name.home();
     let rejected = approved.reason == reason::REJECTED && root.status.contract.is_none();
-    let refused = [(&accepted, accepted.holds == Some(false)), (&approved, rejected)];
-    let cause = refused.into_iter().find(|(_, is_so)| *is_so).map(|(judgement, _)| (judgement.reason, judgement.message.clone()));
-    let failure = input.outcome.failure(&home).filter(|failure| failure.stalled);
-    let cause = cause.or_else(|| failure.map(|failure| (failure.reason, failure.sentence(&home))));
-    let namespaces = input.plan.namespaces.iter().map(|space| &space.namespace);
-    let stuck =
-        namespaces.filter(|_| root.deleting).find_map(|namespace| input.remaining(namespace).map(|remaining| (namespace, remaining)));
-    let cause = cause.or_else(|| stuck.as_ref().and_then(|(namespace, _)| input.held_by_finalizers(namespace)));
-    let provisioned = match &input.intent.tenant {
+    let failure = || input.outcome.failure(&home).filter(|failure| failure.stalled);
+    let cause = accepted
+        .cause()
+        .or_else(|| approved.cause().filter(|_| rejected))
+        .or_else(|| failure().map(|failure| (failure.reason, failure.sentence(&home))))
+        .or_else(|| stuck(input, root).and_then(|(namespace, _)| input.held_by_finalizers(namespace)));
+    stalled(cause)
+}
+
+/// The first namespace of a tenant that leaves which takes longer to go than usual, and what is left in it.
+fn stuck<'a>(input: &StatusInput<'a>, root: &TenantRoot) -> Option<(&'a NamespaceName, Remaining)> {
+    let mut namespaces = input.plan.namespaces.iter().map(|space| &space.namespace).filter(|_| root.deleting);
+    namespaces.find_map(|namespace| input.remaining(namespace).map(|remaining| (namespace, remaining)))
+}
+
+fn provisioned(input: &StatusInput, root: &TenantRoot) -> NewCondition {
+    match &input.intent.tenant {
         Some(Err(_)) if root.status.contract.is_none() => access_condition(input),
         Some(Err(problems)) => NewCondition::unknown(
             kind::PROVISIONED,
             reason::INVALID,
             format!("the contract is not valid, so nothing is changed: {}", list(problems)),
         ),
-        _ => match (input.provisioned(&home), access_condition(input)) {
+        _ => match (input.provisioned(&input.snapshot.name.home()), access_condition(input)) {
             (NewCondition { holds: Some(true), .. }, shut @ NewCondition { holds: Some(false), .. }) => shut,
             (judged, _) => with_untouched(judged, &input.plan.untouched),
         },
+    }
+}
+
+fn ready(input: &StatusInput, root: &TenantRoot, checks: &[NewCondition], systems: &[HostedSystemStatus], pending: &str) -> NewCondition {
+    if root.deleting {
+        let stuck = stuck(input, root).map_or_else(String::new, |(namespace, left)| format!("; {}", being_deleted(namespace, Some(&left))));
+        let message = format!("the tenant is being deleted: its namespaces are closed first{stuck}");
+        return NewCondition::no(kind::READY, reason::DELETING, message);
+    }
+    let well = match input.intent.approvals.as_ref().map(|approvals| approvals.stage) {
+        Some(TenantStage::Suspended) => reason::SUSPENDED,
+        _ => reason::READY,
     };
-    let served = root.status.contract.is_some() && approved.reason != reason::STOPPED;
-    let mut judged = vec![accepted, provisioned, within_budget(input)];
-    let pending = if approved.holds == Some(true) { String::new() } else { format!("; {}: see condition Approved", approved.reason) };
-    // A contract is served whatever else is asked for; without one, the approval is what is waited for.
-    judged.insert(1, approved);
     let ready = systems.iter().filter(|status| is_ready(status)).count();
-    judged.push(if root.deleting {
-        let stuck = stuck.map_or_else(String::new, |(namespace, remaining)| format!("; {}", being_deleted(namespace, Some(&remaining))));
-        NewCondition::no(kind::READY, reason::DELETING, format!("the tenant is being deleted: its namespaces are closed first{stuck}"))
-    } else {
-        let counted: Vec<_> = judged.iter().filter(|judgement| !(served && judgement.kind == kind::APPROVED)).cloned().collect();
-        let well = match input.intent.approvals.as_ref().map(|approvals| approvals.stage) {
-            Some(TenantStage::Suspended) => reason::SUSPENDED,
-            _ => reason::READY,
-        };
-        summary(&counted, well, format!("the contract is in force; {ready} of {} hosted systems are ready{pending}", systems.len()))
-    });
-    judged.push(stalled(cause));
-    judged
+    summary(checks, well, format!("the contract is in force; {ready} of {} hosted systems are ready{pending}", systems.len()))
 }
 
 fn accepted(input: &StatusInput) -> NewCondition {

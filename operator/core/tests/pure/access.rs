@@ -61,8 +61,12 @@ fn nobody_is_let_in_before_the_guard_rails_and_the_quota_are_in_force_and_the_re
             quota.enforced = false;
         }
     };
-    let cases: [(fn(&mut Snapshot), &str, &str); 2] = [
-        (unguarded, reason::POLICY_NOT_ACTIVE, "the policies of the chart are in force: policy govcloud-images is missing"),
+    let cases = [
+        (
+            unguarded as fn(&mut Snapshot),
+            reason::POLICY_NOT_ACTIVE,
+            "the policies of the chart are in force: policy govcloud-images is missing",
+        ),
         (uncounted, reason::QUOTA_NOT_LIVE, "the quota is not enforced yet"),
     ];
     for (break_it, reason, words) in cases {
