@@ -1,5 +1,5 @@
-//! Cases that stop, kill, starve or blind the operator. They have a control plane of their own, which they share one after the
-//! other: what one of them breaks, or asks for the silence of, is no other's.
+//! Cases that stop, kill, starve or blind the operator. Each has a control plane to itself while it lasts: what one of them breaks,
+//! or asks for the silence of, is no other's. The next one takes it over.
 
 mod api_server;
 mod attacks;
@@ -18,7 +18,7 @@ mod unguarded;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -26,38 +26,46 @@ use acceptance::{
     ControlPlane, Operator,
     audit::{self, Request},
 };
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    task::spawn_blocking,
-    time::sleep,
-};
+use tokio::{task::spawn_blocking, time::sleep};
 
-use crate::cluster::Person;
+use crate::{cluster::Person, times};
 
 /// The operator, as the API server knows it.
 const ACCOUNT: &str = "system:serviceaccount:govcloud-system:govcloud-operator";
 /// Longest wait for what has no object to watch.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// The control plane, for one case at a time. No operator runs on it until the case starts one.
+/// Control planes that no case has now.
+static FREE: Mutex<Vec<&'static ControlPlane>> = Mutex::new(Vec::new());
+
+/// A control plane that no other case has meanwhile. No operator runs on it until the case starts one.
 pub struct Alone {
     pub plane: &'static ControlPlane,
     pub program: &'static Path,
-    _turn: MutexGuard<'static, ()>,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        FREE.lock().unwrap().push(self.plane);
+    }
 }
 
 impl Alone {
-    /// Waits for its turn; puts back what a case that failed has taken away.
+    /// Takes a control plane that an earlier case had, and puts back what that one took away if it failed; starts one where none is free.
     pub async fn turn() -> Self {
-        static TURN: Mutex<()> = Mutex::const_new(());
-        static STARTED: OnceLock<(ControlPlane, PathBuf)> = OnceLock::new();
-        let turn = TURN.lock().await;
-        // Never the user's cluster: it would be broken too.
-        let start = || (ControlPlane::start().unwrap_or_else(|error| panic!("{error:#}")), Operator::build().unwrap());
-        let (plane, program) = spawn_blocking(move || STARTED.get_or_init(start)).await.expect("a control plane and an operator");
+        static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+        times::take();
+        let free = FREE.lock().unwrap().pop();
+        let take = move || {
+            // Never the user's cluster: it would be broken too.
+            let start = || Box::leak(Box::new(ControlPlane::start().unwrap_or_else(|error| panic!("{error:#}"))));
+            (free.unwrap_or_else(|| start()), PROGRAM.get_or_init(|| Operator::build().unwrap()).as_path())
+        };
+        let (plane, program) = spawn_blocking(take).await.expect("a control plane and an operator");
+        let alone = Self { plane, program };
         Operator::install(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
         Operator::clear_lease(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
-        Self { plane, program, _turn: turn }
+        alone
     }
 
     /// The administrator.

@@ -19,6 +19,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use crate::times;
+
 /// Longest wait for anything; what takes a fraction of a second on an idle machine takes a few on a busy one.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -31,6 +33,7 @@ pub struct Cluster {
 /// Starts the shared cluster once; it ends with the test program.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
+    times::take();
     SHARED.get_or_init(|| {
         let start = || {
             let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -255,7 +255,7 @@ async fn a_tenant_has_at_most_64_members() {
     let admin = admin().await;
     let members = |count: usize| {
         let members: Vec<_> = (0..count).map(|number| json!({"kind": "User", "name": format!("u{number}"), "role": "Auditor"})).collect();
-        changed(&tenant_yaml("crowded"), &json!({"spec": {"members": members}}).to_string())
+        changed(&tenant_yaml("populous"), &json!({"spec": {"members": members}}).to_string())
     };
     create(&admin, &members(64), true).await.expect("64 are admitted");
     let (_, message) = create(&admin, &members(65), true).await.unwrap_err();

@@ -162,16 +162,16 @@ async fn deleting_a_tenant_keeps_its_namespaces_closed() {
 #[tokio::test]
 async fn deleting_a_tenant_with_delete_follows_each_systems_own_wish() {
     let admin = admin().await;
-    admin.tenant_with_systems("departs", &["kept", "web"]).await;
-    admin.patch("HostedSystem", "departs", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
-    admin.patch("AgencyTenant", "", "departs", json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    admin.tenant_with_systems("dissolved", &["kept", "web"]).await;
+    admin.patch("HostedSystem", "dissolved", "web", json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    admin.patch("AgencyTenant", "", "dissolved", json!({"spec": {"deletionPolicy": "Delete"}})).await;
     // Only what is in the contract destroys anything.
     let agreed =
         |tenant: Option<&serde_json::Value>| tenant.is_some_and(|tenant| tenant["status"]["contract"]["deletionPolicy"] == "Delete");
-    admin.until("it is agreed", "AgencyTenant", "", "departs", agreed).await;
-    admin.delete("AgencyTenant", "", "departs").await;
-    admin.gone("AgencyTenant", "", "departs").await;
-    for (namespace, left) in [("departs", false), ("departs--web", false), ("departs--kept", true)] {
+    admin.until("it is agreed", "AgencyTenant", "", "dissolved", agreed).await;
+    admin.delete("AgencyTenant", "", "dissolved").await;
+    admin.gone("AgencyTenant", "", "dissolved").await;
+    for (namespace, left) in [("dissolved", false), ("dissolved--web", false), ("dissolved--kept", true)] {
         assert_eq!(admin.look("Namespace", "", namespace).await.is_some(), left, "{namespace}");
     }
 }

@@ -1,13 +1,14 @@
 //! The operator as a real process on a real control plane, judged by the state of the world.
 //!
-//! All cases share one control plane and one operator, run in parallel, and keep to tenants of their own; those that break
-//! one of the two start their own. A negative case has a positive control beside it and names who refused.
+//! Cases run in parallel. Most share one control plane and one operator, and keep to tenants of their own; those that break one of
+//! the two have a control plane to themselves (`alone`). A negative case has a positive control beside it and names who refused.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops with its reason")]
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
 mod cluster;
 mod history;
+mod times;
 
 mod alone;
 mod attacks;

@@ -85,10 +85,10 @@ async fn a_namesake_takes_over_what_it_says_and_only_what_is_declared() {
 #[tokio::test]
 async fn what_to_take_over_is_a_uid() {
     let admin = admin().await;
-    let refused = admin.try_apply(&(tenant_yaml("greedy") + "  adoptTenantUID: everything\n")).await.unwrap_err();
+    let refused = admin.try_apply(&(tenant_yaml("grasping") + "  adoptTenantUID: everything\n")).await.unwrap_err();
     assert!(refused.contains("spec.adoptTenantUID") && refused.contains("'everything' is not a UID"), "{refused}");
-    admin.apply(&(tenant_yaml("greedy") + "  adoptTenantUID: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa\n")).await;
-    admin.tenant_ready("greedy").await;
+    admin.apply(&(tenant_yaml("grasping") + "  adoptTenantUID: 0f5c2f3e-6d0e-4a57-9a51-52a3c4d1c1aa\n")).await;
+    admin.tenant_ready("grasping").await;
 }
 
 /// Puts an empty status in the place of an object's, as a restore without statuses does.

@@ -48,6 +48,16 @@ rules: [{{apiGroups: [{GROUP}], resources: [{resource}], verbs: [{verbs}]}}]
     )
 }
 
+/// Somebody of no agency with Kubernetes' own role.
+const EDITH: &str = "
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: edith, namespace: default}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: edith}]
+";
+
 fn gadget(kind: &str, name: &str, labels: &str) -> String {
     format!("apiVersion: {GROUP}/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: kinds--web, labels: {{{labels}}}}}\n")
 }
@@ -67,7 +77,9 @@ async fn kinds_of_the_platforms_operators_reach_members_by_labels() {
     }
     let mut roles: String = ROLES.map(|(name, label, resource, verbs)| role(name, &format!("{label}: 'true'"), resource, verbs)).concat();
     // What the platform keeps from agencies, though it is labelled for whoever edits a namespace.
-    roles += &role("kept", "rbac.authorization.k8s.io/aggregate-to-edit: 'true', rbac.govcloud.io/aggregate: 'false'", "vaults", WRITE);
+    let all = ["admin", "edit", "view"].map(|role| format!("rbac.authorization.k8s.io/aggregate-to-{role}: 'true'")).join(", ");
+    roles += &role("kept", &format!("{all}, rbac.govcloud.io/aggregate: 'false'"), "vaults", WRITE);
+    roles += EDITH;
     // What Flux and Antrea label so, as they are installed.
     for (name, labels) in [("flux", "app.kubernetes.io/part-of: flux"), ("antrea", "app: antrea")] {
         let both = "rbac.authorization.k8s.io/aggregate-to-edit: 'true', rbac.authorization.k8s.io/aggregate-to-admin: 'true'";
@@ -90,7 +102,9 @@ async fn kinds_of_the_platforms_operators_reach_members_by_labels() {
             assert!(!who.may(verb, GROUP, resource, "kinds--web").await, "{verb} {resource}");
         }
     }
-    for (who, what) in [(&owner, "an Owner"), (&deployer, "a Deployer"), (&auditor, "an Auditor")] {
+    person("edith", "none").await.until_may("get", GROUP, "vaults", "default").await; // outside of agencies Kubernetes' own role grows
+    let pipeline = person("system:serviceaccount:kinds--web:deployer", "none").await;
+    for (who, what) in [(&owner, "an Owner"), (&deployer, "a Deployer"), (&auditor, "an Auditor"), (&pipeline, "a pipeline")] {
         assert!(!who.may("get", GROUP, "vaults", "kinds--web").await, "{what} has what the platform keeps from agencies");
     }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use acceptance::manifests;
 use futures::{StreamExt, stream};
 use kube::{
-    Api, Client,
-    api::{ApiResource, DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    Api,
+    api::{ApiResource, DeleteParams, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -210,50 +210,6 @@ async fn what_is_forged_in_a_status_moves_nothing() {
     let told = |system: Option<&Value>| system.is_some_and(|system| system["status"]["granted"]["requests.cpu"] == "8");
     admin.until("is told anew", "HostedSystem", "forges", "web", told).await;
     assert_eq!(admin.get("ResourceQuota", "forges--web", "govcloud-quota").await["spec"]["hard"], hard);
-}
-
-#[tokio::test]
-async fn roles_do_not_grow_by_a_new_kind_that_the_platform_keeps_from_agencies() {
-    let admin = admin().await;
-    let world = World::on_shared().await;
-    admin
-        .apply(
-            "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: attacks:things
-  labels:
-    rbac.authorization.k8s.io/aggregate-to-admin: 'true'
-    rbac.authorization.k8s.io/aggregate-to-edit: 'true'
-    rbac.authorization.k8s.io/aggregate-to-view: 'true'
-    rbac.govcloud.io/aggregate: 'false'
-rules: [{apiGroups: [things.example.com], resources: [things], verbs: ['*']}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: edith, namespace: plain-ground}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: edith}]
-",
-        )
-        .await;
-    // The kind itself need not be there: permission is asked for first.
-    let list = async |client: Client, namespace: &str| {
-        let things = ApiResource::from_gvk(&GroupVersionKind::gvk("things.example.com", "v1", "Thing"));
-        let api: Api<kube::api::DynamicObject> = Api::namespaced_with(client, namespace, &things);
-        match api.list(&ListParams::default()).await {
-            Err(kube::Error::Api(status)) => status.code,
-            other => panic!("{other:?}"),
-        }
-    };
-    let begin = Instant::now();
-    while list(world.client("edith").await, "plain-ground").await == 403 {
-        assert!(begin.elapsed() < PATIENCE, "Kubernetes' own role does not grow");
-    }
-    for person in ["owner", "deployer", "auditor", "pipeline"] {
-        assert_eq!(list(world.client(person).await, "clinic--web").await, 403, "{person}");
-    }
 }
 
 #[tokio::test]

@@ -142,13 +142,13 @@ async fn an_edit_by_patch_is_judged_as_an_apply_is() {
 #[tokio::test]
 async fn a_tenant_that_is_applied_again_is_unchanged_and_an_empty_namespace_of_a_member_is_refused() {
     let admin = admin().await;
-    let yaml = tenant_yaml("again");
-    let generation = async || admin.get("AgencyTenant", "", "again").await["metadata"]["generation"].clone();
+    let yaml = tenant_yaml("reapplied");
+    let generation = async || admin.get("AgencyTenant", "", "reapplied").await["metadata"]["generation"].clone();
     with_file(&["apply"], &yaml);
-    admin.tenant_ready("again").await;
+    admin.tenant_ready("reapplied").await;
     let before = generation().await;
     for _ in 0..2 {
-        assert_eq!(with_file(&["apply"], &yaml).trim(), "agencytenant.govcloud.io/again unchanged");
+        assert_eq!(with_file(&["apply"], &yaml).trim(), "agencytenant.govcloud.io/reapplied unchanged");
     }
     assert_eq!(with_file(&["diff"], &yaml), "");
     // Beside one that leaves it out this would be another spec, and so another generation.

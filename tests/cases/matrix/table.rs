@@ -66,7 +66,7 @@ impl Table {
         assert!(
             appeared.is_empty() && missing.is_empty(),
             "tests/cases/matrix/{file} says otherwise.\nAppeared:\n{appeared}Went missing:\n{missing}\
-             When each of these lines is meant, accept them and commit the file: {ACCEPT}=1 cargo test -p acceptance --test cases matrix",
+             When each of these lines is meant, accept them and commit the file: {ACCEPT}=1 cargo test --test cases matrix",
             file = self.file
         );
     }
