@@ -14,12 +14,13 @@ use govcloud_core::{
     children::TABLE,
     model::{
         api_server::{ApiServer, Part},
+        export_index::ExportIndex,
+        exports::Exports,
         failed_creates::{self, FAILED_CREATE_TTL, FailedCreate, Seen, Workload},
         names::{NamespaceName, QUOTA, TenantName},
         observed::{ChildKey, Entry, Observed, inside},
         snapshot::{Root, Snapshot, SystemRoot, TenantRoot},
     },
-    plan::rivals::{concerned, rival},
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -42,6 +43,8 @@ const DELETED_TTL: Duration = Duration::from_secs(30);
 #[derive(Default)]
 struct Contents {
     tenants: BTreeMap<TenantName, TenantRoot>,
+    /// What they show to each other.
+    exports: ExportIndex,
     systems: BTreeMap<(NamespaceName, String), SystemRoot>,
     children: Observed,
     failed_creates: BTreeMap<(NamespaceName, String), FailedCreate>,
@@ -124,11 +127,11 @@ impl Cache {
     /// Takes a tenant in, and tells those to whom that makes a difference: also when it is the operator's own write, of which no
     /// watch brings news any more.
     fn take_tenant(&self, contents: &mut Contents, object: &Object) -> bool {
-        let name = TenantName::new(object.name_any());
-        let before = contents.tenants.get(&name).cloned();
-        let news = replace(&mut contents.tenants, name.clone(), root(object));
+        let (name, root) = (TenantName::new(object.name_any()), root(object));
+        let exports = Exports::of(&root);
+        let news = replace(&mut contents.tenants, name.clone(), root);
         if news {
-            self.tell_others(contents, before.as_ref(), contents.tenants.get(&name));
+            self.show(contents, &name, Some(exports));
         }
         news
     }
@@ -143,9 +146,10 @@ impl Cache {
         }
     }
 
-    fn tell_others(&self, contents: &Contents, old: Option<&TenantRoot>, new: Option<&TenantRoot>) {
-        for other in concerned(contents.tenants.values(), old, new) {
-            let _ = self.news.send(TenantName::new(other.name.as_str())); // nobody listens when the operator is stopping
+    /// Takes in what a tenant shows from now on, and tells those who read it.
+    fn show(&self, contents: &mut Contents, tenant: &TenantName, exports: Option<Exports>) {
+        for reader in contents.exports.update(tenant, exports) {
+            let _ = self.news.send(reader); // nobody listens when the operator is stopping
         }
     }
 
@@ -164,8 +168,10 @@ impl Cache {
         contents.gone.insert(uid.clone(), (version, Instant::now()));
         match source {
             Source::Tenants => {
-                let gone = remove_if(&mut contents.tenants, &TenantName::new(object.name_any()), |root| root.uid == uid);
-                self.tell_others(&contents, gone.as_ref(), None);
+                let name = TenantName::new(object.name_any());
+                if remove_if(&mut contents.tenants, &name, |root| root.uid == uid).is_some() {
+                    self.show(&mut contents, &name, None);
+                }
             }
             Source::Systems => drop(remove_if(&mut contents.systems, &system_key(object), |root| root.uid == uid)),
             Source::Children(index) => {
@@ -195,8 +201,8 @@ impl Cache {
         match source {
             Source::Tenants => {
                 let gone: Vec<_> = contents.tenants.extract_if(.., |name, _| !keep("", name.as_str(), name.clone())).collect();
-                for (_, root) in &gone {
-                    self.tell_others(&contents, Some(root), None);
+                for (name, _) in &gone {
+                    self.show(&mut contents, name, None);
                 }
             }
             Source::Systems => contents.systems.retain(|(namespace, name), _| keep(namespace.as_str(), name, namespace.tenant())),
@@ -270,7 +276,6 @@ impl Cache {
             },
         );
         let tenant = contents.tenants.get(name).cloned();
-        let rivals = tenant.iter().flat_map(|mine| contents.tenants.values().filter_map(|other| rival(mine, other))).collect();
         let mut failed_creates: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ((namespace, _), refusal) in contents
             .failed_creates
@@ -282,7 +287,7 @@ impl Cache {
             known.extend(seen(&contents.looks, refusal).map(|seen| FailedCreate { seen, ..refusal.clone() }));
         }
         Snapshot {
-            rivals,
+            exports: contents.exports.read(name),
             tenant,
             systems: systems.map(|(_, root)| root.clone()).collect(),
             observed: own.chain(entrance).map(|(key, entry)| (key.clone(), entry.clone())).collect(),

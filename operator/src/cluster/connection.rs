@@ -10,7 +10,7 @@ use kube::{
     core::ApiResource,
 };
 
-use super::{cache::Cache, leader::Fence, metrics::Metrics, object::Object};
+use super::{cache::Cache, fence::Fence, metrics::Metrics, object::Object};
 use crate::error::Error;
 
 /// Longest wait for one request.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
-use super::{cache::Cache, leader::Fence, metrics::Metrics, status_writer::StatusWriter};
+use super::{cache::Cache, fence::Fence, metrics::Metrics, status_writer::StatusWriter};
 
 /// What the pages tell of.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ mod connection;
 mod decode;
 pub mod dry_run;
 mod events;
+mod fence;
 mod guard_rails;
 mod http;
 mod interner;

@@ -44,7 +44,7 @@ pub enum Request {
 #[must_use]
 pub fn approvals(root: &TenantRoot, kept: Option<&ContractBackup>, problems: &[Problem]) -> Approvals {
     let before = held(root, kept);
-    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    let decided = root.decision();
     let asked = root.spec.as_ref().ok().filter(|_| !root.deleting);
     let rejected = decided.filter(|approval| approval.decision == Decision::Rejected);
     let is_held = |spec: &AgencyTenantSpec| before.as_ref().and_then(|(_, contract)| contract.spec()) == Some(spec);

@@ -19,10 +19,10 @@ use crate::{
     },
     plan::{
         checks::{MAX_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
+        conflicts::over_request_limit,
         contract::{Approvals, approvals},
         foreign::former_members,
         quota::with_following,
-        rivals::crowd,
     },
 };
 
@@ -96,7 +96,7 @@ fn spec_editors(snapshot: &Snapshot, root: &TenantRoot, approvals: &Approvals) -
     if let Some((_, contract)) = &approvals.contract {
         return contract.spec().map(|spec| spec.members.clone());
     }
-    let overlooked = crowd(&snapshot.rivals).is_some() || tenant_name_complaint(&root.name).is_some();
+    let overlooked = over_request_limit(snapshot).is_some() || tenant_name_complaint(&root.name).is_some();
     let spec = root.spec.as_ref().ok()?;
     let owners = spec.members.iter().filter(|member| member.role == Role::Owner && !overlooked);
     Some(owners.cloned().collect())

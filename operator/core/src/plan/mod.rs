@@ -2,6 +2,7 @@
 //! clock; the same snapshot always gives the same plan.
 
 mod checks;
+pub mod conflicts;
 pub mod contract;
 pub mod cures;
 pub mod diff;
@@ -13,7 +14,6 @@ pub mod last_applied;
 pub mod ledger;
 pub mod questions;
 pub mod quota;
-pub mod rivals;
 mod site;
 pub mod spec_diff;
 pub mod tags;
