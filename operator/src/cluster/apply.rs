@@ -24,10 +24,11 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    cache::Cache,
     connection::{Connection, patch as patch_params, post_params},
+    health::Health,
     object::Object,
     repairs::Repairs,
+    store::Store,
     streams::Source,
     takeover::{agreed, foreign},
 };
@@ -45,7 +46,9 @@ pub struct ChildWriter {
     /// Way to the API server.
     pub connection: Connection,
     /// Takes in what was written.
-    pub cache: Arc<Cache>,
+    pub store: Arc<Store>,
+    /// Whether the guard rails are in force.
+    pub health: Arc<Health>,
     /// What was put right lately.
     pub repairs: Arc<Repairs>,
 }
@@ -92,8 +95,8 @@ impl ChildWriter {
     /// Whether somebody may be let in: every guard is as planned, the guard rails are in force, and admission enforces the quota.
     fn is_guarded(&self, namespace: &NamespaceName, access: &[Change], outcome: &mut NamespaceOutcome) -> bool {
         if !access.is_empty() && outcome.failures.is_empty() {
-            let missing = self.cache.guard_rails().map(Error::PolicyNotActive);
-            let is_open = !namespace.is_cluster() && !self.cache.quota_is_enforced(namespace);
+            let missing = self.health.guard_rails().map(Error::PolicyNotActive);
+            let is_open = !namespace.is_cluster() && !self.store.quota_is_enforced(namespace);
             let cause = missing.or(is_open.then_some(Error::QuotaNotLive));
             outcome.failures.extend(cause.map(|error| failure("RoleBinding", "all", &error)));
         }
@@ -116,7 +119,7 @@ impl ChildWriter {
             Change::Delete { key, uid, held, .. } => {
                 let kind = TABLE[key.kind];
                 let done = self.in_turn(key, 0, false, self.prune(key, uid, *held)).await;
-                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key, uid))
+                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.store.going(key, uid))
             }
             Change::DeletePods => self.delete_pods(namespace).await.map_err(|error| failure("Pod", "all", &error)),
             Change::Remove { uid } => {
@@ -178,7 +181,7 @@ impl ChildWriter {
         }
         if owner_of(live.json()) == owner_of(&desired.object) && live.labels().contains_key(LABEL_TENANT) {
             // Ours, and its watch has not said so yet: what was decided without knowing of it, is decided anew.
-            self.cache.take(Source::Children(desired.index), &live);
+            self.store.take(Source::Children(desired.index), &live);
             return Err(Error::Stale);
         }
         self.replace(desired, live).await
@@ -200,7 +203,7 @@ impl ChildWriter {
         let content = live.json();
         if live.meta().uid.as_deref() != Some(&seen.uid) || desired.kind.hash(content) != seen.hash {
             // Decided upon something else, above all a raise of a quota.
-            self.cache.take(Source::Children(desired.index), &live);
+            self.store.take(Source::Children(desired.index), &live);
             return Err(Error::Stale);
         }
         if seen.doubtful && !self.is_proven(desired).await? {
@@ -278,7 +281,7 @@ impl ChildWriter {
 
     /// Takes the answer in, and sees whether the object is now as it should be.
     fn settle(&self, desired: &Desired, answer: &Object, done: Done) -> Result<Done, Error> {
-        self.cache.take(Source::Children(desired.index), answer);
+        self.store.take(Source::Children(desired.index), answer);
         if desired.kind.hash(answer.json()) == desired.hash { Ok(done) } else { Err(Error::Contested) }
     }
 

@@ -2,13 +2,14 @@
 
 mod apply;
 mod ask;
-mod cache;
 mod connection;
 mod decode;
 pub mod dry_run;
 mod events;
+mod failed_creates;
 mod fence;
 mod guard_rails;
+mod health;
 mod http;
 mod interner;
 mod leader;
@@ -24,6 +25,7 @@ mod reconcile;
 mod repairs;
 mod run;
 mod status_writer;
+mod store;
 mod streams;
 mod takeover;
 mod watch;

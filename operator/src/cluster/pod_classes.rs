@@ -1,14 +1,14 @@
 //! The cluster's priority and runtime classes, as the watches have seen them.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use govcloud_core::model::pod_classes::{PodClasses, default_value, scheduling};
 use kube::ResourceExt;
 
-use super::{object::Object, streams::Source};
+use super::{
+    object::Object,
+    streams::{Listed, Source, is_listed},
+};
 
 /// The classes that are there.
 #[derive(Default)]
@@ -38,8 +38,8 @@ impl Classes {
     }
 
     /// Ends a list: what was not in it is gone. Whether that is news.
-    pub fn listed(&self, source: Source, seen: &BTreeSet<(String, String)>) -> bool {
-        self.retain(source, |known| seen.iter().any(|(_, name)| name == known))
+    pub fn listed(&self, source: Source, listed: &Listed) -> bool {
+        self.retain(source, |known| is_listed(listed, "", known))
     }
 
     fn retain(&self, source: Source, stays: impl Fn(&str) -> bool) -> bool {

@@ -14,6 +14,7 @@ pub mod ownership;
 pub mod pod_classes;
 pub mod root;
 pub mod settings;
+pub mod shared;
 pub mod snapshot;
 pub mod tags;
 pub mod tenant;

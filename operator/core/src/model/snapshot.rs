@@ -22,6 +22,7 @@ use crate::{
         observed::{Observed, inside},
         outcome::Outcome,
         pod_classes::PodClasses,
+        shared::Shared,
         tags::Tags,
     },
 };
@@ -34,7 +35,7 @@ pub struct Snapshot {
     /// Name of the tenant; there may be no such object.
     pub name: TenantName,
     /// The `AgencyTenant`.
-    pub tenant: Option<TenantRoot>,
+    pub tenant: Option<Shared<TenantRoot>>,
     /// The copy of its contract on the home namespace; looked for only where its status has none.
     pub kept: Option<ContractBackup>,
     /// The copy of the contract of the tenant whose home namespace is about to be taken over.
@@ -42,7 +43,7 @@ pub struct Snapshot {
     /// What other tenants show to it.
     pub exports: Vec<Arc<Exports>>,
     /// Hosted systems declared in the namespace of the tenant's name.
-    pub systems: Vec<SystemRoot>,
+    pub systems: Vec<Shared<SystemRoot>>,
     /// Every marked object in the tenant's namespaces.
     pub observed: Observed,
     /// Addresses of the API server; none as long as they are not known.

@@ -70,7 +70,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     };
     let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
     let suspended = approvals.as_ref().is_some_and(|approvals| approvals.stage == TenantStage::Suspended);
-    let mut by_age: Vec<&SystemRoot> = snapshot.systems.iter().collect();
+    let mut by_age: Vec<_> = snapshot.systems.iter().collect();
     by_age.sort_by_key(|root| (&root.created, &root.name));
     let surplus: BTreeSet<&String> = by_age.iter().skip(MAX_SYSTEMS).map(|root| &root.name).collect();
     let systems = snapshot.systems.iter().map(|root| {
