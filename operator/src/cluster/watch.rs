@@ -99,7 +99,7 @@ impl Stream {
         loop {
             let event = tokio::select! {
                 event = tokio::time::timeout(LIST_TIMEOUT, events.next()) => event,
-                () = self.store.missed(source) => return true,
+                () = self.store.missed(source), if listed => return true,
             };
             let event = match event {
                 Ok(Some(event)) => event,

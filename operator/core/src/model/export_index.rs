@@ -37,7 +37,7 @@ impl ExportIndex {
         let mut others: BTreeSet<&TenantName> = BTreeSet::new();
         for (domain, right) in &mine.domains {
             let claim = mine.claim(*right);
-            let before = self.held.overlapping(domain).into_iter().flat_map(|claims| claims.range(..&claim));
+            let before = self.held.overlapping(domain).flat_map(|claims| claims.range(..&claim));
             others.extend(before.map(|claim| &claim.age.tenant).filter(|other| *other != tenant).take(MAX_CLAIMS));
         }
         let requests = mine.requester.as_ref().and_then(|requester| self.requests.get(requester));

@@ -49,7 +49,7 @@ prop_compose! {
 }
 
 /// What a tenant is told, with these exports in sight.
-fn told<'a>(seen: &'a Snapshot) -> (Vec<ClaimConflict>, Option<Vec<&'a str>>) {
+fn told(seen: &Snapshot) -> (Vec<ClaimConflict>, Option<Vec<&str>>) {
     (claim_conflicts(seen, seen.tenant.as_ref().unwrap()), over_request_limit(seen))
 }
 
@@ -75,9 +75,10 @@ proptest! {
         for (root, goes) in changes {
             let name = TenantName::new(root.name.as_str());
             let before = walk(&roots);
-            let changed = match goes {
-                true => (roots.remove(&name), None),
-                false => (roots.insert(name.clone(), root.clone()), Some(root)),
+            let changed = if goes {
+                (roots.remove(&name), None)
+            } else {
+                (roots.insert(name.clone(), root.clone()), Some(root))
             };
             let exports = [changed.0.as_ref(), changed.1.as_ref()].map(|root| root.map(Exports::of));
             let affected = index.update(&name, exports[1].clone());

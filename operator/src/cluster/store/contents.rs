@@ -83,12 +83,11 @@ impl Contents {
     pub(super) fn take_tenant(&mut self, root: TenantRoot, exports: Exports) -> (bool, BTreeSet<TenantName>) {
         let name = TenantName::new(root.name.as_str());
         let known = &mut self.shards.entry(name.clone()).or_default().root;
-        let is_news = match known {
-            Some(known) => renew(known, root),
-            None => {
-                *known = Some(root.into());
-                true
-            }
+        let is_news = if let Some(known) = known {
+            renew(known, root)
+        } else {
+            *known = Some(root.into());
+            true
         };
         let readers = if is_news { self.exports.update(&name, Some(exports)) } else { BTreeSet::new() };
         (is_news, readers)
