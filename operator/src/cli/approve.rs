@@ -20,7 +20,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{confirmed, settings, target::Target};
+use super::{confirm::confirmed, run::settings, target::Target};
 use crate::cluster::live::Live;
 
 #[derive(clap::Args)]

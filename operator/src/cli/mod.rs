@@ -2,6 +2,7 @@
 
 mod adopt;
 mod approve;
+mod confirm;
 mod crds;
 mod files;
 mod my;
@@ -10,20 +11,13 @@ mod plan;
 mod run;
 mod target;
 
-use std::{
-    io::{IsTerminal, Write, stdin, stdout},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Parser, Subcommand};
-use govcloud_core::{api::approval::Decision, model::settings::Settings};
+use govcloud_core::api::approval::Decision;
 
 use self::target::Target;
-use crate::{
-    cluster::live::Live,
-    error::{Error, with_causes},
-};
+use crate::error::{Error, with_causes};
 
 /// GovCloud: runs a government's shared private cloud on Kubernetes.
 #[derive(Parser)]
@@ -96,28 +90,4 @@ fn words(error: &anyhow::Error) -> String {
         }
     }
     format!("Error: {}", with_causes(error.as_ref()))
-}
-
-/// The settings of the operator that runs or, where they are not known, those that `govcloud run` would take from the environment of
-/// this command.
-async fn settings(live: &mut Live) -> anyhow::Result<Settings> {
-    if let Some(settings) = live.settings().await? {
-        return Ok(settings);
-    }
-    match Cli::try_parse_from(["govcloud", "run"])?.command {
-        Command::Run(arguments) => Ok(arguments.settings()),
-        _ => bail!("the operator's settings cannot be read"),
-    }
-}
-
-/// Asks whoever is at the terminal; where nobody is, `instead` says how to go on without.
-fn confirmed(question: &str, instead: &str) -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        bail!("the standard input is not a terminal, so nobody can confirm this; review it, then add {instead}");
-    }
-    print!("{question} Type yes to confirm: ");
-    stdout().flush()?;
-    let mut answer = String::new();
-    stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
 }

@@ -28,7 +28,7 @@ use govcloud_core::{
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{files, page::Page, settings, target::Target};
+use super::{files, page::Page, run::settings, target::Target};
 use crate::{
     cluster::{
         dry_run::{Applied, Manner, apply},

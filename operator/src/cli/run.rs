@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::{Parser, ValueEnum};
 use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::target::Target;
-use crate::cluster;
+use crate::cluster::{self, live::Live};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -73,9 +73,25 @@ pub(super) struct Arguments {
     log: String,
 }
 
+/// What the environment of this command says of the operator.
+#[derive(Parser)]
+struct Environment {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// The settings of the operator that runs or, where they are not known, those that `govcloud run` would take from the environment of
+/// this command.
+pub async fn settings(live: &mut Live) -> anyhow::Result<Settings> {
+    match live.settings().await? {
+        Some(settings) => Ok(settings),
+        None => Ok(Environment::try_parse_from(["run"])?.arguments.settings()),
+    }
+}
+
 impl Arguments {
     /// What the operator must know of its cluster.
-    pub(super) fn settings(&self) -> Settings {
+    fn settings(&self) -> Settings {
         Settings {
             dns_namespace: self.dns_namespace.clone(),
             dns_selector: self.dns_selector.iter().cloned().collect(),

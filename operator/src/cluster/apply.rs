@@ -24,10 +24,10 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    cache::Cache,
     connection::{Connection, patch as patch_params, post_params},
     object::Object,
     repairs::Repairs,
+    store::Store,
     streams::Source,
     takeover::{agreed, foreign},
 };
@@ -42,7 +42,7 @@ pub struct ChildWriter {
     /// Way to the API server.
     pub connection: Connection,
     /// Takes in what was written.
-    pub cache: Arc<Cache>,
+    pub store: Arc<Store>,
     /// What was put right lately.
     pub repairs: Arc<Repairs>,
 }
@@ -91,7 +91,7 @@ impl ChildWriter {
             Change::Delete { key, uid, held, .. } => {
                 let kind = TABLE[key.kind];
                 let done = self.in_turn(key, 0, false, self.prune(key, uid, *held)).await;
-                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.cache.going(key, uid))
+                done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.store.going(key, uid))
             }
             Change::DeletePods => self.delete_pods(namespace).await.map_err(|error| failure("Pod", "all", &error)),
             Change::Remove { uid } => {
@@ -153,7 +153,7 @@ impl ChildWriter {
         }
         if owner_of(live.json()) == owner_of(&desired.object) && live.labels().contains_key(LABEL_TENANT) {
             // Ours, and its watch has not said so yet: what was decided without knowing of it, is decided anew.
-            self.cache.take(Source::Children(desired.index), &live);
+            self.store.take(Source::Children(desired.index), &live);
             return Err(Error::Stale);
         }
         self.replace(desired, live).await
@@ -175,7 +175,7 @@ impl ChildWriter {
         let content = live.json();
         if live.meta().uid.as_deref() != Some(&seen.uid) || desired.kind.hash(content) != seen.hash {
             // Decided upon something else, above all a raise of a quota.
-            self.cache.take(Source::Children(desired.index), &live);
+            self.store.take(Source::Children(desired.index), &live);
             return Err(Error::Stale);
         }
         if seen.doubtful && !self.is_proven(desired).await? {
@@ -253,7 +253,7 @@ impl ChildWriter {
 
     /// Takes the answer in, and sees whether the object is now as it should be.
     fn settle(&self, desired: &Desired, answer: &Object, done: Done) -> Result<Done, Error> {
-        self.cache.take(Source::Children(desired.index), answer);
+        self.store.take(Source::Children(desired.index), answer);
         if desired.kind.hash(answer.json()) == desired.hash { Ok(done) } else { Err(Error::Contested) }
     }
 

@@ -124,7 +124,7 @@ impl Context {
         let api = self.connection.api(&resource(source), namespace);
         let found = self.connection.request("get", plural(source), api.get_opt(name)).await?.filter(counts);
         if let Some(found) = &found {
-            self.cache.take(source, found);
+            self.store.take(source, found);
         }
         Ok(found.is_some())
     }

@@ -1,7 +1,7 @@
 //! The way to the API server: every request but a watch goes through here, with a time limit, and is counted. A write goes
 //! out only while the lease is held.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::Pin, task::Poll, time::Duration};
 
 use govcloud_core::model::names::FIELD_MANAGER;
 use kube::{
@@ -10,13 +10,11 @@ use kube::{
     core::ApiResource,
 };
 
-use super::{cache::Cache, leader::Fence, metrics::Metrics, object::Object};
+use super::{fence::Fence, metrics::Metrics, object::Object};
 use crate::error::Error;
 
 /// Longest wait for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time between two probes, and the longest wait for one.
-const PROBE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3));
 
 /// A client that waits no longer than it should.
 #[derive(Clone)]
@@ -78,19 +76,6 @@ async fn fenced<T>(may_go_on: impl Fn() -> bool, mut request: impl Future<Output
         |context| if may_go_on() { Pin::new(&mut request).poll(context).map_err(Error::from) } else { Poll::Ready(Err(Error::NotLeading)) },
     )
     .await
-}
-
-/// Asks the API server every now and then whether it is there.
-pub async fn probe(connection: Connection, cache: Arc<Cache>) {
-    loop {
-        let answer = tokio::time::timeout(PROBE.1, connection.client.apiserver_version()).await;
-        cache.answered(match answer {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(Error::from(error).to_string()),
-            Err(_) => Some(Error::TimedOut(PROBE.1).to_string()),
-        });
-        tokio::time::sleep(PROBE.0).await;
-    }
 }
 
 /// A create or update in our name.

@@ -3,8 +3,7 @@
 use govcloud_core::{
     children::TABLE,
     model::{
-        names::{NamespaceName, TenantName},
-        observed::ChildKey,
+        observed::tenant_of_child,
         snapshot::{Root, Unreadable},
     },
     plan::last_applied,
@@ -14,27 +13,25 @@ use serde::de::DeserializeOwned;
 
 use super::{object::Object, streams::Source};
 
-/// The tenant in whose name an object stands.
-pub(super) fn tenant_of(source: Source, object: &Object) -> TenantName {
+/// Where an object is: its namespace, empty where it has none, and its name. A Namespace is in itself.
+pub(super) type Place<'a> = (&'a str, &'a str);
+
+pub(super) fn place(source: Source, object: &Object) -> Place<'_> {
+    let [namespace, name] = [&object.meta().namespace, &object.meta().name].map(|text| text.as_deref().unwrap_or_default());
     match source {
-        Source::Tenants => TenantName::new(object.name_any()),
-        // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
-        Source::Systems => TenantName::new(object.namespace().unwrap_or_default()),
-        Source::FailedCreates | Source::PriorityClasses | Source::RuntimeClasses | Source::ApiServer(_) => {
-            NamespaceName::new(object.namespace().unwrap_or_default()).tenant()
-        }
-        Source::Children(index) => child_key(index, object).tenant(),
+        Source::Children(kind) if TABLE[kind].is_namespace() => (name, name),
+        _ => (namespace, name),
     }
 }
 
-pub(super) fn system_key(object: &Object) -> (NamespaceName, String) {
-    (NamespaceName::new(object.namespace().unwrap_or_default()), object.name_any())
-}
-
-pub(super) fn child_key(index: usize, object: &Object) -> ChildKey {
-    let name = object.name_any();
-    let namespace = if TABLE[index].is_namespace() { name.clone() } else { object.namespace().unwrap_or_default() };
-    ChildKey { namespace: NamespaceName::new(namespace), kind: index, name: name.into() }
+/// The tenant in whose name an object stands, by its place.
+pub(super) fn tenant_at(source: Source, (namespace, name): Place<'_>) -> &str {
+    match source {
+        Source::Tenants => name,
+        // Not before `--`: a hosted system in a workload namespace is nobody's, and must be told so.
+        Source::Systems => namespace,
+        _ => tenant_of_child(namespace, name),
+    }
 }
 
 /// Resource versions are ordered numbers on every supported server; elsewhere the last one to come counts as newer.

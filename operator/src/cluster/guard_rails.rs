@@ -16,7 +16,7 @@ use kube::{
 };
 use tracing::{info, warn};
 
-use super::{cache::Cache, connection::Connection};
+use super::{connection::Connection, health::Health};
 use crate::error::Error;
 
 /// Time between two looks while one is missing.
@@ -27,7 +27,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks after the guard rails for ever. A replica that stands by does too, because a dry run writes nothing.
-pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
+pub async fn watch_over(connection: Connection, health: Arc<Health>) {
     let mut proven = BTreeMap::new();
     let mut last = None;
     loop {
@@ -40,7 +40,7 @@ pub async fn watch_over(connection: Connection, cache: Arc<Cache>) {
             last = Some(found.clone());
         }
         let wait = if found.is_ok() { INTERVAL } else { RETRY };
-        cache.guarded(found);
+        health.guarded(found);
         tokio::time::sleep(wait).await;
     }
 }

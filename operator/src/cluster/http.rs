@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
-use super::{cache::Cache, leader::Fence, metrics::Metrics, status_writer::StatusWriter};
+use super::{fence::Fence, health::Health, metrics::Metrics, status_writer::StatusWriter, store::Store};
 
 /// What the pages tell of.
 #[derive(Clone)]
-pub struct Health {
-    /// The caches, whose watches must live.
-    pub cache: Arc<Cache>,
+pub struct Pages {
+    /// The objects.
+    pub store: Arc<Store>,
+    /// How the operator is doing.
+    pub health: Arc<Health>,
     /// What keeps this replica from leading or standing by.
     pub fence: Fence,
     /// What the API server last refused.
@@ -20,17 +22,17 @@ pub struct Health {
 }
 
 /// The pages.
-pub fn pages(health: Health) -> Router {
-    Router::new().route("/livez", get(|| async { "ok" })).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(health)
+pub fn pages(pages: Pages) -> Router {
+    Router::new().route("/livez", get(|| async { "ok" })).route("/readyz", get(ready)).route("/metrics", get(metrics)).with_state(pages)
 }
 
-async fn ready(State(health): State<Health>) -> (StatusCode, String) {
+async fn ready(State(pages): State<Pages>) -> (StatusCode, String) {
     let complaints: Vec<String> =
-        health.cache.complaints().into_iter().chain(health.fence.complaint()).chain(health.report.forbidden()).collect();
+        pages.health.complaints().into_iter().chain(pages.fence.complaint()).chain(pages.report.forbidden()).collect();
     if complaints.is_empty() { (StatusCode::OK, "ok".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, complaints.join("\n")) }
 }
 
-async fn metrics(State(health): State<Health>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
-    let text = health.metrics.text(&health.cache).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+async fn metrics(State(pages): State<Pages>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
+    let text = pages.metrics.text(&pages.store).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

@@ -1,16 +1,11 @@
 //! Names that thousands of entries of the cache have in common, each kept once.
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use govcloud_core::model::{
-    names::NamespaceName,
-    observed::{ChildKey, Entry},
-};
+use std::{collections::HashSet, sync::Arc};
 
 /// Names in use, and for a while those that were.
 #[derive(Default)]
 pub(super) struct Interner {
-    known: BTreeSet<Arc<str>>,
+    known: HashSet<Arc<str>>,
     tidy_at: usize,
 }
 
@@ -18,23 +13,27 @@ pub(super) struct Interner {
 const SWEEP_ABOVE: usize = 1024;
 
 impl Interner {
-    /// Makes an entry use the names that others use.
-    pub(super) fn share(&mut self, key: &mut ChildKey, entry: &mut Entry) {
-        key.namespace = NamespaceName::new(self.shared(key.namespace.as_str().into()));
-        key.name = self.shared(key.name.clone());
-        entry.tenant_uid = self.shared(entry.tenant_uid.clone());
+    /// A name that is in use.
+    pub(super) fn get(&self, name: &str) -> Option<Arc<str>> {
+        self.known.get(name).cloned()
+    }
+
+    /// The name that others use.
+    pub(super) fn shared(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.known.insert(name.clone());
+        name
+    }
+
+    /// Throws names away that nobody uses any more, once they may be many.
+    pub(super) fn tidy(&mut self) {
         if self.known.len() > self.tidy_at.max(SWEEP_ABOVE) {
             self.known.retain(|name| Arc::strong_count(name) > 1);
             self.tidy_at = 2 * self.known.len();
         }
-    }
-
-    fn shared(&mut self, name: Arc<str>) -> Arc<str> {
-        if let Some(known) = self.known.get(&name) {
-            return known.clone();
-        }
-        self.known.insert(name.clone());
-        name
     }
 }
 
@@ -45,14 +44,12 @@ mod tests {
     #[test]
     fn a_name_is_kept_once_and_no_longer_than_somebody_uses_it() {
         let mut names = Interner::default();
-        let (first, second) = (names.shared("govcloud-quota".into()), names.shared("govcloud-quota".into()));
+        let (first, second) = (names.shared("govcloud-quota"), names.shared("govcloud-quota"));
         assert!(Arc::ptr_eq(&first, &second));
         for number in 0..3 * SWEEP_ABOVE {
-            let object = serde_json::json!({ "metadata": { "uid": number.to_string() } });
-            let mut entry = govcloud_core::children::TABLE[0].entry(&object);
-            let mut key = ChildKey { namespace: NamespaceName::new(format!("t--{number}")), kind: 0, name: "same".into() };
-            names.share(&mut key, &mut entry);
+            names.shared(&number.to_string());
+            names.tidy();
         }
-        assert!(names.known.len() <= SWEEP_ABOVE + 2 && names.known.contains("govcloud-quota"), "{}", names.known.len());
+        assert!(names.known.len() <= SWEEP_ABOVE + 2 && names.get("govcloud-quota").is_some(), "{}", names.known.len());
     }
 }

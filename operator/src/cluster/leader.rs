@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     connection::{Connection, post_params},
+    fence::LeaderState,
     lease::{Candidate, Lost, Moment, RENEW_DEADLINE},
 };
 use crate::error::Error;
@@ -34,45 +35,6 @@ const READ_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(500);
 /// Longest wait for an answer: a renewal can fail twice and still be in time.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Whether this process may write, for all who do.
-#[derive(Clone)]
-pub struct Fence(watch::Receiver<LeaderState>);
-
-/// How this process stands.
-#[derive(Default)]
-pub struct LeaderState {
-    until: Option<Instant>,
-    /// Whether the record has been read at all.
-    looked: bool,
-    failure: Option<String>,
-}
-
-impl Fence {
-    /// Shut as yet; the other end is for the [`Election`].
-    pub fn new() -> (watch::Sender<LeaderState>, Self) {
-        let (state, fence) = watch::channel(LeaderState::default());
-        (state, Self(fence))
-    }
-
-    /// Whether the lease is held at this moment, for certain.
-    pub fn may_write(&self) -> bool {
-        self.0.borrow().until.is_some_and(|until| Instant::now() < until)
-    }
-
-    /// Resolves once this process leads.
-    pub async fn led(&self) {
-        // The election lives as long as the process.
-        let _ = self.0.clone().wait_for(|state| state.until.is_some()).await;
-    }
-
-    /// What keeps this process from leading as well as from standing by.
-    pub fn complaint(&self) -> Option<String> {
-        let state = self.0.borrow();
-        let failure = state.failure.as_deref().or((!state.looked).then_some("not looked at yet"));
-        failure.map(|failure| format!("leases: {failure}"))
-    }
-}
 
 /// This process among those that would lead.
 pub struct Election {

@@ -29,7 +29,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::{cache::Cache, object::Object, streams::Source, watch::resource};
+use super::{object::Object, store::Store, streams::Source, watch::resource};
 use crate::error::Error;
 
 /// Kinds of objects on which the guard rails have a say: group, version, kind, plural.
@@ -50,9 +50,9 @@ const JUDGED: [(&str, &str, &str, &str); 10] = [
 pub struct Live {
     client: Client,
     /// As it is.
-    now: Cache,
+    now: Store,
     /// With the objects of the files in the place of their namesakes.
-    then: Cache,
+    then: Store,
     /// Objects of the files, by kind, namespace and name.
     replaced: BTreeSet<(Source, String, String)>,
     /// Namespaces that carry no tenant's mark, with the tenant that their annotation agrees to.
@@ -71,8 +71,8 @@ impl Live {
     /// Nothing is read yet.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        let cache = || Cache::new(unbounded_channel().0);
-        let (now, then) = (cache(), cache());
+        let store = || Store::new(unbounded_channel().0);
+        let (now, then) = (store(), store());
         let (replaced, strangers, kept, hidden, defaults, unread) = Default::default();
         Self { client, now, then, replaced, strangers, kept, hidden, defaults, unread }
     }
@@ -124,7 +124,7 @@ impl Live {
             self.take(Source::Systems, &system);
         }
         let declared = self.snapshots(name).into_iter().flat_map(|snapshot| snapshot.systems);
-        let mut namespaces: BTreeSet<NamespaceName> = declared.map(|root| name.workload(&SystemName::new(root.name))).collect();
+        let mut namespaces: BTreeSet<NamespaceName> = declared.map(|root| name.workload(&SystemName::new(root.name.as_str()))).collect();
         namespaces.insert(home);
         self.namespaces(name, namespaces).await
     }
@@ -176,8 +176,8 @@ impl Live {
     /// A tenant as it is, and with the objects of the files.
     #[must_use]
     pub fn snapshots(&self, name: &TenantName) -> [Snapshot; 2] {
-        [&self.now, &self.then].map(|cache| {
-            let mut snapshot = cache.snapshot(name, Timestamp::now());
+        [&self.now, &self.then].map(|store| {
+            let mut snapshot = store.snapshot(name, Timestamp::now());
             let lost = snapshot.tenant.as_ref().filter(|root| root.status.contract.is_none());
             let copy = lost.and_then(|root| self.kept.get(name).filter(|(uid, _)| *uid == root.uid));
             snapshot.kept = copy.and_then(|(_, text)| serde_json::from_str(text).ok());

@@ -8,7 +8,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::cache::Cache;
+use super::store::Store;
 use crate::error::Error;
 
 const CONTROLLER: &str = "agencytenant";
@@ -123,12 +123,12 @@ impl Metrics {
     }
 
     /// All metrics in the text form that Prometheus reads.
-    pub fn text(&self, cache: &Cache) -> Result<String, std::fmt::Error> {
-        for (resource, number) in cache.sizes() {
+    pub fn text(&self, store: &Store) -> Result<String, std::fmt::Error> {
+        for (resource, number) in store.sizes() {
             self.0.objects.get_or_create(&ByResource { resource }).set(gauge(number));
         }
         self.0.systems.clear();
-        for (stage, number) in cache.stages() {
+        for (stage, number) in store.stages() {
             self.0.systems.get_or_create(&ByStage { stage }).set(gauge(number));
         }
         let mut text = String::new();

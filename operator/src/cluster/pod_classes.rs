@@ -1,14 +1,16 @@
 //! The cluster's priority and runtime classes, as the watches have seen them.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use govcloud_core::model::pod_classes::{PodClasses, default_value, scheduling};
 use kube::ResourceExt;
 
-use super::{object::Object, streams::Source};
+use parking_lot::Mutex;
+
+use super::{
+    object::Object,
+    streams::{Listed, Source, is_listed},
+};
 
 /// The classes that are there.
 #[derive(Default)]
@@ -17,7 +19,7 @@ pub struct Classes(Mutex<Arc<PodClasses>>);
 impl Classes {
     /// All of them.
     pub fn all(&self) -> Arc<PodClasses> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     /// Takes a class in; whether that is news.
@@ -38,8 +40,8 @@ impl Classes {
     }
 
     /// Ends a list: what was not in it is gone. Whether that is news.
-    pub fn listed(&self, source: Source, seen: &BTreeSet<(String, String)>) -> bool {
-        self.retain(source, |known| seen.iter().any(|(_, name)| name == known))
+    pub fn listed(&self, source: Source, listed: &Listed) -> bool {
+        self.retain(source, |known| is_listed(listed, "", known))
     }
 
     fn retain(&self, source: Source, stays: impl Fn(&str) -> bool) -> bool {
@@ -50,7 +52,7 @@ impl Classes {
     }
 
     fn change(&self, change: impl FnOnce(&mut PodClasses)) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         let mut classes = PodClasses::clone(&known);
         change(&mut classes);
         let news = classes != **known;

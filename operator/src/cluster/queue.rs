@@ -75,7 +75,7 @@ impl Queue {
         };
         let requests = futures::stream::select(UnboundedReceiverStream::new(triggers).map(now), UnboundedReceiverStream::new(scheduled));
         let mut waiting = pin!(scheduler(requests));
-        while !self.context.cache.is_settled() {
+        while !self.context.health.is_settled() {
             // Nothing is compared before everything that can be seen has been seen.
             let _ = tokio::time::timeout(Duration::from_millis(20), waiting.as_mut().hold().next()).await;
         }

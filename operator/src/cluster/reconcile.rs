@@ -9,7 +9,7 @@ use govcloud_core::{
 };
 use k8s_openapi::jiff::Timestamp;
 
-use super::{apply::ChildWriter, cache::Cache, connection::Connection, memory::Memory, status_writer::StatusWriter};
+use super::{apply::ChildWriter, connection::Connection, health::Health, memory::Memory, status_writer::StatusWriter, store::Store};
 use crate::error::Error;
 
 /// Finalizers, a status ahead and each rank take a round, and so does each question; many more mean that somebody writes against us.
@@ -21,7 +21,9 @@ pub struct Context {
     /// Way to the API server.
     pub connection: Connection,
     /// What the watches have seen.
-    pub cache: Arc<Cache>,
+    pub store: Arc<Store>,
+    /// How the streams are doing.
+    pub health: Arc<Health>,
     /// Writer of children.
     pub writer: ChildWriter,
     /// Writer of status.
@@ -80,9 +82,10 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, E
 
 impl Context {
     fn snapshot(&self, name: &TenantName) -> Snapshot {
-        let mut snapshot = self.cache.snapshot(name, Timestamp::now());
+        let blind = self.health.blind();
+        let mut snapshot = Snapshot { blind, ..self.store.snapshot(name, Timestamp::now()) };
         self.memory.recall(&mut snapshot);
-        snapshot.unguarded = self.cache.guard_rails();
+        snapshot.unguarded = self.health.guard_rails();
         snapshot
     }
 }

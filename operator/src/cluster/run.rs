@@ -15,17 +15,19 @@ use tracing::{error, info, warn};
 
 use super::{
     apply::ChildWriter,
-    cache::Cache,
-    connection::{Connection, probe},
+    connection::Connection,
     events::{events, tell},
+    fence::Fence,
     guard_rails::watch_over,
-    http::{Health, pages},
-    leader::{Election, Fence},
+    health::{Health, probe},
+    http::{Pages, pages},
+    leader::Election,
     memory::Memory,
     metrics::Metrics,
     queue::Queue,
     reconcile::Context,
     status_writer::StatusWriter,
+    store::Store,
     streams::Source,
     watch::follow,
     workloads::follow_refused,
@@ -57,18 +59,19 @@ pub struct Options {
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client(options.config)?;
     let (requeue, triggers) = mpsc::unbounded_channel();
-    let (cache, metrics) = (Arc::new(Cache::new(requeue.clone())), Metrics::default());
+    let (store, health, metrics) = (Arc::new(Store::new(requeue.clone())), Arc::<Health>::default(), Metrics::default());
     let (state, fence) = Fence::new();
     let connection = Connection { client: client.clone(), metrics: metrics.clone(), fence: fence.clone() };
     let mut election = Election::new(connection.clone(), state, serde_json::to_string(&options.settings)?);
     let (events, to_tell) = events();
     let memory: Arc<Memory> = Arc::default();
-    let report = StatusWriter::new(connection.clone(), cache.clone(), events, memory.clone());
-    let writer = ChildWriter { connection: connection.clone(), cache: cache.clone(), repairs: Arc::default() };
+    let report = StatusWriter::new(connection.clone(), store.clone(), events, memory.clone());
+    let writer = ChildWriter { connection: connection.clone(), store: store.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
     let context = Context {
         connection: connection.clone(),
-        cache: cache.clone(),
+        store: store.clone(),
+        health: health.clone(),
         writer,
         report: report.clone(),
         settings,
@@ -78,19 +81,19 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let health = Health { cache: cache.clone(), fence, report, metrics: metrics.clone() };
+    let shown = Pages { store: store.clone(), health: health.clone(), fence, report, metrics: metrics.clone() };
     let mut background = JoinSet::new();
     background.spawn(async move {
-        if let Err(cause) = axum::serve(listener, pages(health)).await {
+        if let Err(cause) = axum::serve(listener, pages(shown)).await {
             error!(error = %cause, "the HTTP server of /livez, /readyz and /metrics stopped");
         }
     });
-    background.spawn(probe(connection.clone(), cache.clone()));
-    background.spawn(watch_over(connection.clone(), cache.clone()));
+    background.spawn(probe(connection.clone(), health.clone()));
+    background.spawn(watch_over(connection.clone(), health.clone()));
     for source in Source::all() {
-        background.spawn(follow(client.clone(), source, cache.clone(), requeue.clone(), metrics.clone()));
+        background.spawn(follow(client.clone(), source, store.clone(), health.clone(), requeue.clone(), metrics.clone()));
     }
-    background.spawn(follow_refused(client.clone(), cache.clone()));
+    background.spawn(follow_refused(client.clone(), store.clone()));
     let mut stop = pin!(stopped()?);
     let mut queue = Queue::new(context, metrics, options.workers);
     background.spawn(tell(connection, to_tell, queue.active()));

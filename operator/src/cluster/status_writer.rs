@@ -20,11 +20,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    cache::Cache,
     connection::{Connection, patch as patch_params, post_params},
     events::Events,
     memory::Memory,
     object::Object,
+    store::Store,
     streams::{Source, plural},
     watch::resource,
 };
@@ -34,7 +34,7 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct StatusWriter {
     connection: Connection,
-    cache: Arc<Cache>,
+    store: Arc<Store>,
     events: Events,
     memory: Arc<Memory>,
     /// What the API server forbids, by tenant.
@@ -43,8 +43,8 @@ pub struct StatusWriter {
 
 impl StatusWriter {
     /// A reporter in the operator's name.
-    pub fn new(connection: Connection, cache: Arc<Cache>, events: Events, memory: Arc<Memory>) -> Self {
-        Self { connection, cache, events, memory, forbidden: Arc::default() }
+    pub fn new(connection: Connection, store: Arc<Store>, events: Events, memory: Arc<Memory>) -> Self {
+        Self { connection, store, events, memory, forbidden: Arc::default() }
     }
 
     /// Puts our finalizer on what will get children, and notes in the snapshot where the API server does not let us.
@@ -78,7 +78,7 @@ impl StatusWriter {
         let told = self.statuses(snapshot, settled.tenant.as_ref(), &settled.systems).await;
         if settled.release != Finalizers::default() {
             // The status that was just written has raised the version that a finalizer's removal is conditional on.
-            self.release(&self.cache.snapshot(&snapshot.name, snapshot.now), &settled.release).await?;
+            self.release(&self.store.snapshot(&snapshot.name, snapshot.now), &settled.release).await?;
         }
         told.map(|()| settled.action)
     }
@@ -168,7 +168,7 @@ impl StatusWriter {
         let object = reference(source, root, json!({ "status": status }))?;
         let api = self.api(source, &root.namespace);
         match self.connection.request("update", plural(source), api.replace_status(&root.name, &post_params(), &object)).await {
-            Ok(written) => drop(self.cache.take(source, &written)),
+            Ok(written) => drop(self.store.take(source, &written)),
             Err(error) if error.is_code(404) => {} // it is gone, and needs no status
             Err(error) => return Err(error),
         }
@@ -191,7 +191,7 @@ impl StatusWriter {
         };
         let api = self.api(source, &root.namespace);
         let written = self.connection.request("patch", plural(source), api.patch(&root.name, &parameters, &patch)).await?;
-        self.cache.take(source, &written);
+        self.store.take(source, &written);
         Ok(())
     }
 
@@ -204,7 +204,7 @@ impl StatusWriter {
             // Without its last finalizer it is gone already, and its watch may have said so before this answer came.
             Ok(written) if written.meta().deletion_timestamp.is_some() && written.finalizers().is_empty() => Ok(()),
             Ok(written) => {
-                self.cache.take(source, &written);
+                self.store.take(source, &written);
                 Ok(())
             }
             Err(error) if error.is_code(404) => Ok(()),

@@ -1,11 +1,14 @@
 //! The streams of objects that are watched, and how each is doing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use govcloud_core::{children::TABLE, model::api_server::Part};
+use govcloud_core::{
+    children::TABLE,
+    model::{api_server::Part, observed::NAMESPACE},
+};
 
 /// A stream that failed less than this ago is failing: watches try again within 10 s.
 const FAILURE_LASTS: Duration = Duration::from_secs(15);
@@ -37,6 +40,12 @@ impl Source {
         others.into_iter().chain(api_server).chain((0..TABLE.len()).map(Self::Children))
     }
 
+    /// The streams that list before: children without a mark count only in namespaces that have one.
+    pub(super) fn waits_for(self) -> BTreeSet<Self> {
+        let waits = matches!(self, Self::Children(kind) if TABLE[kind].exposes.is_some());
+        BTreeSet::from_iter(waits.then_some(Self::Children(NAMESPACE)))
+    }
+
     /// Whether the operator may act without seeing this.
     pub(super) fn is_spared(self) -> bool {
         matches!(self, Self::PriorityClasses | Self::RuntimeClasses | Self::FailedCreates | Self::ApiServer(_))
@@ -55,6 +64,14 @@ pub fn plural(source: Source) -> &'static str {
         Source::ApiServer(Part::Endpoints) => "endpointslices",
         Source::Children(index) => TABLE[index].plural,
     }
+}
+
+/// Names of a list, by namespace; those of cluster scope by an empty one.
+pub type Listed = BTreeMap<String, BTreeSet<String>>;
+
+/// Whether a list has an object of this name.
+pub(super) fn is_listed(listed: &Listed, namespace: &str, name: &str) -> bool {
+    listed.get(namespace).is_some_and(|names| names.contains(name))
 }
 
 /// How each stream is doing.
@@ -91,9 +108,9 @@ impl Streams {
         lost_sight
     }
 
-    /// Whether every stream has listed or will not before somebody grants it.
-    pub(super) fn is_settled(&self) -> bool {
-        Source::all().all(|source| self.0.get(&source).is_some_and(|stream| stream.synced || stream.forbidden))
+    /// Whether a stream has listed or will not before somebody grants it.
+    pub(super) fn is_settled(&self, source: Source) -> bool {
+        self.0.get(&source).is_some_and(|stream| stream.synced || stream.forbidden)
     }
 
     /// Why the operator does not see all that it manages, a line each.

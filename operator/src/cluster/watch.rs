@@ -1,6 +1,6 @@
-//! API server → caches: one watch for each of the two kinds and each kind of child. Whatever is news names a tenant to look at.
+//! API server → store: one watch for each of the two kinds and each kind of child. Whatever is news names a tenant to look at.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use govcloud_core::{
@@ -25,10 +25,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tracing::{debug, warn};
 
 use super::{
-    cache::Cache,
+    health::Health,
     metrics::Metrics,
     object::Object,
-    streams::{Source, plural},
+    store::Store,
+    streams::{Listed, Source, plural},
 };
 use crate::error::{Error, with_causes};
 
@@ -46,11 +47,20 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 const RESET: Duration = Duration::from_secs(30);
 
 /// Follows one stream for ever.
-pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: UnboundedSender<TenantName>, metrics: Metrics) {
+pub async fn follow(
+    client: Client,
+    source: Source,
+    store: Arc<Store>,
+    health: Arc<Health>,
+    news: UnboundedSender<TenantName>,
+    metrics: Metrics,
+) {
     let mut backoff = WatchBackoff::new();
     let mut told = String::new();
+    let stream = Stream { client, source, store, health, news, metrics };
+    stream.health.settled(&source.waits_for()).await;
     loop {
-        if !follow_once(&client, source, &cache, &news, &metrics, &mut told).await {
+        if !stream.follow_once(&mut told).await {
             return; // the operator is stopping
         }
         // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
@@ -58,75 +68,109 @@ pub async fn follow(client: Client, source: Source, cache: Arc<Cache>, news: Unb
     }
 }
 
-/// Follows one stream until the API server forbids it or does not answer; false when nobody listens any more.
-/// `told` is the failure that the log has last told of: the same again is no news.
-async fn follow_once(
-    client: &Client,
+/// One stream, and who takes it in.
+struct Stream {
+    client: Client,
     source: Source,
-    cache: &Cache,
-    news: &UnboundedSender<TenantName>,
-    metrics: &Metrics,
-    told: &mut String,
-) -> bool {
-    let config = Config::default().timeout(WATCH_TIMEOUT).page_size(PAGE);
-    let config = match source {
-        Source::Tenants | Source::Systems | Source::PriorityClasses | Source::RuntimeClasses => config,
-        Source::Children(index) if TABLE[index].exposes.is_some() => config, // also those of others
-        Source::Children(_) => config.labels(LABEL_TENANT),
-        Source::FailedCreates => config.fields("reason=FailedCreate"),
-        Source::ApiServer(_) => config.fields(&format!("metadata.name={}", api_server::NAME)),
-    };
-    let api: Api<Object> = match source {
-        Source::ApiServer(_) => Api::namespaced_with(client.clone(), api_server::NAMESPACE, &resource(source)),
-        _ => Api::all_with(client.clone(), &resource(source)),
-    };
-    let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(Failure::from).into_stream();
-    pin_mut!(events);
-    let (mut listing, mut listed) = (BTreeSet::new(), false);
-    loop {
-        let event = match tokio::time::timeout(LIST_TIMEOUT, events.next()).await {
-            Ok(Some(event)) => event,
-            Ok(None) => return true,
-            Err(_) if listed => continue, // nothing happens
-            Err(_) => {
-                warn!(resource = plural(source), "the API server did not answer the list in time, trying again");
-                metrics.watch_failed(plural(source));
-                cache.failed(source, false, Error::TimedOut(LIST_TIMEOUT).to_string());
+    store: Arc<Store>,
+    health: Arc<Health>,
+    news: UnboundedSender<TenantName>,
+    metrics: Metrics,
+}
+
+impl Stream {
+    /// Follows one stream until the API server forbids it or does not answer; false when nobody listens any more.
+    /// `told` is the failure that the log has last told of: the same again is no news.
+    async fn follow_once(&self, told: &mut String) -> bool {
+        let source = self.source;
+        let config = Config::default().timeout(WATCH_TIMEOUT).page_size(PAGE);
+        let config = match source {
+            Source::Tenants | Source::Systems | Source::PriorityClasses | Source::RuntimeClasses => config,
+            Source::Children(index) if TABLE[index].exposes.is_some() => config, // also those of others
+            Source::Children(_) => config.labels(LABEL_TENANT),
+            Source::FailedCreates => config.fields("reason=FailedCreate"),
+            Source::ApiServer(_) => config.fields(&format!("metadata.name={}", api_server::NAME)),
+        };
+        let api: Api<Object> = match source {
+            Source::ApiServer(_) => Api::namespaced_with(self.client.clone(), api_server::NAMESPACE, &resource(source)),
+            _ => Api::all_with(self.client.clone(), &resource(source)),
+        };
+        let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(Failure::from).into_stream();
+        pin_mut!(events);
+        let (mut listing, mut listed) = (Listed::new(), false);
+        loop {
+            let event = tokio::select! {
+                event = tokio::time::timeout(LIST_TIMEOUT, events.next()) => event,
+                () = self.store.missed(source), if listed => return true,
+            };
+            let event = match event {
+                Ok(Some(event)) => event,
+                Ok(None) => return true,
+                Err(_) if listed => continue, // nothing happens
+                Err(_) => {
+                    warn!(resource = plural(source), "the API server did not answer the list in time, trying again");
+                    self.metrics.watch_failed(plural(source));
+                    self.health.failed(source, false, Error::TimedOut(LIST_TIMEOUT).to_string());
+                    return true;
+                }
+            };
+            listed = match &event {
+                Ok(Event::Init | Event::InitApply(_)) => false,
+                Ok(Event::InitDone) => {
+                    told.clear();
+                    true
+                }
+                _ => listed,
+            };
+            let mut forbidden = false;
+            let tenants = match event {
+                Ok(event) => self.take(event, &mut listing),
+                Err(failure) => {
+                    if *told == failure.message {
+                        debug!(resource = plural(source), error = failure.message, "watch failed again");
+                    } else {
+                        warn!(resource = plural(source), error = failure.message, "watch failed, trying again");
+                        told.clone_from(&failure.message);
+                    }
+                    self.metrics.watch_failed(plural(source));
+                    // What the cluster does not serve, and the operator can do without, is not waited for.
+                    forbidden = failure.forbidden || (failure.missing && source.is_spared());
+                    if self.health.failed(source, forbidden, failure.message) { self.store.tenants() } else { Vec::new() }
+                }
+            };
+            for tenant in tenants {
+                debug!(%tenant, resource = plural(source), "news");
+                if self.news.send(tenant).is_err() {
+                    return false;
+                }
+            }
+            if forbidden {
                 return true;
             }
-        };
-        listed = match &event {
-            Ok(Event::Init | Event::InitApply(_)) => false,
-            Ok(Event::InitDone) => {
-                told.clear();
-                true
-            }
-            _ => listed,
-        };
-        let mut forbidden = false;
-        let tenants = match event {
-            Ok(event) => take(cache, source, event, &mut listing),
-            Err(failure) => {
-                if *told == failure.message {
-                    debug!(resource = plural(source), error = failure.message, "watch failed again");
-                } else {
-                    warn!(resource = plural(source), error = failure.message, "watch failed, trying again");
-                    told.clone_from(&failure.message);
-                }
-                metrics.watch_failed(plural(source));
-                // What the cluster does not serve, and the operator can do without, is not waited for.
-                forbidden = failure.forbidden || (failure.missing && source.is_spared());
-                cache.failed(source, forbidden, failure.message)
-            }
-        };
-        for tenant in tenants {
-            debug!(%tenant, resource = plural(source), "news");
-            if news.send(tenant).is_err() {
-                return false;
-            }
         }
-        if forbidden {
-            return true;
+    }
+
+    /// Takes an event in. Returns the tenants to look at.
+    fn take(&self, event: Event<Object>, listing: &mut Listed) -> Vec<TenantName> {
+        let source = self.source;
+        if matches!(event, Event::Apply(_) | Event::Delete(_)) {
+            self.health.alive(source); // a list says so at its end
+        }
+        match event {
+            Event::Init => {
+                listing.clear();
+                Vec::new()
+            }
+            Event::InitApply(object) => {
+                listing.entry(object.namespace().unwrap_or_default()).or_default().insert(object.name_any());
+                self.store.take(source, &object).into_iter().collect()
+            }
+            Event::InitDone => {
+                let gone = self.store.listed(source, &std::mem::take(listing));
+                if self.health.listed(source) { self.store.tenants() } else { gone }
+            }
+            Event::Apply(object) => self.store.take(source, &object).into_iter().collect(),
+            Event::Delete(object) => self.store.forget(source, &object).into_iter().collect(),
         }
     }
 }
@@ -156,25 +200,6 @@ impl Iterator for WatchBackoff {
 
 impl Backoff for WatchBackoff {
     fn reset(&mut self) {}
-}
-
-fn take(cache: &Cache, source: Source, event: Event<Object>, listing: &mut BTreeSet<(String, String)>) -> BTreeSet<TenantName> {
-    if matches!(event, Event::Apply(_) | Event::Delete(_)) {
-        cache.alive(source); // a list says so at its end
-    }
-    match event {
-        Event::Init => {
-            listing.clear();
-            BTreeSet::new()
-        }
-        Event::InitApply(object) => {
-            listing.insert((object.namespace().unwrap_or_default(), object.name_any()));
-            cache.take(source, &object).into_iter().collect()
-        }
-        Event::InitDone => cache.listed(source, &std::mem::take(listing)),
-        Event::Apply(object) => cache.take(source, &object).into_iter().collect(),
-        Event::Delete(object) => cache.forget(source, &object).into_iter().collect(),
-    }
 }
 
 /// The resource of a stream.

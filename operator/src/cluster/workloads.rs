@@ -1,4 +1,4 @@
-//! API server → caches: workloads whose pods were refused, each watched by itself until it has what it asks for. Nothing depends
+//! API server → store: workloads whose pods were refused, each watched by itself until it has what it asks for. Nothing depends
 //! on it: what cannot be looked at is told until it is too old.
 
 use std::{
@@ -28,8 +28,8 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    cache::Cache,
     object::Object,
+    store::Store,
     watch::{Failure, WatchBackoff},
 };
 
@@ -47,11 +47,11 @@ const POLL_PAUSE: Duration = Duration::from_secs(1);
 const WATCH_TIMEOUT: u32 = 60;
 
 /// Watches the workloads whose pods are refused, for ever.
-pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
+pub async fn follow_refused(client: Client, store: Arc<Store>) {
     let (mut tasks, mut watched) = (JoinSet::new(), BTreeMap::<Workload, AbortHandle>::new());
     loop {
-        let wait = if cache.tell_late() { POLL_PAUSE } else { INTERVAL };
-        let due = cache.refused_workloads(Timestamp::now().as_second());
+        let wait = if store.failed_creates.tell_late() { POLL_PAUSE } else { INTERVAL };
+        let due = store.failed_creates.workloads(Timestamp::now().as_second());
         let (known, unknown): (BTreeSet<_>, BTreeSet<_>) = due.into_iter().partition(|workload| resource(&workload.kind).is_some());
         let (due, beyond) = fairly(known, MAX_WATCHED);
         watched.retain(|workload, task| {
@@ -63,15 +63,15 @@ pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
         });
         for workload in due {
             if let (Some(resource), false) = (resource(&workload.kind), watched.contains_key(&workload)) {
-                let task = tasks.spawn(follow(client.clone(), resource, workload.clone(), cache.clone()));
+                let task = tasks.spawn(follow(client.clone(), resource, workload.clone(), store.clone()));
                 watched.insert(workload, task);
             }
         }
         for workload in beyond.iter().chain(&unknown) {
-            cache.looked(workload, Seen::Never);
+            store.failed_creates.looked(workload, Seen::Never);
         }
         tokio::select! {
-            () = cache.refused() => {}
+            () = store.failed_creates.refused() => {}
             Some(_) = tasks.join_next() => {}
             () = sleep(wait) => {}
         }
@@ -80,7 +80,7 @@ pub async fn follow_refused(client: Client, cache: Arc<Cache>) {
 }
 
 /// Watches one workload until it is cured or gone, or the API server forbids it.
-async fn follow(client: Client, resource: ApiResource, workload: Workload, cache: Arc<Cache>) {
+async fn follow(client: Client, resource: ApiResource, workload: Workload, store: Arc<Store>) {
     sleep(FIRST_POLL).await;
     let api: Api<Object> = Api::namespaced_with(client, workload.namespace.as_str(), &resource);
     let config = Config::default().timeout(WATCH_TIMEOUT).fields(&format!("metadata.name={}", workload.name));
@@ -88,7 +88,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
     pin_mut!(events);
     let mut exists = false;
     while let Some(event) = events.next().await {
-        let last = cache.last_refusal(&workload);
+        let last = store.failed_creates.last(&workload);
         let cured = match event {
             Ok(Event::Init) => {
                 exists = false;
@@ -102,7 +102,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
             Ok(Event::InitDone | Event::Delete(_)) => true,
             Err(failure) if failure.forbidden || failure.missing => {
                 debug!(workload = workload.shown(), error = failure.message, "a refused workload cannot be watched");
-                cache.looked(&workload, Seen::Never);
+                store.failed_creates.looked(&workload, Seen::Never);
                 return sleep(INTERVAL).await;
             }
             Err(failure) => {
@@ -110,7 +110,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, cache
                 continue;
             }
         };
-        cache.looked(&workload, if cured { Seen::Cured(last) } else { Seen::Lacking });
+        store.failed_creates.looked(&workload, if cured { Seen::Cured(last) } else { Seen::Lacking });
         if cured {
             return;
         }

@@ -129,8 +129,8 @@ fn settings() -> Settings {
 
 fn snapshot(agency: &Agency) -> Result<Snapshot> {
     Ok(Snapshot {
-        tenant: Some(root(&agency.tenant)?),
-        systems: agency.systems.iter().map(root).collect::<Result<_>>()?,
+        tenant: Some(root(&agency.tenant)?.into()),
+        systems: agency.systems.iter().map(|system| Ok(root(system)?.into())).collect::<Result<_>>()?,
         ..Snapshot::new(TenantName::new(agency.name()), CREATED.parse()?)
     })
 }

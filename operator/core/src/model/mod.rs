@@ -3,6 +3,8 @@
 pub mod amounts;
 pub mod api_server;
 pub mod ending;
+pub mod export_index;
+pub mod exports;
 pub mod failed_creates;
 pub mod names;
 pub mod namespace;
@@ -10,7 +12,9 @@ pub mod observed;
 pub mod outcome;
 pub mod ownership;
 pub mod pod_classes;
+pub mod root;
 pub mod settings;
+pub mod shared;
 pub mod snapshot;
 pub mod tags;
 pub mod tenant;

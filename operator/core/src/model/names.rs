@@ -1,7 +1,7 @@
 //! Every name that the operator gives or reads: labels, annotations, child objects, namespaces.
 //! A string of these kinds stands nowhere else.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// API group of the two kinds, and prefix of every label and annotation.
 pub const GROUP: &str = "govcloud.io";
@@ -205,6 +205,12 @@ name_type!(
     NamespaceName
 );
 
+impl Borrow<str> for TenantName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl TenantName {
     /// The namespace in which the tenant's hosted systems are declared.
     #[must_use]
@@ -247,7 +253,7 @@ impl NamespaceName {
     /// The tenant by whose rule of names this namespace would be called: what stands before `--`.
     #[must_use]
     pub fn tenant(&self) -> TenantName {
-        TenantName::new(self.as_str().split(SEPARATOR).next().unwrap_or_default())
+        TenantName::new(tenant_of(self.as_str()))
     }
 
     /// The tenant, or tenant and system with a slash, whose namespace this is by its name. Example: health/appointments.
@@ -261,6 +267,12 @@ impl NamespaceName {
     pub fn system(&self) -> Option<SystemName> {
         self.as_str().split_once(SEPARATOR).map(|(_, system)| SystemName::new(system))
     }
+}
+
+/// The tenant by whose rule of names a namespace would be called: what stands before `--`.
+#[must_use]
+pub fn tenant_of(namespace: &str) -> &str {
+    namespace.split_once(SEPARATOR).map_or(namespace, |(tenant, _)| tenant)
 }
 
 /// Whether a label or annotation is the operator's alone: kept as planned, removed when not planned.

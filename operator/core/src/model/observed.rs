@@ -6,7 +6,8 @@ use crate::{
     api::hosted_system::WithinSystem,
     model::{
         amounts::{Amount, Amounts, of},
-        names::{ENTRANCE_PREFIX, ENTRANCE_VIEW, NamespaceName, TenantName},
+        names::{ENTRANCE_PREFIX, ENTRANCE_VIEW, NamespaceName, TenantName, tenant_of},
+        shared::Shared,
     },
 };
 
@@ -25,13 +26,19 @@ pub struct ChildKey {
 }
 
 impl ChildKey {
-    /// The tenant in whose name the object stands: by its namespace or, in cluster scope, by its own name.
+    /// The tenant in whose name the object stands.
     #[must_use]
     pub fn tenant(&self) -> TenantName {
-        match self.name.strip_prefix(ENTRANCE_PREFIX) {
-            Some(tenant) if self.namespace.is_cluster() => TenantName::new(tenant.strip_suffix(ENTRANCE_VIEW).unwrap_or(tenant)),
-            _ => self.namespace.tenant(),
-        }
+        TenantName::new(tenant_of_child(self.namespace.as_str(), &self.name))
+    }
+}
+
+/// The tenant in whose name a child stands: by its namespace or, in cluster scope, by its own name.
+#[must_use]
+pub fn tenant_of_child<'a>(namespace: &'a str, name: &'a str) -> &'a str {
+    match name.strip_prefix(ENTRANCE_PREFIX) {
+        Some(tenant) if namespace.is_empty() => tenant.strip_suffix(ENTRANCE_VIEW).unwrap_or(tenant),
+        _ => tenant_of(namespace),
     }
 }
 
@@ -142,11 +149,11 @@ impl QuotaState {
 const PODS: &str = "pods";
 
 /// Children by place.
-pub type Observed = BTreeMap<ChildKey, Entry>;
+pub type Observed = BTreeMap<ChildKey, Shared<Entry>>;
 
 /// The children of one namespace, itself among them.
 pub fn inside<'a>(observed: &'a Observed, namespace: &NamespaceName) -> impl Iterator<Item = (&'a ChildKey, &'a Entry)> {
     let namespace = namespace.clone();
     let first = ChildKey { namespace: namespace.clone(), kind: 0, name: Arc::default() };
-    observed.range(first..).take_while(move |(key, _)| key.namespace == namespace)
+    observed.range(first..).take_while(move |(key, _)| key.namespace == namespace).map(|(key, entry)| (key, &**entry))
 }

@@ -11,61 +11,21 @@ use k8s_openapi::jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::root::{Root, SystemRoot, TenantRoot, Unreadable};
 use crate::{
-    api::{AgencyTenantSpec, AgencyTenantStatus, HostedSystemSpec, HostedSystemStatus, approval::Contract},
+    api::approval::Contract,
     model::{
         ending::Ending,
+        exports::Exports,
         failed_creates::FailedCreate,
         names::{NamespaceName, QUOTA, SystemName, TenantName},
         observed::{Observed, inside},
         outcome::Outcome,
         pod_classes::PodClasses,
+        shared::Shared,
         tags::Tags,
     },
 };
-
-/// One of the two kinds as it was read, before anything is believed of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Root<Spec, Status> {
-    /// Name of the object.
-    pub name: String,
-    /// Namespace of the object, empty for a cluster-scoped one.
-    pub namespace: String,
-    /// UID of the object.
-    pub uid: String,
-    /// `metadata.resourceVersion` at which it was read.
-    pub resource_version: String,
-    /// `metadata.generation`.
-    pub generation: i64,
-    /// `metadata.creationTimestamp`, RFC 3339 in UTC, so that text order is time order.
-    pub created: String,
-    /// Whether it is marked deleted.
-    pub deleting: bool,
-    /// `metadata.finalizers`.
-    pub finalizers: Vec<String>,
-    /// Whether the operator wrote its finalizer itself. Where only others did, `kubectl apply --server-side` may take it off.
-    pub holds: bool,
-    /// `kubectl`'s note of what it applied last, as it is to be where it names the operator's finalizer.
-    pub last_applied: Option<String>,
-    /// The spec, or what in it is unreadable.
-    pub spec: Result<Spec, Unreadable>,
-    /// The status, as far as it is readable.
-    pub status: Status,
-}
-
-/// What in a spec is unreadable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Path of the field. Example: `spec.podSecurity`.
-    pub field: String,
-    /// Why.
-    pub complaint: String,
-}
-
-/// An `AgencyTenant` as read.
-pub type TenantRoot = Root<AgencyTenantSpec, AgencyTenantStatus>;
-/// A `HostedSystem` as read.
-pub type SystemRoot = Root<HostedSystemSpec, HostedSystemStatus>;
 
 /// One tenant at one moment.
 #[derive(Clone, Debug)]
@@ -75,15 +35,15 @@ pub struct Snapshot {
     /// Name of the tenant; there may be no such object.
     pub name: TenantName,
     /// The `AgencyTenant`.
-    pub tenant: Option<TenantRoot>,
+    pub tenant: Option<Shared<TenantRoot>>,
     /// The copy of its contract on the home namespace; looked for only where its status has none.
     pub kept: Option<ContractBackup>,
     /// The copy of the contract of the tenant whose home namespace is about to be taken over.
     pub former: Option<ContractBackup>,
-    /// Other tenants that are in its way.
-    pub rivals: Vec<Rival>,
+    /// What other tenants show to it.
+    pub exports: Vec<Arc<Exports>>,
     /// Hosted systems declared in the namespace of the tenant's name.
-    pub systems: Vec<SystemRoot>,
+    pub systems: Vec<Shared<SystemRoot>>,
     /// Every marked object in the tenant's namespaces.
     pub observed: Observed,
     /// Addresses of the API server; none as long as they are not known.
@@ -202,7 +162,7 @@ impl Snapshot {
             tenant: None,
             kept: None,
             former: None,
-            rivals: Vec::new(),
+            exports: Vec::new(),
             systems: Vec::new(),
             observed: Observed::new(),
             api_server: Vec::new(),
@@ -239,15 +199,4 @@ pub struct ContractBackup {
     pub stopped: bool,
     /// The spec.
     pub spec: Contract,
-}
-
-/// Another tenant that goes before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rival {
-    /// Its name.
-    pub tenant: String,
-    /// A domain of the request and the one of the other that it overlaps.
-    pub domains: Option<(String, String)>,
-    /// Whether the other is also an open request of the same asker.
-    pub open: bool,
 }

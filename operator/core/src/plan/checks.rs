@@ -13,12 +13,13 @@ use crate::{
     },
     model::{
         amounts::{Amounts, amounts},
+        exports::MAX_OPEN_REQUESTS,
         names::{NamespaceName, tenant_name_complaint},
         settings::Settings,
         snapshot::{Snapshot, TenantRoot, Unreadable},
         tenant::{EgressRule, Problem},
     },
-    plan::rivals::{MAX_OPEN_REQUESTS, crowd},
+    plan::conflicts::{claim_conflicts, over_request_limit},
 };
 
 /// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
@@ -32,12 +33,14 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
     };
     let mut problems = checked_tenant(root, spec, settings, &snapshot.api_server).err().unwrap_or_default();
     problems.extend(snapshot.finalizer_rejections.tenant.as_ref().map(|words| refused(words)));
-    let taken = snapshot.rivals.iter().filter_map(|rival| Some((&rival.tenant, rival.domains.as_ref()?)));
-    problems.extend(taken.map(|(tenant, (domain, theirs))| Problem {
-        field: format!("spec.domains[{domain}]"),
-        complaint: format!("overlaps {theirs}, which agencytenant/{tenant} holds; use another domain, or have it removed there first"),
+    problems.extend(claim_conflicts(snapshot, root).into_iter().map(|conflict| Problem {
+        field: format!("spec.domains[{}]", conflict.domain),
+        complaint: format!(
+            "overlaps {}, which agencytenant/{} holds; use another domain, or have it removed there first",
+            conflict.theirs, conflict.tenant
+        ),
     }));
-    problems.extend(crowd(&snapshot.rivals).map(|open| Problem {
+    problems.extend(over_request_limit(snapshot).map(|open| Problem {
         field: "metadata.name".into(),
         complaint: format!(
             "the first of spec.members has {MAX_OPEN_REQUESTS} older open requests, which is the most: {}; have one of them approved or rejected, or delete it",

@@ -77,7 +77,7 @@ fn judge<'a>(
     spec: &'a AgencyTenantSpec,
     problems: &[Problem],
 ) -> (Request, Option<&'a AgencyTenantSpec>) {
-    let decided = root.status.approval.as_ref().filter(|approval| approval.generation == root.generation);
+    let decided = root.decision();
     let by = |wanted: Decision| decided.filter(|approval| approval.decision == wanted);
     let served = contract.and_then(Contract::spec);
     let is_current = served == Some(spec);

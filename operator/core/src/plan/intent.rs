@@ -19,10 +19,10 @@ use crate::{
     },
     plan::{
         checks::{MAX_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
+        conflicts::over_request_limit,
         contract::{Approvals, approvals},
         foreign::former_members,
         quota::with_following,
-        rivals::crowd,
     },
 };
 
@@ -79,7 +79,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     };
     let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
     let suspended = approvals.as_ref().is_some_and(|approvals| approvals.stage == TenantStage::Suspended);
-    let mut by_age: Vec<&SystemRoot> = snapshot.systems.iter().collect();
+    let mut by_age: Vec<_> = snapshot.systems.iter().collect();
     by_age.sort_by_key(|root| (&root.created, &root.name));
     let surplus: BTreeSet<&String> = by_age.iter().skip(MAX_SYSTEMS).map(|root| &root.name).collect();
     let systems = snapshot.systems.iter().map(|root| {
@@ -105,7 +105,7 @@ fn spec_editors(snapshot: &Snapshot, root: &TenantRoot, approvals: &Approvals) -
     if let Some((_, contract)) = &approvals.contract {
         return contract.spec().map(|spec| spec.members.clone());
     }
-    let overlooked = crowd(&snapshot.rivals).is_some() || tenant_name_complaint(&root.name).is_some();
+    let overlooked = over_request_limit(snapshot).is_some() || tenant_name_complaint(&root.name).is_some();
     let spec = root.spec.as_ref().ok()?;
     let owners = spec.members.iter().filter(|member| member.role == Role::Owner && !overlooked);
     Some(owners.cloned().collect())

@@ -2,6 +2,7 @@
 //! clock; the same snapshot always gives the same plan.
 
 mod checks;
+pub mod conflicts;
 pub mod contract;
 pub mod cures;
 pub mod diff;
@@ -15,7 +16,6 @@ pub mod ledger;
 mod namespaces;
 pub mod questions;
 pub mod quota;
-pub mod rivals;
 pub mod spec_diff;
 pub mod tags;
 mod target;

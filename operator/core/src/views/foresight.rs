@@ -102,8 +102,8 @@ pub fn carry_out(snapshot: &mut Snapshot, step: Step) {
             }
         }
         Step::AddFinalizers(missing) => {
-            snapshot.tenant.iter_mut().filter(|_| missing.tenant).for_each(add_finalizer);
-            snapshot.systems.iter_mut().filter(|root| missing.systems.contains(&root.name)).for_each(add_finalizer);
+            snapshot.tenant.iter_mut().filter(|_| missing.tenant).for_each(|root| add_finalizer(root));
+            snapshot.systems.iter_mut().filter(|root| missing.systems.contains(&root.name)).for_each(|root| add_finalizer(root));
         }
         Step::WriteAhead { status, .. } => snapshot.tenant.iter_mut().for_each(|root| root.status = (*status).clone()),
         Step::Apply(changes) => changes.iter().for_each(|space| change(snapshot, space)),
@@ -150,7 +150,7 @@ fn write(snapshot: &mut Snapshot, desired: &Desired) {
         quota.hard = quota.wanted.clone();
         (quota.live, quota.enforced, quota.counted) = (true, true, true);
     }
-    snapshot.observed.insert(desired.key(), entry);
+    snapshot.observed.insert(desired.key(), entry.into());
 }
 
 /// What is left is what volumes take.

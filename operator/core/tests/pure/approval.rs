@@ -6,12 +6,15 @@ use govcloud_core::{
         agency_tenant::{BetweenSystems, KubernetesApi, PodSecurity, Protocol, Role},
         approval::{Approval, Contract, Decision, TenantStage},
     },
-    model::snapshot::{ContractBackup, Rival, Snapshot, TenantRoot},
+    model::{
+        exports::{Exports, MAX_OPEN_REQUESTS},
+        snapshot::{ContractBackup, Snapshot, TenantRoot},
+    },
     plan::{
         Plan,
+        conflicts::{claim_conflicts, over_request_limit},
         contract::{Request, narrows},
         intent::intent,
-        rivals::{MAX_OPEN_REQUESTS, concerned, rival},
         spec_diff::difference,
     },
 };
@@ -168,9 +171,8 @@ fn what_the_platform_suspends_it_resumes_and_nobody_has_stopped_it() {
 
 #[test]
 fn what_is_approved_and_cannot_be_served_is_not_said_to_wait_for_approval() {
-    let mut seen = snapshot(request(HEALTH), Vec::new());
-    let rival = Rival { tenant: "other".into(), domains: Some(("a.cn".into(), "a.cn".into())), open: false };
-    seen.rivals = vec![rival];
+    let mut seen = snapshot(claimant("health", "2", "a.cn", "wish"), Vec::new());
+    seen.exports = vec![Exports::of(&claimant("other", "1", "a.cn", "contract")).into()];
     decided(&mut seen, Decision::Approved, 1);
     assert!(settle(&mut seen).namespaces.is_empty());
     assert_eq!((&conditions(&seen).0["Accepted"], &conditions(&seen).0["Approved"]), (&"False Invalid".into(), &"False Invalid".into()));
@@ -258,7 +260,7 @@ fn a_difference_is_told_in_words() {
 }
 
 /// A tenant that claims a domain, by contract, approval or wish.
-fn claimant(name: &str, created: &str, domain: &str, right: &str) -> TenantRoot {
+pub fn claimant(name: &str, created: &str, domain: &str, right: &str) -> TenantRoot {
     let yaml =
         HEALTH.replace("name: health}", &format!("name: {name}}}")).replace("  network:", &format!("  domains: [{domain}]\n  network:"));
     let mut root = request(&yaml);
@@ -294,12 +296,9 @@ fn of_two_that_claim_the_same_domain_the_later_is_told() {
     for (mine, other, expected) in table {
         let root = |name, (created, domain, right): (&str, &str, &str)| claimant(name, created, domain, right);
         let (mine_root, other_root) = (root("mine", mine), root("other", other));
-        let found = rival(&mine_root, &other_root).is_some_and(|rival| rival.domains.is_some());
-        assert_eq!(found, expected, "{mine:?} against {other:?}");
-        let told = |old, new| concerned(std::iter::once(&mine_root), old, new).count();
-        assert_eq!(told(None, Some(&other_root)), usize::from(expected), "its coming is told to whom it is in the way");
-        assert_eq!(told(Some(&other_root), None), usize::from(expected), "and so is its going");
-        assert_eq!(told(Some(&other_root), Some(&other_root)), 0);
+        let mut seen = snapshot(mine_root.clone(), Vec::new());
+        seen.exports = vec![Exports::of(&other_root).into()];
+        assert_eq!(claim_conflicts(&seen, &mine_root).len(), usize::from(expected), "{mine:?} against {other:?}");
     }
 }
 
@@ -331,21 +330,22 @@ fn all_members_are_let_at_a_tenant_that_is_approved_and_only_owners_at_a_request
 
 #[test]
 fn the_same_asker_has_a_bounded_number_of_open_requests() {
-    let mut seen = snapshot(request(HEALTH), Vec::new());
-    let others = |number| (0..number).map(|n| Rival { tenant: format!("t{n}"), domains: None, open: true }).collect::<Vec<_>>();
-    seen.rivals = others(MAX_OPEN_REQUESTS - 1);
-    assert!(settle(&mut seen).entrance.is_some_and(|access_condition| !access_condition.desired.is_empty()));
-    seen.rivals = others(MAX_OPEN_REQUESTS);
-    let (plan, _) = decide(&seen);
-    assert!(plan.entrance.is_some_and(|access_condition| access_condition.desired.is_empty()), "nobody is let at what is not looked at");
-    assert_eq!(conditions(&seen).0["Accepted"], "False Invalid");
-    let first = |mut root: TenantRoot| {
+    let asked = |name: String| {
+        let mut root = TenantRoot { name, ..request(HEALTH) };
         root.spec.as_mut().unwrap().members.reverse(); // an Owner stands first
         root
     };
-    let (later, earlier) = (first(claimant("b", "2", "b.cn", "wish")), first(claimant("a", "1", "a.cn", "wish")));
-    assert!(rival(&later, &earlier).is_some_and(|rival| rival.open), "the same one stands first");
-    assert_eq!(rival(&first(later.clone()), &earlier), None, "who is named beside is not counted");
+    let mut seen = snapshot(asked("health".into()), Vec::new());
+    let other = |n| Exports::of(&asked(format!("a{n}"))).into();
+    seen.exports = (0..MAX_OPEN_REQUESTS - 1).map(other).collect();
+    assert!(settle(&mut seen).entrance.is_some_and(|access_condition| !access_condition.desired.is_empty()));
+    seen.exports = (0..MAX_OPEN_REQUESTS).map(other).collect();
+    let (plan, _) = decide(&seen);
+    assert!(plan.entrance.is_some_and(|access_condition| access_condition.desired.is_empty()), "nobody is let at what is not looked at");
+    assert_eq!(conditions(&seen).0["Accepted"], "False Invalid");
+    assert_eq!(over_request_limit(&seen), Some(vec!["a0", "a1", "a2", "a3", "a4"]));
+    seen.tenant.as_mut().unwrap().spec.as_mut().unwrap().members[0].name = "others".into();
+    assert_eq!(over_request_limit(&seen), None, "another one stands first");
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn going_there_and_back_leaves_nothing_behind() {
     let mut seen = world();
     settle(&mut seen);
     let before = seen.observed.clone();
-    let change = |seen: &mut Snapshot, yaml: &str| seen.tenant = Some(tenant(yaml));
+    let change = |seen: &mut Snapshot, yaml: &str| seen.tenant = Some(tenant(yaml).into());
     change(&mut seen, &HEALTH.replace("role: Owner", "role: Auditor").replace("203.0.113.0", "198.51.100.0"));
     settle(&mut seen);
     assert_ne!(before, seen.observed);
@@ -328,7 +328,7 @@ fn a_system_that_cannot_be_served_stays_within_its_tenants_contract() {
     settle(&mut seen);
     assert_eq!(before, seen.observed, "its share and its stage stay");
 
-    seen.tenant = Some(tenant(&HEALTH.replace("role: Owner", "role: Auditor")));
+    seen.tenant = Some(tenant(&HEALTH.replace("role: Owner", "role: Auditor")).into());
     let plan = settle(&mut seen);
     assert!(object(&plan, "health--appointments", "RoleBinding", "govcloud-owner").is_none(), "a member who is struck off is out");
 

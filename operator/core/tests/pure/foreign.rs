@@ -33,7 +33,7 @@ fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
     let key = ChildKey { namespace: NamespaceName::new(WORKLOAD), kind: index, name: name.into() };
     let entry = TABLE[index].entry(&object);
     let created = if entry.created == 0 { seen.now.as_second() + 60 } else { entry.created };
-    seen.observed.insert(key, Entry { created, ..entry });
+    seen.observed.insert(key, Entry { created, ..entry }.into());
 }
 
 /// What of others is to be deleted, and why.
@@ -323,7 +323,7 @@ fn whoever_leaves_is_remembered_until_they_come_back() {
         let status = seen.tenant.as_ref().unwrap().status.clone();
         let mut root = tenant(yaml);
         (root.status, root.generation) = (status, seen.tenant.as_ref().unwrap().generation + 1);
-        seen.tenant = Some(root);
+        seen.tenant = Some(root.into());
         settle(seen);
     };
     assert!(former(&seen).is_empty());

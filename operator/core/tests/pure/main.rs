@@ -9,6 +9,7 @@ mod access;
 mod approval;
 mod counts;
 mod decisions;
+mod exports;
 mod foreign;
 mod network;
 mod pod_classes;

@@ -106,7 +106,7 @@ prop_compose! {
             let mut system = root(name, "health".into(), Ok(spec), Default::default());
             system.deleting = deleting;
             system.created = format!("2026-01-0{}T00:00:00Z", age + 1);
-            system
+            system.into()
         });
         seen.systems = systems.collect();
         seen
@@ -206,7 +206,7 @@ proptest! {
         let system = serde_json::json!({"displayName": texts[10], "sector": "Health", "protectionLevel": 2, "resources": {"guaranteed": {"requests.cpu": texts[11]}}});
         let system = serde_json::from_value::<HostedSystemSpec>(system).map_err(|error| unreadable("spec", &error.to_string()));
         let system = root("web".into(), "health".into(), system, Default::default());
-        let mut seen = snapshot(root("health".into(), String::new(), spec, Default::default()), vec![system]);
+        let mut seen = snapshot(root("health".into(), String::new(), spec, Default::default()), vec![system.into()]);
         let (_, changes) = decide(&seen);
         carry_out(&mut seen, &changes);
         decide(&seen);

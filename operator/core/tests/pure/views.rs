@@ -144,7 +144,7 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
         let kind = govcloud_core::children::TABLE.iter().position(|kind| kind.kind == "RoleBinding").unwrap();
         let key = ChildKey { namespace: NamespaceName::new(namespace), kind, name: format!("by-others-{created}").into() };
         let object = json!({"metadata": {"name": "x", "uid": "x"}, "subjects": [{"kind": "Group", "name": "old-team"}], "roleRef": {"kind": "Role", "name": "reader"}});
-        (key, Entry { created, ..govcloud_core::children::TABLE[kind].entry(&object) })
+        (key, Entry { created, ..govcloud_core::children::TABLE[kind].entry(&object) }.into())
     };
     now.observed.extend(
         ["health", "health--appointments"].into_iter().flat_map(|namespace| [99, 100, 101].map(|created| binding(namespace, created))),

@@ -7,6 +7,7 @@ use govcloud_core::{
         amounts::Amount,
         names::{FINALIZER, NamespaceName, TenantName},
         settings::Settings,
+        shared::Shared,
         snapshot::{Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
     },
     plan::{
@@ -41,10 +42,10 @@ pub fn tenant(yaml: &str) -> TenantRoot {
 }
 
 /// A `HostedSystem` from YAML, as the cache would hold it.
-pub fn system(yaml: &str) -> SystemRoot {
+pub fn system(yaml: &str) -> Shared<SystemRoot> {
     let object: HostedSystem = serde_yaml::from_str(yaml).unwrap();
     let namespace = object.metadata.namespace.unwrap();
-    root(object.metadata.name.unwrap(), namespace, Ok(object.spec), HostedSystemStatus::default())
+    root(object.metadata.name.unwrap(), namespace, Ok(object.spec), HostedSystemStatus::default()).into()
 }
 
 pub fn unreadable(field: &str, complaint: &str) -> Unreadable {
@@ -59,10 +60,10 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
     Root { name, namespace, uid, resource_version, generation, created, deleting, finalizers, holds, last_applied, spec, status }
 }
 
-pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
+pub fn snapshot(tenant: TenantRoot, systems: Vec<Shared<SystemRoot>>) -> Snapshot {
     let name = TenantName::new(tenant.name.as_str());
     Snapshot {
-        tenant: Some(tenant),
+        tenant: Some(tenant.into()),
         systems,
         api_server: ["10.96.0.1:443", "192.0.2.7:6443"].map(|server| server.parse().unwrap()).into(),
         ..Snapshot::new(name, "2026-01-02T00:00:00Z".parse().unwrap())
@@ -70,7 +71,7 @@ pub fn snapshot(tenant: TenantRoot, systems: Vec<SystemRoot>) -> Snapshot {
 }
 
 /// A tenant whose home namespace is there.
-pub fn with_home(yaml: &str, systems: Vec<SystemRoot>) -> Snapshot {
+pub fn with_home(yaml: &str, systems: Vec<Shared<SystemRoot>>) -> Snapshot {
     let mut seen = snapshot(tenant(yaml), Vec::new());
     settle(&mut seen);
     seen.systems = systems;

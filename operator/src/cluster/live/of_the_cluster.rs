@@ -1,7 +1,5 @@
 //! What is the same for all tenants: the operator's settings, the cluster's classes, and where the API server is.
 
-use std::collections::BTreeSet;
-
 use govcloud_core::{
     model::{
         api_server::{self, Part},
@@ -14,7 +12,11 @@ use k8s_openapi::api::{coordination::v1::Lease, networking::v1::IngressClass, st
 use kube::{Api, ResourceExt, api::ListParams, core::ApiResource};
 
 use super::{
-    super::{object::Object, streams::Source, watch::resource},
+    super::{
+        object::Object,
+        streams::{Listed, Source},
+        watch::resource,
+    },
     Live,
 };
 use crate::error::Error;
@@ -41,8 +43,8 @@ impl Live {
             if let Some(object) = &found {
                 self.take(source, object);
             }
-            for cache in [&self.now, &self.then] {
-                cache.listed(source, &BTreeSet::new()); // none is there, or it was taken in
+            for store in [&self.now, &self.then] {
+                store.listed(source, &Listed::new()); // none is there, or it was taken in
             }
         }
         let (storage, ingress) = (ApiResource::erase::<StorageClass>(&()), ApiResource::erase::<IngressClass>(&()));

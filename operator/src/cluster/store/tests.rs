@@ -1,0 +1,138 @@
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+
+fn store() -> (Store, UnboundedReceiver<TenantName>) {
+    let (news, heard) = unbounded_channel();
+    (Store::new(news), heard)
+}
+
+fn child(kind: &str) -> Source {
+    Source::Children(TABLE.iter().position(|row| row.kind == kind).unwrap())
+}
+
+fn object(namespace: &str, name: &str, version: u32, labels: &Value) -> Object {
+    let uid = format!("{namespace}/{name}");
+    let metadata = json!({ "namespace": namespace, "name": name, "uid": uid, "resourceVersion": version.to_string(), "labels": labels });
+    Object::new(json!({ "metadata": metadata })).unwrap()
+}
+
+fn namespace(name: &str, version: u32) -> Object {
+    object("", name, version, &json!({ "govcloud.io/tenant": name, "govcloud.io/tenant-uid": "u" }))
+}
+
+fn snapshot(store: &Store, tenant: &str) -> Snapshot {
+    store.snapshot(&TenantName::new(tenant), Timestamp::UNIX_EPOCH)
+}
+
+fn names(snapshot: &Snapshot) -> BTreeSet<String> {
+    snapshot.observed.keys().map(|key| key.name.to_string()).collect()
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn outside_of_tenants_namespaces_nothing_without_a_mark_is_kept_or_news() {
+    let (store, mut heard) = store();
+    for kind in ["RoleBinding", "NetworkPolicy"] {
+        assert_eq!(store.take(child(kind), &object("monitoring", "others", 1, &json!({}))), None);
+        assert_eq!(store.forget(child(kind), &object("monitoring", "others", 2, &json!({}))), None);
+    }
+    assert_eq!(store.take(child("RoleBinding"), &object("health", "others", 1, &json!({}))), None);
+    assert!(store.tenants().is_empty() && heard.try_recv().is_err());
+
+    store.take(child("Namespace"), &namespace("health", 2));
+    assert!(store.take(child("NetworkPolicy"), &object("health", "others", 3, &json!({}))).is_some(), "there it is");
+    assert_eq!(names(&snapshot(&store, "health")), set(&["health", "others"]));
+}
+
+#[test]
+fn what_was_passed_over_is_listed_again_when_its_namespace_becomes_a_tenants() {
+    let marked = json!({ "govcloud.io/tenant": "health", "govcloud.io/tenant-uid": "u" });
+    let sooner = [
+        ("Namespace", namespace("health", 5)),
+        ("ResourceQuota", object("health", "govcloud-quota", 5, &marked)), // the mark of its namespace was taken off
+    ];
+    for (kind, by) in sooner {
+        let (store, _heard) = store();
+        let (bindings, policies) = (child("RoleBinding"), child("NetworkPolicy"));
+        let others = object("health", "others", 1, &json!({}));
+        store.take(bindings, &others);
+        store.take(bindings, &object("health--web", "others", 1, &json!({})));
+        let missed = |source| store.missed(source).now_or_never().is_some();
+        assert!(!missed(bindings));
+        store.take(child("Namespace"), &namespace("elsewhere", 4));
+        assert!(!missed(bindings), "another namespace");
+        store.take(child(kind), &by);
+        assert!(missed(bindings) && !missed(policies), "{kind}");
+        assert!(!missed(bindings), "once");
+        store.take(child(kind), &object("health", "govcloud-x", 6, &marked));
+        assert!(!missed(bindings), "it was listed since");
+
+        assert_eq!(store.take(bindings, &others), Some(TenantName::new("health")), "in that list");
+        assert!(names(&snapshot(&store, "health")).contains("others"));
+    }
+}
+
+#[test]
+fn what_is_known_at_this_version_is_no_news_and_what_is_gone_does_not_come_back() {
+    let (store, _heard) = store();
+    let (source, health) = (child("Namespace"), Some(TenantName::new("health")));
+    assert_eq!(store.take(source, &namespace("health", 5)), health);
+    assert_eq!(store.take(source, &namespace("health", 5)), None, "the event of an own write");
+    assert_eq!(store.take(source, &namespace("health", 4)), None, "late");
+    assert_eq!(store.take(source, &namespace("health", 6)), None, "nothing but the version");
+    let changed = object("", "health", 7, &json!({ "govcloud.io/tenant": "health", "govcloud.io/tenant-uid": "other" }));
+    assert_eq!(store.take(source, &changed), health);
+    let before = snapshot(&store, "health");
+    assert_eq!(store.forget(source, &namespace("health", 9)), health);
+    assert_eq!(store.take(source, &namespace("health", 8)), None, "an answer from before");
+    assert!(store.tenants().is_empty());
+    assert_eq!(names(&before), set(&["health"]), "a snapshot stays as it was");
+}
+
+#[test]
+fn what_is_not_in_a_list_is_gone() {
+    let (store, _heard) = store();
+    for (kind, object) in [
+        ("Namespace", namespace("health", 1)),
+        ("Namespace", namespace("traffic", 1)),
+        ("RoleBinding", object("health", "one", 1, &json!({}))),
+        ("RoleBinding", object("health", "other", 1, &json!({}))),
+    ] {
+        store.take(child(kind), &object);
+    }
+    let list = |namespace: &str, names: &[&str]| Listed::from([(namespace.to_owned(), set(names))]);
+    assert_eq!(store.listed(child("RoleBinding"), &list("health", &["one"])), [TenantName::new("health")]);
+    assert_eq!(names(&snapshot(&store, "health")), set(&["health", "one"]));
+    assert_eq!(store.listed(child("Namespace"), &list("", &["health"])), [TenantName::new("traffic")]);
+    assert_eq!(store.tenants(), [TenantName::new("health")]);
+}
+
+#[test]
+fn a_change_of_one_tenant_is_news_to_those_that_read_it() {
+    let (store, mut heard) = store();
+    let tenant = |name: &str, version: u32, domain: &str, preapproved: bool| {
+        let spec = json!({
+            "displayName": name, "responsibleUnit": "x", "preapproved": preapproved, "domains": [domain], "quota": {},
+            "members": [{ "kind": "Group", "name": name, "role": "Owner" }],
+        });
+        let metadata = json!({ "name": name, "uid": name, "resourceVersion": version.to_string(), "generation": 1 });
+        Object::new(json!({ "metadata": metadata, "spec": spec })).unwrap()
+    };
+    for (name, domain) in [("health", "a.example.cn"), ("traffic", "b.example.cn"), ("water", "example.cn")] {
+        assert!(store.take(Source::Tenants, &tenant(name, 1, domain, false)).is_some());
+    }
+    assert!(heard.try_recv().is_err(), "wishes are in nobody's way");
+    store.take(Source::Tenants, &tenant("parks", 1, "x.a.example.cn", true));
+    let told: BTreeSet<String> = std::iter::from_fn(|| heard.try_recv().ok()).map(|tenant| tenant.to_string()).collect();
+    assert_eq!(told, set(&["health", "water"]));
+    assert_eq!(snapshot(&store, "health").exports.len(), 1);
+    assert!(snapshot(&store, "traffic").exports.is_empty());
+}
