@@ -8,6 +8,7 @@
 mod approval;
 mod counts;
 mod decisions;
+mod exposes;
 mod foreign;
 mod network;
 mod pod_classes;
