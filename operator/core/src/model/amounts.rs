@@ -262,7 +262,7 @@ mod tests {
         for key in ["requests.memory", "memory", "limits.ephemeral-storage", "requests.hugepages-2Mi"] {
             assert_eq!(text(1_048_576_000, key), "1Mi", "{key}");
         }
-        for (bytes, written) in [(1_000_000, "1M"), (1_024_000, "1000Ki"), (1_500, "1500"), (1_000, "1k"), (1 << 60, "1Ei"), (0, "0")] {
+        for (bytes, written) in [(1_000_000, "1M"), (1_024_000, "1024k"), (1_500, "1500"), (1_000, "1k"), (1 << 60, "1Ei"), (0, "0")] {
             assert_eq!(text(bytes * MILLI, "memory"), written);
         }
         assert_eq!((text(1, "memory"), text(1_001, "memory")), ("1".into(), "2".into()), "there are no parts of a byte");

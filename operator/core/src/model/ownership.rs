@@ -113,3 +113,93 @@ pub fn not_ours(namespace: &NamespaceName, owner: Option<&str>) -> String {
 pub fn namespace_entry<'a>(observed: &'a Observed, namespace: &NamespaceName) -> Option<&'a Entry> {
     inside(observed, namespace).find(|(key, _)| key.kind == NAMESPACE).map(|(_, entry)| entry)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observed::ChildKey;
+
+    /// Objects by namespace, place in the table, name, mark and age; a quota's figures are there with each of the third kind.
+    fn observed(objects: &[(&str, usize, &str, &str, i64)]) -> Observed {
+        let object = |(namespace, kind, name, mark, created): &(&str, usize, &str, &str, i64)| {
+            let quota = (*kind == 2).then(Box::default);
+            let key = ChildKey { namespace: NamespaceName::new(*namespace), kind: *kind, name: (*name).into() };
+            (key, Entry { tenant_uid: (*mark).into(), created: *created, quota, ..Entry::default() })
+        };
+        objects.iter().map(object).collect()
+    }
+
+    fn identity() -> Identity {
+        Identity { uid: "own".into(), adopts: "former".into() }
+    }
+
+    #[test]
+    fn a_namespace_is_whose_mark_it_bears_or_whose_quota_is_in_it() {
+        let observed = observed(&[
+            ("own", NAMESPACE, "own", "own", 0),
+            ("former", NAMESPACE, "former", "former", 0),
+            ("taken-off", NAMESPACE, "taken-off", "", 0),
+            ("taken-off", 2, QUOTA, "own", 0),
+            ("other", NAMESPACE, "other", "other", 0),
+            ("other", 2, QUOTA, "other", 0),
+            ("plain", NAMESPACE, "plain", "", 0),
+            ("plain", 2, "team", "own", 0),
+            ("plain", 3, QUOTA, "own", 0),
+            ("unmarked", NAMESPACE, "unmarked", "", 0),
+            ("unmarked", 2, QUOTA, "", 0),
+        ]);
+        let owner = |namespace: &str| identity().owner(&observed, &NamespaceName::new(namespace));
+        for (namespace, expected) in [
+            ("own", Ownership::Ours),
+            ("former", Ownership::Ours),
+            ("taken-off", Ownership::Ours),
+            ("other", Ownership::Orphaned("other")),
+            ("plain", Ownership::Foreign),
+            ("unmarked", Ownership::Foreign),
+            ("absent", Ownership::Absent),
+        ] {
+            assert_eq!(owner(namespace), expected, "{namespace}");
+        }
+        assert!(!Identity::default().claims(""), "no mark is nobody's");
+    }
+
+    #[test]
+    fn the_quotas_of_a_tenant_are_those_with_its_mark_or_in_its_namespaces() {
+        let observed = observed(&[
+            ("gone", 2, QUOTA, "own", 0),
+            ("marked", 2, QUOTA, "own", 0),
+            ("marked", 2, "team", "own", 0),
+            ("marked", NAMESPACE, "marked", "own", 0),
+            ("unmarked", NAMESPACE, "unmarked", "own", 0),
+            ("unmarked", 2, QUOTA, "", 0),
+            ("other", NAMESPACE, "other", "other", 0),
+            ("other", 2, QUOTA, "other", 0),
+        ]);
+        let identity = identity();
+        let found: Vec<&str> = identity.quotas(&observed).map(|(namespace, _)| namespace.as_str()).collect();
+        assert_eq!(found, ["gone", "marked", "unmarked"]);
+    }
+
+    #[test]
+    fn the_operator_came_to_a_namespace_with_its_oldest_object_there() {
+        let observed = observed(&[
+            ("health", NAMESPACE, "health", "own", 10),
+            ("health", 1, "a", "own", 30),
+            ("health", 1, "b", "former", 20),
+            ("health", 1, "c", "other", 5),
+            ("health--web", 1, "a", "own", 1),
+            ("bare", NAMESPACE, "bare", "own", 10),
+        ]);
+        let arrival = |namespace: &str| identity().arrival(&observed, &NamespaceName::new(namespace));
+        assert_eq!((arrival("health"), arrival("bare")), (Some(20), None));
+    }
+
+    #[test]
+    fn whose_a_namespace_is_instead_is_told_with_what_can_be_done() {
+        let namespace = NamespaceName::new("health--web");
+        let orphaned = not_ours(&namespace, Some("u"));
+        assert!(orphaned.contains("namespace health--web exists and is not this tenant's, OrphanOf(u)"), "{orphaned}");
+        assert!(orphaned.ends_with("set spec.adoptTenantUID of agencytenant/health to u"), "{orphaned}");
+        assert_eq!(Err(not_ours(&namespace, None)), takeover(&namespace, "", false));
+    }
+}

@@ -6,10 +6,12 @@
 #![allow(clippy::default_trait_access, reason = "the type of an empty parameter says nothing here")]
 
 mod approval;
+mod contract;
 mod counts;
 mod decisions;
 mod exposes;
 mod foreign;
+mod manifests;
 mod network;
 mod pod_classes;
 mod properties;
