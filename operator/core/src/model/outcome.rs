@@ -130,12 +130,12 @@ mod tests {
         let nothing = outcome(&[]);
         assert_eq!((nothing.written(), nothing.failed(), nothing.is_stale(), nothing.retry_after()), (0, false, false, None));
         let [fresh, stale] = [false, true].map(|stale| failure("LimitRange", stale, Some(if stale { 5 } else { 3 })));
-        let mixed = outcome(&[(2, &[stale.clone()]), (3, &[fresh.clone()])]);
+        let mixed = outcome(&[(2, std::slice::from_ref(&stale)), (3, std::slice::from_ref(&fresh))]);
         assert_eq!(
             (mixed.written(), mixed.failed(), mixed.is_stale(), mixed.retry_after()),
             (5, true, false, Some(Duration::from_secs(5)))
         );
-        assert!(outcome(&[(2, &[stale.clone()]), (0, &[])]).is_stale());
+        assert!(outcome(&[(2, std::slice::from_ref(&stale)), (0, &[])]).is_stale());
         let of = |index: usize| mixed.failure(&NamespaceName::new(format!("n{index}")));
         assert_eq!((of(0), of(1), of(2)), (Some(&stale), Some(&fresh), None));
     }

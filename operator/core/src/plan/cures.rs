@@ -227,6 +227,10 @@ mod tests {
         for (kind, message, expected) in cases {
             assert_eq!(told(kind, message).as_deref(), Some(expected), "{message}");
         }
+    }
+
+    #[test]
+    fn a_cause_that_says_itself_what_to_do_or_only_sounds_like_one_of_these_has_none() {
         for cause in [
             "rule images: write the digest",
             "RuntimeClass \"kata\" is no good",

@@ -34,7 +34,7 @@ fn a_policy_opens_a_word_for_each_peer_beyond_its_own_namespace() {
     };
     let name = "kubernetes.io/metadata.name";
     let table = [
-        ("".to_owned(), vec![]),
+        (String::new(), vec![]),
         ("ingress: [], egress: []".to_owned(), vec![]),
         ("ingress: [{}]".to_owned(), vec!["Network/everybody"]),
         ("ingress: [{from: []}]".to_owned(), vec!["Network/everybody"]),

@@ -33,13 +33,13 @@ fn world() -> Snapshot {
     seen
 }
 
-fn input<T>(seen: &Snapshot, read: impl Fn(&StatusInput) -> T) -> T {
+fn with_input<T>(seen: &Snapshot, read: impl Fn(&StatusInput) -> T) -> T {
     let (plan, intent, outcome) = (decide(seen).0, intent(seen, &settings()), Outcome::default());
     read(&StatusInput { snapshot: seen, intent: &intent, plan: &plan, outcome: &outcome })
 }
 
 fn statuses(seen: &Snapshot) -> (AgencyTenantStatus, Vec<HostedSystemStatus>) {
-    input(seen, |input| {
+    with_input(seen, |input| {
         let systems: Vec<HostedSystemStatus> = seen.systems.iter().map(|root| system_status::status(input, root)).collect();
         (tenant_status::status(input, seen.tenant.as_ref().unwrap(), &systems), systems)
     })
@@ -107,7 +107,7 @@ fn the_next_look_is_due_when_the_first_of_what_is_told_may_be_over() {
         let mut seen = world();
         seen.now = Timestamp::from_second(NOW).unwrap();
         change(&mut seen);
-        input(&seen, |input| input.expires_in())
+        with_input(&seen, |input| input.expires_in().and_then(|seconds| i64::try_from(seconds).ok()))
     };
     let namespace = || NamespaceName::new(WORKLOAD);
     let refused = |last: i64| {
@@ -130,7 +130,7 @@ fn the_next_look_is_due_when_the_first_of_what_is_told_may_be_over() {
         }
     };
     assert_eq!(next(&|_| {}), None);
-    assert_eq!(next(&refused(NOW - 100)), u64::try_from(FAILED_CREATE_TTL - 100).ok());
+    assert_eq!(next(&refused(NOW - 100)), Some(FAILED_CREATE_TTL - 100));
     assert_eq!(next(&refused(NOW - FAILED_CREATE_TTL)), None);
     for (ago, after) in [(0, Some(5)), (4, Some(1)), (5, Some(5)), (10, Some(50)), (59, Some(1)), (60, None)] {
         assert_eq!(next(&terminating(NOW - ago)), after, "{ago}");

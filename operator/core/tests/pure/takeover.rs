@@ -21,7 +21,7 @@ fn subjects(objects: &[(&str, &str)]) -> Vec<Subject> {
 }
 
 /// What is told of the workload namespace that is there with these labels and annotations, and with these objects in it.
-fn told(metadata: Value, objects: &[(&str, &str)]) -> [Vec<String>; 3] {
+fn told(metadata: &Value, objects: &[(&str, &str)]) -> [Vec<String>; 3] {
     let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
     settle(&mut seen);
     let (plan, there) = (decide(&seen).0, subjects(objects));
@@ -36,7 +36,7 @@ fn our_marks_are_set_changed_or_removed_and_those_of_others_stay() {
         "labels": { "team": "a", "govcloud.io/tenant": "old", "govcloud.io/gone": "1", "govcloud.io/system": "appointments" },
         "annotations": { "by": "others", "govcloud.io/gone": "1" },
     });
-    let [changes, ..] = told(metadata, &[]);
+    let [changes, ..] = told(&metadata, &[]);
     for line in [
         "label govcloud.io/tenant: \"old\" becomes \"health\"",
         "label govcloud.io/tenant-uid is set to \"uid-of--health\"",
@@ -70,7 +70,7 @@ fn a_long_mark_is_cut_short_and_the_contract_is_not_told() {
 #[test]
 fn an_object_of_the_same_kind_and_name_is_replaced_and_others_are_created() {
     let there = [("networkpolicies", "metadata: {name: govcloud-isolation}"), ("configmaps", "metadata: {name: govcloud-quota}")];
-    let [changes, ..] = told(json!({}), &there);
+    let [changes, ..] = told(&json!({}), &there);
     let told = |line: &str| changes.iter().any(|told| told == line);
     assert!(told("NetworkPolicy govcloud-isolation is there, and is replaced"), "{changes:#?}");
     assert!(told("ResourceQuota govcloud-quota is created") && told("RoleBinding govcloud-owner is created"), "{changes:#?}");
@@ -90,7 +90,7 @@ fn what_others_wrote_and_stays_in_force_is_told_by_its_kind() {
             "{metadata: {name: some}, roleRef: {name: view}, subjects: [{kind: User, name: ci-health}, {kind: User, name: li}, {kind: ServiceAccount, name: robot}]}",
         ),
     ];
-    let [_, stays, _] = told(json!({}), &there);
+    let [_, stays, _] = told(&json!({}), &there);
     assert_eq!(
         stays,
         [
@@ -113,7 +113,7 @@ fn what_pods_and_claims_use_is_told_against_what_is_allowed() {
         ("persistentvolumeclaims", "spec: {resources: {requests: {storage: 5Gi}}}"),
         ("deployments", pod),
     ];
-    let [.., usage] = told(json!({}), &there);
+    let [.., usage] = told(&json!({}), &there);
     assert_eq!(
         usage,
         [
