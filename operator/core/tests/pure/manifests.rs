@@ -2,11 +2,12 @@
 
 use govcloud_core::{
     children::{
+        Rank,
         desired::Desired,
         merge::{own_part, owner_of, with_foreign_labels},
         rbac,
     },
-    plan::Plan,
+    plan::{Plan, diff::Change},
 };
 use serde_json::{Value, json};
 
@@ -105,4 +106,18 @@ fn the_shipped_roles_of_the_operator_are_what_the_table_says() {
         let document = documents.iter().find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == *name);
         assert_eq!(document, Some(&serde_json::to_value(&role).unwrap()), "{name}");
     }
+}
+
+#[test]
+fn children_are_written_in_the_order_of_their_kinds_and_what_ends_pods_or_namespaces_comes_last() {
+    let (_, changes) = decide(&with_home(HEALTH, vec![system(APPOINTMENTS)]));
+    let created = changes.iter().flat_map(|space| &space.changes).filter_map(|change| match change {
+        Change::Create(desired) => Some((desired.kind.kind, change.rank())),
+        _ => None,
+    });
+    let ranks: std::collections::BTreeMap<_, _> = created.collect();
+    for (kind, rank) in [("Namespace", Rank::Namespace), ("NetworkPolicy", Rank::Isolation), ("RoleBinding", Rank::Access)] {
+        assert_eq!(ranks[kind], Some(rank), "{kind}");
+    }
+    assert_eq!((Change::Conflict { owner: None }.rank(), Change::DeletePods.rank()), (Some(Rank::Namespace), None));
 }
