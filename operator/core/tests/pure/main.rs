@@ -12,6 +12,7 @@ mod decisions;
 mod exposes;
 mod figures;
 mod foreign;
+mod leaving;
 mod manifests;
 mod network;
 mod pod_classes;
