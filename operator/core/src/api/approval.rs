@@ -120,8 +120,4 @@ impl JsonSchema for Contract {
             "x-kubernetes-preserve-unknown-fields": true,
         })
     }
-
-    fn inline_schema() -> bool {
-        true
-    }
 }

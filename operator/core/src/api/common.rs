@@ -53,10 +53,6 @@ impl JsonSchema for Quantity {
             }],
         })
     }
-
-    fn inline_schema() -> bool {
-        true
-    }
 }
 
 /// Amounts by quota key, as in `ResourceQuota.spec.hard`.

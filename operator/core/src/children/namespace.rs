@@ -191,6 +191,11 @@ mod tests {
                         Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances";
         let expected = Remaining { since: 100, messages: messages.into(), finalizers: true, ..Remaining::default() };
         assert_eq!(told, expected);
+        for kind in ["NamespaceDeletionDiscoveryFailure", "NamespaceDeletionGroupVersionParsingFailure"] {
+            let told =
+                terminating(&json!([{ "type": kind, "status": "True", "message": "no answer" }, { "type": "Other", "status": "True" }]));
+            assert_eq!(told, Remaining { since: 100, messages: "no answer".into(), undiscovered: true, ..Remaining::default() });
+        }
     }
 
     #[test]

@@ -240,6 +240,8 @@ mod tests {
         for (kind, name) in [("ReplicaSet", long.as_str()), (&long, "web")] {
             assert_eq!(read(&event(kind, name, "no", "100"), |text| text.parse().ok()), None);
         }
+        let longest = &long[1..];
+        assert_eq!(refusal(longest, longest, "no").workload.name, longest);
     }
 
     /// Kind and name of the workload, the message with `{}` for what differs at each try, two such parts, what is refused and why.
@@ -387,6 +389,14 @@ mod tests {
         assert_eq!(told[0], told[1]);
         assert_eq!(told[0], ("Job backup-*".to_owned(), "rule images: pods/backup-*-* of backup-*: no".to_owned()));
         assert_eq!(refusal("Job", "import-2", "Error creating: no").workload.shown(), "Job import-2");
+    }
+
+    #[test]
+    fn what_only_looks_like_a_random_name_stays_in_the_words() {
+        let long = format!("of {}", "x".repeat(36));
+        for words in [long.as_str(), "a - b", "pods: web- is none", "at 10.0.0.3:5a-> it"] {
+            assert_eq!(refusal("ReplicaSet", "web", &format!("Error creating: {words}")).cause, words);
+        }
     }
 
     #[test]

@@ -108,3 +108,45 @@ impl Outcome {
         self.namespaces.values().any(|space| !space.failures.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(kind: &'static str, stale: bool, retry_after: Option<u64>) -> Failure {
+        let (reason, message) = ("Forbidden", "no".to_owned());
+        Failure { kind, name: "x".into(), reason, message, stalled: false, stale, retry_after: retry_after.map(Duration::from_secs) }
+    }
+
+    fn outcome(of_namespaces: &[(usize, &[Failure])]) -> Outcome {
+        let outcome = |(index, (written, failures)): (usize, &(usize, &[Failure]))| {
+            let outcome = NamespaceOutcome { written: *written, failures: failures.to_vec(), removed: Vec::new() };
+            (NamespaceName::new(format!("n{index}")), outcome)
+        };
+        Outcome { namespaces: of_namespaces.iter().enumerate().map(outcome).collect() }
+    }
+
+    #[test]
+    fn a_failure_says_which_object_could_not_be_written_and_where() {
+        let sentence = |kind, namespace: &NamespaceName| failure(kind, false, None).sentence(namespace);
+        let namespace = NamespaceName::new("health");
+        assert_eq!(sentence("Namespace", &namespace), "no");
+        assert_eq!(sentence("RoleBinding", &namespace), "RoleBinding x in health: no");
+        assert_eq!(sentence("ClusterRole", &NamespaceName::cluster()), "ClusterRole x: no");
+    }
+
+    #[test]
+    fn an_outcome_is_that_of_all_namespaces_together() {
+        let nothing = outcome(&[]);
+        assert_eq!((nothing.written(), nothing.failed(), nothing.is_stale(), nothing.retry_after()), (0, false, false, None));
+        let [fresh, stale] = [false, true].map(|stale| failure("LimitRange", stale, Some(if stale { 5 } else { 3 })));
+        let mixed = outcome(&[(2, std::slice::from_ref(&stale)), (3, std::slice::from_ref(&fresh))]);
+        assert_eq!(
+            (mixed.written(), mixed.failed(), mixed.is_stale(), mixed.retry_after()),
+            (5, true, false, Some(Duration::from_secs(5)))
+        );
+        assert!(outcome(&[(2, std::slice::from_ref(&stale)), (0, &[])]).is_stale());
+        let of = |index: usize| mixed.failure(&NamespaceName::new(format!("n{index}")));
+        assert_eq!((of(0), of(1), of(2)), (Some(&stale), Some(&fresh), None));
+    }
+}

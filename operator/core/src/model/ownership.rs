@@ -79,3 +79,17 @@ pub fn not_ours(namespace: &NamespaceName, owner: Option<&str>) -> String {
 pub fn namespace_entry<'a>(observed: &'a Observed, namespace: &NamespaceName) -> Option<&'a Entry> {
     inside(observed, namespace).find(|(key, _)| key.kind == NAMESPACE).map(|(_, entry)| entry)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_a_namespace_is_instead_is_told_with_what_can_be_done() {
+        let namespace = NamespaceName::new("health--web");
+        let orphaned = not_ours(&namespace, Some("u"));
+        assert!(orphaned.contains("namespace health--web exists and is not this tenant's, OrphanOf(u)"), "{orphaned}");
+        assert!(orphaned.ends_with("set spec.adoptTenantUID of agencytenant/health to u"), "{orphaned}");
+        assert_eq!(Err(not_ours(&namespace, None)), takeover(&namespace, "", false));
+    }
+}

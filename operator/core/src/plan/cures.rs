@@ -198,11 +198,47 @@ mod tests {
                 "Error creating: pods \"web-x8k2p\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi",
                 "change the container's resources, or the LimitRange in namespace health--web that says so",
             ),
+            (
+                "ReplicaSet",
+                "Error creating: Pod \"web-x8k2p\" is invalid: spec: must be less than or equal to pod limits of 128Mi",
+                "a container that states nothing gets spec.containerDefaults of agencytenant/health (LimitRange govcloud-defaults), also where the pod states resources: set resources of each container so that they fit into those of the pod",
+            ),
+            (
+                "ReplicaSet",
+                "Error creating: pods \"web-x8k2p\" is forbidden: no PriorityClass with name urgent was found",
+                "correct or remove priorityClassName in the pod template",
+            ),
+            (
+                "ReplicaSet",
+                "Error creating: pods \"web-x8k2p\" is forbidden: pod rejected: RuntimeClass \"kata\" not found",
+                "correct or remove runtimeClassName in the pod template",
+            ),
+            (
+                "ReplicaSet",
+                "Error creating: Internal error occurred: failed calling webhook \"a.example\": timeout",
+                "the webhook is the platform's: tell a platform administrator",
+            ),
+            (
+                "ReplicaSet",
+                "Error creating: pods \"web-x8k2p\" is forbidden: failed quota: team: must specify limits.cpu for: main",
+                "ResourceQuota team in namespace health--web is not the operator's: change or delete it there",
+            ),
         ];
         for (kind, message, expected) in cases {
             assert_eq!(told(kind, message).as_deref(), Some(expected), "{message}");
         }
-        let by_rule = "Error creating: pods \"web-x8k2p\" is forbidden: rule images: write the digest";
-        assert_eq!(told("ReplicaSet", by_rule), None);
+    }
+
+    #[test]
+    fn a_cause_that_says_itself_what_to_do_or_only_sounds_like_one_of_these_has_none() {
+        for cause in [
+            "rule images: write the digest",
+            "RuntimeClass \"kata\" is no good",
+            "configmap \"app\" not found",
+            "maximum of everything",
+            "the usage per Container is unknown",
+        ] {
+            assert_eq!(told("ReplicaSet", &format!("Error creating: pods \"web-x8k2p\" is forbidden: {cause}")), None, "{cause}");
+        }
     }
 }

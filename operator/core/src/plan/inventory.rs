@@ -112,3 +112,84 @@ fn ownership<'a>(found: &Found<'a>, identity: &Identity) -> Ownership<'a> {
         Some(entry) => Ownership::Orphaned(&entry.tenant_uid),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Objects by namespace, place in the table, name, mark and age; a quota's figures are there with each of the third kind.
+    fn observed(objects: &[(&str, usize, &str, &str, i64)]) -> Observed {
+        let object = |(namespace, kind, name, mark, created): &(&str, usize, &str, &str, i64)| {
+            let quota = (*kind == 2).then(Box::default);
+            let key = ChildKey { namespace: NamespaceName::new(*namespace), kind: *kind, name: (*name).into() };
+            (key, Entry { tenant_uid: (*mark).into(), created: *created, quota, ..Entry::default() }.into())
+        };
+        objects.iter().map(object).collect()
+    }
+
+    fn identity() -> Identity {
+        Identity { uid: "own".into(), adopts: Some("former".into()) }
+    }
+
+    #[test]
+    fn a_namespace_is_whose_mark_it_bears_or_whose_quota_is_in_it() {
+        let observed = observed(&[
+            ("own", NAMESPACE, "own", "own", 0),
+            ("former", NAMESPACE, "former", "former", 0),
+            ("taken-off", NAMESPACE, "taken-off", "", 0),
+            ("taken-off", 2, QUOTA, "own", 0),
+            ("other", NAMESPACE, "other", "other", 0),
+            ("other", 2, QUOTA, "other", 0),
+            ("plain", NAMESPACE, "plain", "", 0),
+            ("plain", 2, "team", "own", 0),
+            ("plain", 3, QUOTA, "own", 0),
+            ("unmarked", NAMESPACE, "unmarked", "", 0),
+            ("unmarked", 2, QUOTA, "", 0),
+        ]);
+        let inventory = Inventory::new(&observed, identity());
+        for (namespace, expected) in [
+            ("own", Ownership::Ours),
+            ("former", Ownership::Ours),
+            ("taken-off", Ownership::Ours),
+            ("other", Ownership::Orphaned("other")),
+            ("plain", Ownership::Foreign),
+            ("unmarked", Ownership::Foreign),
+            ("absent", Ownership::Absent),
+        ] {
+            assert_eq!(inventory.of(&NamespaceName::new(namespace)).ownership, expected, "{namespace}");
+        }
+        assert!(!Identity::default().claims(""), "no mark is nobody's");
+    }
+
+    #[test]
+    fn the_quotas_of_a_tenant_are_those_with_its_mark_or_in_its_namespaces() {
+        let observed = observed(&[
+            ("gone", 2, QUOTA, "own", 0),
+            ("marked", 2, QUOTA, "own", 0),
+            ("marked", 2, "team", "own", 0),
+            ("marked", NAMESPACE, "marked", "own", 0),
+            ("unmarked", NAMESPACE, "unmarked", "own", 0),
+            ("unmarked", 2, QUOTA, "", 0),
+            ("other", NAMESPACE, "other", "other", 0),
+            ("other", 2, QUOTA, "other", 0),
+        ]);
+        let inventory = Inventory::new(&observed, identity());
+        let found: Vec<&str> = inventory.quotas().map(|(namespace, _)| namespace.as_str()).collect();
+        assert_eq!(found, ["gone", "marked", "unmarked"]);
+    }
+
+    #[test]
+    fn the_operator_came_to_a_namespace_with_its_oldest_object_there() {
+        let observed = observed(&[
+            ("health", NAMESPACE, "health", "own", 10),
+            ("health", 1, "a", "own", 30),
+            ("health", 1, "b", "former", 20),
+            ("health", 1, "c", "other", 5),
+            ("health--web", 1, "a", "own", 1),
+            ("bare", NAMESPACE, "bare", "own", 10),
+        ]);
+        let inventory = Inventory::new(&observed, identity());
+        let arrival = |namespace: &str| inventory.of(&NamespaceName::new(namespace)).arrival;
+        assert_eq!((arrival("health"), arrival("bare")), (Some(20), None));
+    }
+}

@@ -271,7 +271,7 @@ fn policies_that_are_not_the_operators_to_delete_are_named_and_a_suspended_syste
         let names = told.1["Isolated"].as_str().unwrap().contains(": theirs");
         (told.0["Isolated"].as_str().unwrap().to_owned(), told.0["Ready"].as_str().unwrap().to_owned(), names)
     };
-    let (before, after) = ("1970-01-01T00:00:50Z", "1970-01-01T00:02:00Z");
+    let (before, arrival, after) = ("1970-01-01T00:00:50Z", "1970-01-01T00:01:40Z", "1970-01-01T00:02:00Z");
     let well = |ready: &str, names: bool| ("True Isolated".to_owned(), ready.to_owned(), names);
     let open = ("False OpenedByOthers".to_owned(), "False OpenedByOthers".to_owned(), true);
     let everybody = json!({"ingress": [{}]});
@@ -282,6 +282,7 @@ fn policies_that_are_not_the_operators_to_delete_are_named_and_a_suspended_syste
         (after, everybody.clone(), well("True Ready", true), open.clone()),
         (before, everybody, well("True Ready", true), open.clone()),
         (before, range.clone(), well("True Ready", true), open.clone()),
+        (arrival, range.clone(), well("True Ready", false), open.clone()),
         (after, range, well("True Ready", false), open.clone()), // about to be deleted
         (after, named("backup"), well("True Ready", true), open),
         (before, named("monitoring"), well("True Ready", true), well("True Suspended", false)),

@@ -7,19 +7,26 @@
 
 mod access;
 mod approval;
+mod contract;
 mod counts;
 mod decisions;
 mod exports;
+mod exposes;
+mod figures;
 mod foreign;
+mod leaving;
+mod manifests;
 mod network;
 mod pod_classes;
 mod policies;
 mod properties;
 mod purity;
+mod questions;
 mod schema;
 mod sizes;
 mod steps;
 mod table;
+mod takeover;
 mod telling;
 mod views;
 mod world;

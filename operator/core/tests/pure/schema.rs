@@ -63,3 +63,15 @@ fn an_object_that_no_operator_has_seen_says_so() {
         assert_eq!(schema["properties"]["status"]["default"]["observedGeneration"], -1, "{kind}");
     }
 }
+
+#[test]
+fn the_shipped_definitions_are_what_the_types_and_rules_say() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds");
+    let definitions = govcloud_core::api::crds();
+    assert_eq!(definitions.len(), std::fs::read_dir(&folder).unwrap().count());
+    for definition in definitions {
+        let text = std::fs::read_to_string(folder.join(format!("{}.yaml", definition.spec.names.plural))).unwrap();
+        let shipped: Value = serde_yaml::from_str(&text).unwrap();
+        assert!(shipped == serde_json::to_value(&definition).unwrap(), "{} is stale", definition.spec.names.plural);
+    }
+}

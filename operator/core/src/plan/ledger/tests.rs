@@ -212,6 +212,24 @@ impl Operator {
     }
 }
 
+#[test]
+fn a_ledger_rises_with_an_epoch_an_amount_or_a_new_entry_and_with_nothing_else() {
+    let ledger = |entries: &[(&str, i64, u32)]| -> Ledger {
+        entries.iter().map(|(name, epoch, cores)| (SystemName::new(*name), Share { epoch: *epoch, hard: cpu(*cores) })).collect()
+    };
+    let before = ledger(&[("a", 1, 8), ("b", 1, 4)]);
+    for (next, expected) in [
+        (ledger(&[("a", 1, 8), ("b", 1, 4)]), false),
+        (ledger(&[("a", 1, 7)]), false),
+        (ledger(&[]), false),
+        (ledger(&[("a", 2, 8)]), true),
+        (ledger(&[("a", 1, 9)]), true),
+        (ledger(&[("a", 1, 8), ("c", 0, 0)]), true),
+    ] {
+        assert_eq!(rises(&before, &next), expected, "{next:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

@@ -152,6 +152,8 @@ fn nothing_is_raised_while_use_is_not_counted() {
     };
     let allocation = allocate(&input, &[share_request("a", "3"), share_request("b", "5")]);
     let grant = |name: &str| &allocation.grants[&SystemName::new(name)];
+    assert_eq!(grant("a").waiting, None);
+    assert_eq!(allocate(&input, &[share_request("a", "4")]).grants[&SystemName::new("a")].waiting, None, "no more than is held");
     assert_eq!(amounts::of(&grant("a").hard, "requests.cpu").to_string(), "3", "a lowering needs no knowledge");
     assert_eq!(amounts::of(&grant("b").hard, "requests.cpu"), Amount::ZERO);
     assert!(grant("b").waiting.as_ref().is_some_and(|why| why.contains("t--lost")));
@@ -222,7 +224,42 @@ fn a_limit_that_follows_keeps_no_system_waiting_that_asks_for_nothing_new() {
     let explicit = [named.clone(), vec![read(&[("requests.cpu", "1"), ("limits.cpu", "40")])]].concat();
     assert_eq!(limits(&after(&total("40", "80"), &total("21", "80"), &explicit)), ["16", "24", "40"], "a sibling names its limits");
     assert_eq!(limits(&after(&total("40", "80"), &total("40", "40"), &named)), ["8", "12"], "it follows downwards too");
+    assert_eq!(limits(&after(&total("40", "80"), &total("40", "30"), &named)), ["6", "9"], "also where more is held than the new total");
     assert_eq!(limits(&after(&total("40", "80"), &total("40", "160"), &named)), ["32", "48"], "and upwards");
+}
+
+#[test]
+fn a_limit_that_follows_and_is_not_held_at_all_is_waited_for() {
+    let total = read(&[("requests.cpu", "10"), ("limits.cpu", "4")]);
+    let quotas = held(&[("a", quota("8", "8", "0"))]);
+    let follows = Follows::from([("limits.cpu".to_owned(), "requests.cpu".to_owned())]);
+    let request = ShareRequest { wanted: read(&[("requests.cpu", "8"), ("limits.cpu", "5")]), follows, ..share_request("a", "8") };
+    let grant = hand(&total, &total, &Ledger::new(), &[request], &quotas).grants.remove(&SystemName::new("a")).unwrap();
+    assert_eq!(grant.waiting.as_deref(), Some("limits.cpu: 5 wanted, 4 free (total 4, held by others 0)"));
+}
+
+#[test]
+fn what_the_ledger_has_for_a_system_that_claims_nothing_counts_as_long_as_the_system_is_known() {
+    let total = read(&[("requests.cpu", "10")]);
+    let ledger = Ledger::from([(SystemName::new("silent"), Share { epoch: 1, hard: read(&[("requests.cpu", "6")]) })]);
+    let quotas = BTreeMap::new();
+    let handed_out = |known: &[&str]| {
+        let known_systems = known.iter().map(|name| SystemName::new(*name)).collect();
+        let input = QuotaInput {
+            tenant: &TenantName::new("t"),
+            wanted: &total,
+            served: &total,
+            ledger: Some(&ledger),
+            quotas: &quotas,
+            uncounted: None,
+            known_systems: &known_systems,
+        };
+        let allocation = allocate(&input, &[share_request("a", "6")]);
+        let allocated = amounts::of(&allocation.allocated, "requests.cpu").to_string();
+        (allocation.grants[&SystemName::new("a")].waiting.is_some(), allocation.ledger.contains_key(&SystemName::new("silent")), allocated)
+    };
+    assert_eq!(handed_out(&["silent"]), (true, true, "6".to_owned()));
+    assert_eq!(handed_out(&["a", "other"]), (false, false, "6".to_owned()));
 }
 
 #[test]

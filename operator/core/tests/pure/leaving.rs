@@ -1,0 +1,99 @@
+//! What leaves, and what is left of it.
+
+use govcloud_core::{
+    model::{
+        amounts::Amount,
+        names::NamespaceName,
+        observed::{Entry, NAMESPACE},
+        snapshot::Snapshot,
+    },
+    plan::intent::intent,
+};
+
+use super::{
+    decisions::{APPOINTMENTS, HEALTH},
+    world::{decide, object, settings, settle, snapshot, system, tenant, unreadable, with_home},
+};
+
+const WORKLOAD: &str = "health--appointments";
+
+fn undeclared() -> Snapshot {
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
+    settle(&mut seen);
+    seen.systems.clear();
+    seen
+}
+
+fn namespace_of(seen: &mut Snapshot) -> &mut Entry {
+    seen.observed.iter_mut().find(|(key, _)| key.kind == NAMESPACE && &*key.name == WORKLOAD).unwrap().1
+}
+
+#[test]
+fn a_tenant_that_leaves_is_served_its_end_whatever_its_contract_says() {
+    for yaml in [HEALTH.to_owned(), HEALTH.replace("203.0.113.0/24", "10.96.1.0/24")] {
+        for has_contract in [false, true] {
+            let mut root = tenant(&yaml);
+            if has_contract {
+                root.status.contract = root.spec.as_ref().ok().map(govcloud_core::api::approval::Contract::of);
+            } else {
+                root.spec.as_mut().unwrap().preapproved = false;
+            }
+            let is_served = |root| intent(&snapshot(root, Vec::new()), &settings()).tenant.unwrap().is_ok();
+            assert_eq!(is_served(root.clone()), has_contract && yaml == HEALTH, "{has_contract} {yaml}");
+            root.deleting = true;
+            assert!(is_served(root), "{has_contract} {yaml}");
+        }
+    }
+}
+
+#[test]
+fn a_system_that_leaves_is_closed_though_it_cannot_be_read_or_served() {
+    let unread = || {
+        let mut root = system(APPOINTMENTS);
+        root.spec = Err(unreadable("spec.stage", "unknown variant"));
+        root
+    };
+    let wrong = || system(&APPOINTMENTS.replace("requests.cpu: 8", "requests.cpu: many"));
+    for mut root in [unread(), wrong()] {
+        let is_served = |root| intent(&with_home(HEALTH, vec![root]), &settings()).systems.remove(0).1.is_ok();
+        assert!(!is_served(root.clone()));
+        root.deleting = true;
+        assert!(is_served(root));
+    }
+}
+
+#[test]
+fn a_namespace_whose_system_may_still_be_restored_is_left_as_it_is() {
+    let touched = |seen: &Snapshot| decide(seen).0.namespace(&NamespaceName::new(WORKLOAD)).is_some();
+    for (created, is_touched) in [(99, false), (100, true), (101, true)] {
+        let mut seen = undeclared();
+        seen.crds.created = 100;
+        namespace_of(&mut seen).created = created;
+        assert_eq!(touched(&seen), is_touched, "{created}");
+        seen.tenant.as_mut().unwrap().deleting = true;
+        assert!(touched(&seen), "the tenant leaves with all of it");
+    }
+    for (uid, is_touched) in [("old", false), ("uid-of--health", true)] {
+        let mut seen = undeclared();
+        let root = seen.tenant.as_mut().unwrap();
+        root.spec.as_mut().unwrap().adopt_tenant_uid = Some("old".into());
+        root.generation += 1;
+        namespace_of(&mut seen).tenant_uid = uid.into();
+        assert_eq!(touched(&seen), is_touched, "{uid}");
+    }
+}
+
+#[test]
+fn a_closed_namespace_holds_what_its_volumes_use_and_nothing_else() {
+    let mut seen = undeclared();
+    for (_, entry) in seen.observed.iter_mut().filter(|(key, _)| key.namespace.as_str() == WORKLOAD) {
+        let Some(quota) = &mut entry.quota else { continue };
+        for (key, used) in [("requests.storage", 5), ("persistentvolumeclaims", 2), ("requests.cpu", 3)] {
+            quota.used.insert(key.into(), Amount::whole(used));
+        }
+    }
+    let plan = decide(&seen).0;
+    let hard = &object(&plan, WORKLOAD, "ResourceQuota", "govcloud-quota").unwrap()["spec"]["hard"];
+    let held = ["requests.storage", "persistentvolumeclaims", "requests.cpu"].map(|key| hard[key].as_str().unwrap());
+    assert_eq!(held, ["5", "2", "0"]);
+}
