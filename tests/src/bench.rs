@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use futures::channel::mpsc;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::OptionFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use govcloud_core::api::{AgencyTenant, HostedSystem};
 use kube::api::PostParams;
 use kube::core::DynamicObject;
@@ -25,6 +26,7 @@ mod figures;
 mod load;
 mod observer;
 mod processes;
+mod profile;
 mod raw;
 mod requests;
 mod writes;
@@ -46,11 +48,11 @@ const USE_IS_WRITTEN_WITHIN: Duration = Duration::from_secs(65);
 const IDLE: Duration = Duration::from_mins(1);
 const AFTER_RESTART: Duration = Duration::from_secs(15);
 
-/// Runs the whole benchmark.
+/// Runs the whole benchmark; a profile of the API server goes to the file, if one is named.
 ///
 /// # Errors
 /// When something does not build or start, or not all becomes Ready; with the reasons.
-pub async fn run(size: Size) -> Result<Figures> {
+pub async fn run(size: Size, profile: Option<&Path>) -> Result<Figures> {
     let building = Activity::new("building the operator");
     let program = tokio::task::spawn_blocking(Operator::build).await??;
     drop(building);
@@ -58,7 +60,7 @@ pub async fn run(size: Size) -> Result<Figures> {
     let load = processes::load()?;
     let (raw, kubernetes) = on_a_plane(async |plane| by_bare_client(plane, &agencies).await).await?;
     let machine = Machine::here(kubernetes, load)?;
-    on_a_plane(async |plane| by_operator(plane, &program, &agencies, size, machine, raw).await).await
+    on_a_plane(async |plane| by_operator(plane, &program, &agencies, Before { size, machine, raw }, profile).await).await
 }
 
 async fn on_a_plane<T>(work: impl AsyncFnOnce(&ControlPlane) -> Result<T>) -> Result<T> {
@@ -86,12 +88,21 @@ async fn by_bare_client(plane: &ControlPlane, agencies: &[Agency]) -> Result<(Ru
     Ok((Run { seconds, cpu_seconds, requests: log.requests(requests::Client::Harness)? }, version.git_version))
 }
 
-async fn by_operator(plane: &ControlPlane, program: &Path, agencies: &[Agency], size: Size, machine: Machine, raw: Run) -> Result<Figures> {
+/// What is known before the operator's turn.
+struct Before {
+    size: Size,
+    machine: Machine,
+    raw: Run,
+}
+
+async fn by_operator(plane: &ControlPlane, program: &Path, agencies: &[Agency], before: Before, profile: Option<&Path>) -> Result<Figures> {
+    let Before { size, machine, raw } = before;
     Operator::install(plane).await?;
     let log = Log::from_now(audit_log(plane)?)?;
     let operator = Operator::start_program(plane, program).await?;
     sleep(COMES_TO_REST).await;
-    let (seconds, cpu_seconds) = set_up(plane, agencies).await?;
+    let profile = OptionFuture::from(profile.map(|file| profile::api_server(plane, file)));
+    let ((seconds, cpu_seconds), _) = tokio::try_join!(set_up(plane, agencies), profile.map(Option::transpose))?;
     sleep(MEMORY_AFTER).await;
     let (rss_mib, rss_peak_mib) = processes::operator_memory()?;
     Log::until_quiet(audit_log(plane)?).await?;

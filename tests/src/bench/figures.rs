@@ -130,6 +130,10 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
             "operator_writes": self.operator.requests.writes().len(),
             "writes_per_system": rounded(self.each_system(self.operator.requests.for_systems()), 2),
             "cpu_s": rounded(self.operator.cpu_seconds.values().sum(), 2),
+            "cpu_ms_per_namespace": rounded(
+                1000.0 * self.operator.cpu_seconds.values().sum::<f64>() / f64::from(self.size.namespaces()),
+                1,
+            ),
             "raw_cpu_s": rounded(self.raw.cpu_seconds.values().sum(), 2),
             "rss_mib": rounded(self.rss_mib, 1),
             "rss_peak_mib": rounded(self.rss_peak_mib, 1),
@@ -153,6 +157,8 @@ kube-controller-manager and kube-scheduler: limit of requests raised to 1000/s, 
         );
         let sum = |run: &Run| run.cpu_seconds.values().sum::<f64>();
         rows.add("processor seconds in that time", format!("{:.1}", sum(&self.raw)), format!("{:.1}", sum(&self.operator)));
+        let each = |run: &Run| format!("{:.0}", 1000.0 * sum(run) / f64::from(self.size.namespaces()));
+        rows.add("  for each namespace, milliseconds", each(&self.raw), each(&self.operator));
         let parts: BTreeSet<&String> = self.raw.cpu_seconds.keys().chain(self.operator.cpu_seconds.keys()).collect();
         for part in parts {
             let of = |run: &Run| run.cpu_seconds.get(part).map_or("-".into(), |seconds| format!("{seconds:.1}"));

@@ -1,6 +1,6 @@
 //! `cargo bench-cloud`: what the operator costs, beside a bare client that makes the same writes.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use acceptance::bench::{self, Size};
 use clap::Parser;
@@ -17,12 +17,16 @@ struct Arguments {
     /// Number of hosted systems of each agency, 1 to 100
     #[arg(long, value_name = "S", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     systems: u32,
+    /// Write a profile of the API server's processor time during the first 10 seconds of the operator's setup to this file, for
+    /// `go tool pprof`
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments { tenants, systems } = Arguments::parse();
-    match bench::run(Size { tenants, systems }).await {
+    let Arguments { tenants, systems, profile } = Arguments::parse();
+    match bench::run(Size { tenants, systems }, profile.as_deref()).await {
         Ok(result) => {
             println!("{}\n{}", result.table(), result.json());
             ExitCode::SUCCESS
