@@ -87,7 +87,6 @@ func (p plane) apiserver() []string {
 		"--audit-log-maxsize=0",
 		"--max-requests-inflight=2000",
 		"--max-mutating-requests-inflight=1000",
-		"--profiling=false",
 	}
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::body::to_bytes;
 use axum::http::Request;
 use kube::client::Body;
@@ -22,6 +22,7 @@ pub async fn api_server(plane: &ControlPlane, file: &Path) -> Result<()> {
     let client = plane.client().await?;
     let request = Request::get(format!("/debug/pprof/profile?seconds={SECONDS}")).body(Body::empty())?;
     let answer = client.send(request).await.context("asking the API server for a profile")?;
+    ensure!(answer.status().is_success(), "the API server gives no profile: {}", answer.status());
     let profile = to_bytes(axum::body::Body::new(answer.into_body()), LIMIT).await.context("reading the API server's profile")?;
     std::fs::write(file, profile).with_context(|| format!("writing {}", file.display()))
 }
