@@ -113,13 +113,13 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
         return Step::Ask(due);
     }
     let changes = diff(snapshot, &plan, &inventory);
-    let writes = |space: &NamespaceChanges| space.changes.iter().any(Change::writes);
     let mut outcome = failures(&changes);
-    match &snapshot.progress.outcome {
-        None if changes.iter().any(writes) => return Step::Apply(changes.into_iter().filter(writes).collect()),
-        None => {}
-        Some(done) => outcome.add(done.clone()),
+    let finished = &snapshot.progress.finished;
+    let is_due = |space: &NamespaceChanges| space.changes.iter().any(Change::writes) && !finished.namespaces.contains_key(&space.namespace);
+    if changes.iter().any(is_due) {
+        return Step::Apply(changes.into_iter().filter(is_due).collect());
     }
+    outcome.add(finished.clone());
     if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);
     }

@@ -56,15 +56,19 @@ impl ChildWriter {
 
     async fn namespace(&self, space: NamespaceChanges) -> NamespaceOutcome {
         let mut outcome = NamespaceOutcome::default();
-        let mut found = Found { fresh: false, adopts: space.adopts };
+        let mut found = Found { fresh: false, guarded: true, adopts: space.adopts };
         let absent = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
         let mut rest = space.changes;
         for rank in [Some(Rank::Namespace), Some(Rank::Isolation), Some(Rank::Access), None] {
             if rank == Some(Rank::Isolation) && absent && !outcome.failures.is_empty() {
                 return outcome; // nothing is created in a namespace that is not ours
             }
-            let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == rank);
+            let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == rank);
             rest = later;
+            if rank == Some(Rank::Access) && !outcome.failures.is_empty() {
+                found.guarded = false;
+                now.retain(|change| !change.lets_in());
+            }
             let results = join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, found))).await;
             for (change, result) in now.iter().zip(results) {
                 found.fresh |= rank == Some(Rank::Namespace) && matches!(result, Ok(Done::Created(_)));
@@ -85,7 +89,7 @@ impl ChildWriter {
             }
             Change::Update { desired, seen, narrows } => {
                 let key = desired.key();
-                let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, *narrows));
+                let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, *narrows || !found.guarded));
                 updated.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Delete { key, uid, held, .. } => {
@@ -238,7 +242,7 @@ impl ChildWriter {
         let condition = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
         let parameters = DeleteParams { preconditions: Some(condition), ..DeleteParams::background() };
         match self.connection.request("delete", kind.plural, self.api(kind, namespace).delete(name, &parameters)).await {
-            Err(error) if error.is_code(404) => Ok(Done::Nothing),
+            Err(error) if error.is_code(404) => Ok(Done::Gone),
             other => other.map(|_| Done::Changed),
         }
     }
@@ -267,6 +271,8 @@ impl ChildWriter {
 struct Found {
     /// This very round created it, so nothing can be in it.
     fresh: bool,
+    /// All that guards it is written, so somebody may be let in.
+    guarded: bool,
     /// The contract or the system takes over a namespace that was there before.
     adopts: bool,
 }
@@ -278,6 +284,8 @@ enum Done {
     Nothing,
     /// An object that was there was written, or deleted.
     Changed,
+    /// An object that was to be deleted is gone already.
+    Gone,
     /// A new object, with so many writes.
     Created(usize),
 }
@@ -291,7 +299,7 @@ fn removed(change: &Change) -> Option<Removed> {
 fn record(outcome: &mut NamespaceOutcome, result: Result<Done, Failure>) {
     match result {
         Ok(Done::Nothing) => {}
-        Ok(Done::Changed) => outcome.written += 1,
+        Ok(Done::Changed | Done::Gone) => outcome.written += 1,
         Ok(Done::Created(writes)) => outcome.written += writes,
         Err(failure) => outcome.failures.push(failure),
     }

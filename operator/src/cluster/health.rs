@@ -1,9 +1,9 @@
 //! How the operator is doing: whether each stream lives, the API server answers, and the guard rails are in force.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     connection::Connection,
@@ -11,15 +11,15 @@ use super::{
 };
 use crate::error::Error;
 
-/// Time between two probes, and the longest wait for one.
-const PROBE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3));
+/// Time between two probes.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// Longest wait for the answer to one.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What `/readyz` tells of, and what is waited for before anybody is let in.
 #[derive(Default)]
 pub struct Health {
     state: Mutex<State>,
-    /// Wakes those who wait for a stream.
-    listed: Notify,
 }
 
 #[derive(Default)]
@@ -38,9 +38,7 @@ impl Health {
 
     /// Notes that a stream has listed. Whether it saw nothing before.
     pub fn listed(&self, source: Source) -> bool {
-        let was_blind = self.state().streams.listed(source);
-        self.listed.notify_waiters();
-        was_blind
+        self.state().streams.listed(source)
     }
 
     /// Notes that a stream lives.
@@ -50,9 +48,7 @@ impl Health {
 
     /// Notes that a stream failed. Whether the operator has just lost sight.
     pub fn failed(&self, source: Source, forbidden: bool, message: String) -> bool {
-        let lost_sight = self.state().streams.failed(source, forbidden, message);
-        self.listed.notify_waiters();
-        lost_sight
+        self.state().streams.failed(source, forbidden, message)
     }
 
     /// Notes whether the API server answers; a silent one does not end its watches.
@@ -79,18 +75,6 @@ impl Health {
         Source::all().all(|source| state.streams.is_settled(source))
     }
 
-    /// Resolves when these streams have listed or will not before somebody grants it.
-    pub async fn settled(&self, sources: &BTreeSet<Source>) {
-        loop {
-            let listed = self.listed.notified();
-            let is_settled = |source: &Source| self.state().streams.is_settled(*source);
-            if sources.iter().all(is_settled) {
-                return;
-            }
-            listed.await;
-        }
-    }
-
     /// Why the operator does not see all that it manages, a line each.
     pub fn blind(&self) -> Vec<String> {
         self.state().streams.blind()
@@ -107,12 +91,12 @@ impl Health {
 /// Asks the API server every now and then whether it is there.
 pub async fn probe(connection: Connection, health: Arc<Health>) {
     loop {
-        let answer = tokio::time::timeout(PROBE.1, connection.client.apiserver_version()).await;
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, connection.client.apiserver_version()).await;
         health.answered(match answer {
             Ok(Ok(_)) => None,
             Ok(Err(error)) => Some(Error::from(error).to_string()),
-            Err(_) => Some(Error::TimedOut(PROBE.1).to_string()),
+            Err(_) => Some(Error::TimedOut(PROBE_TIMEOUT).to_string()),
         });
-        sleep(PROBE.0).await;
+        sleep(PROBE_INTERVAL).await;
     }
 }

@@ -16,7 +16,7 @@ pub struct Pages {
     /// What keeps this replica from leading or standing by.
     pub fence: Fence,
     /// What the API server last refused.
-    pub report: StatusWriter,
+    pub status_writer: StatusWriter,
     /// The metrics.
     pub metrics: Metrics,
 }
@@ -28,7 +28,7 @@ pub fn pages(pages: Pages) -> Router {
 
 async fn ready(State(pages): State<Pages>) -> (StatusCode, String) {
     let complaints: Vec<String> =
-        pages.health.complaints().into_iter().chain(pages.fence.complaint()).chain(pages.report.forbidden()).collect();
+        pages.health.complaints().into_iter().chain(pages.fence.complaint()).chain(pages.status_writer.forbidden()).collect();
     if complaints.is_empty() { (StatusCode::OK, "ok".to_owned()) } else { (StatusCode::SERVICE_UNAVAILABLE, complaints.join("\n")) }
 }
 

@@ -1,4 +1,4 @@
-//! Tenants that wait, and those at work: news first come first served, failures ever scheduled, one tenant never twice at once.
+//! Tenants that wait, and those at work: news first come first served, failures after ever longer waits, one tenant never twice at once.
 
 use std::{
     collections::{HashMap, HashSet},

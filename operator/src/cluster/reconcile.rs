@@ -25,9 +25,9 @@ pub struct Context {
     /// How the streams are doing.
     pub health: Arc<Health>,
     /// Writer of children.
-    pub writer: ChildWriter,
+    pub child_writer: ChildWriter,
     /// Writer of status.
-    pub report: StatusWriter,
+    pub status_writer: StatusWriter,
     /// Settings of the cluster.
     pub settings: Arc<Settings>,
     /// What was done and found before, and is in no cache.
@@ -50,12 +50,12 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, E
                 }
             }
             Step::AddFinalizers(missing) => {
-                context.report.add_finalizers(&mut snapshot, &missing).await?;
+                context.status_writer.add_finalizers(&mut snapshot, &missing).await?;
             }
             // Of two tenants that claim the same domain, the later must see that the earlier one has it.
             Step::WriteAhead { claims_domains: true, .. } if turn.is_none() => turn = Some(context.claiming.lock().await),
             Step::WriteAhead { status, .. } => {
-                match context.report.publish(&snapshot, &status).await {
+                match context.status_writer.publish(&snapshot, &status).await {
                     Err(error) if error.is_stale() => drop(context.refresh(name).await?),
                     other => other?,
                 }
@@ -63,15 +63,15 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, E
             }
             Step::Apply(changes) => {
                 turn = None; // another tenant was first, and nothing is claimed
-                let outcome = context.writer.apply(changes).await;
-                context.report.removals(&snapshot, &outcome);
+                let outcome = context.child_writer.apply(changes).await;
+                context.status_writer.removals(&snapshot, &outcome);
                 context.memory.written(name, &outcome);
                 snapshot.progress.note(outcome);
             }
             Step::Wait(time) => return Ok(Action::RequeueAfter(time)),
             Step::Settled(settled) => {
                 context.memory.keep_pods(name, &settled.looked_at);
-                return context.report.settle(&snapshot, &settled).await;
+                return context.status_writer.settle(&snapshot, &settled).await;
             }
         }
         let Snapshot { progress, finalizer_rejections, .. } = snapshot;

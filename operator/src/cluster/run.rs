@@ -65,15 +65,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let mut election = Election::new(connection.clone(), state, serde_json::to_string(&options.settings)?);
     let (events, to_tell) = events();
     let memory: Arc<Memory> = Arc::default();
-    let report = StatusWriter::new(connection.clone(), store.clone(), events, memory.clone());
-    let writer = ChildWriter { connection: connection.clone(), store: store.clone(), repairs: Arc::default() };
+    let status_writer = StatusWriter::new(connection.clone(), store.clone(), events, memory.clone());
+    let child_writer = ChildWriter { connection: connection.clone(), store: store.clone(), repairs: Arc::default() };
     let settings = Arc::new(options.settings);
     let context = Context {
         connection: connection.clone(),
         store: store.clone(),
         health: health.clone(),
-        writer,
-        report: report.clone(),
+        child_writer,
+        status_writer: status_writer.clone(),
         settings,
         memory,
         claiming: Arc::default(),
@@ -81,7 +81,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     let listener = TcpListener::bind(options.listen).await.with_context(|| format!("cannot listen on {}", options.listen))?;
     info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
-    let shown = Pages { store: store.clone(), health: health.clone(), fence, report, metrics: metrics.clone() };
+    let shown = Pages { store: store.clone(), health: health.clone(), fence, status_writer, metrics: metrics.clone() };
     let mut background = JoinSet::new();
     background.spawn(async move {
         if let Err(cause) = axum::serve(listener, pages(shown)).await {

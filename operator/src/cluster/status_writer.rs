@@ -42,7 +42,7 @@ pub struct StatusWriter {
 }
 
 impl StatusWriter {
-    /// A reporter in the operator's name.
+    /// A writer in the operator's name.
     pub fn new(connection: Connection, store: Arc<Store>, events: Events, memory: Arc<Memory>) -> Self {
         Self { connection, store, events, memory, forbidden: Arc::default() }
     }

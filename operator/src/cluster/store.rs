@@ -11,18 +11,12 @@ use std::collections::BTreeMap;
 use govcloud_core::{
     api::{Stage, approval::Contract},
     children::TABLE,
-    model::{
-        api_server::Part,
-        exports::Exports,
-        names::{LABEL_TENANT, TenantName},
-        observed::ChildKey,
-        snapshot::Snapshot,
-    },
+    model::{api_server::Part, exports::Exports, names::TenantName, observed::ChildKey, snapshot::Snapshot},
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, mpsc::UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     decode::{place, root, tenant_at},
@@ -31,7 +25,7 @@ use super::{
     pod_classes::Classes,
     streams::{Listed, Source},
 };
-use contents::{Contents, Taken};
+use contents::Contents;
 
 /// The objects.
 pub struct Store {
@@ -40,8 +34,6 @@ pub struct Store {
     classes: Classes,
     /// What the API server refused to create.
     pub failed_creates: FailedCreates,
-    /// Asks for a new list of a kind of child, by its place in the table.
-    relist: [Notify; TABLE.len()],
     /// Tenants to look at because of another.
     news: UnboundedSender<TenantName>,
 }
@@ -50,7 +42,7 @@ impl Store {
     /// Nothing is known yet; `news` takes the tenants to look at because of what another does.
     pub fn new(news: UnboundedSender<TenantName>) -> Self {
         let failed_creates = FailedCreates::new(news.clone());
-        Self { contents: Mutex::default(), classes: Classes::default(), failed_creates, relist: Default::default(), news }
+        Self { contents: Mutex::default(), classes: Classes::default(), failed_creates, news }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -107,21 +99,11 @@ impl Store {
         is_news
     }
 
-    /// Takes a child in. Of those that carry no mark, only those in tenants' namespaces are kept. Where a namespace becomes a
-    /// tenant's after one in it was passed over, its kind is listed anew.
     fn take_child(&self, kind: usize, object: &Object) -> bool {
-        let is_marked = object.labels().contains_key(LABEL_TENANT);
-        if !self.is_newer(Source::Children(kind), object)
-            || (!is_marked && self.contents().pass_over(kind, place(Source::Children(kind), object)))
-        {
-            return false;
+        self.is_newer(Source::Children(kind), object) && {
+            let entry = TABLE[kind].entry(object.json());
+            self.contents().take_child(kind, place(Source::Children(kind), object), entry)
         }
-        let entry = TABLE[kind].entry(object.json());
-        let Taken { is_news, missed } = self.contents().take_child(kind, place(Source::Children(kind), object), entry);
-        for kind in missed {
-            self.relist[kind].notify_one();
-        }
-        is_news
     }
 
     /// Takes in where the API server is, and tells those whose pods reach it.
@@ -144,7 +126,8 @@ impl Store {
 
     /// Every tenant that anything points to.
     pub fn tenants(&self) -> Vec<TenantName> {
-        self.contents().shards.keys().cloned().collect()
+        let contents = self.contents();
+        contents.shards.iter().filter(|(_, shard)| shard.is_of_a_tenant()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Forgets an object, unless one of the same name has taken its place meanwhile. Returns the tenant to look at.
@@ -183,14 +166,6 @@ impl Store {
                 self.tell_all(self.classes.listed(source, listed));
                 Vec::new()
             }
-        }
-    }
-
-    /// Resolves when a stream must be listed anew, because objects that it passed over are in a tenant's namespace by now.
-    pub async fn missed(&self, source: Source) {
-        match source {
-            Source::Children(kind) => self.relist[kind].notified().await,
-            _ => std::future::pending().await,
         }
     }
 

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use govcloud_core::{
-    children::TABLE,
-    model::{api_server::Part, observed::NAMESPACE},
-};
+use govcloud_core::{children::TABLE, model::api_server::Part};
 
 /// A stream that failed less than this ago is failing: watches try again within 10 s.
 const FAILURE_LASTS: Duration = Duration::from_secs(15);
@@ -38,12 +35,6 @@ impl Source {
         let api_server = [Part::Service, Part::Endpoints].map(Self::ApiServer);
         let others = [Self::Tenants, Self::Systems, Self::PriorityClasses, Self::RuntimeClasses, Self::FailedCreates];
         others.into_iter().chain(api_server).chain((0..TABLE.len()).map(Self::Children))
-    }
-
-    /// The streams that list before: children without a mark count only in namespaces that have one.
-    pub(super) fn waits_for(self) -> BTreeSet<Self> {
-        let waits = matches!(self, Self::Children(kind) if TABLE[kind].exposes.is_some());
-        BTreeSet::from_iter(waits.then_some(Self::Children(NAMESPACE)))
     }
 
     /// Whether the operator may act without seeing this.

@@ -58,7 +58,6 @@ pub async fn follow(
     let mut backoff = WatchBackoff::new();
     let mut told = String::new();
     let stream = Stream { client, source, store, health, news, metrics };
-    stream.health.settled(&source.waits_for()).await;
     loop {
         if !stream.follow_once(&mut told).await {
             return; // the operator is stopping
@@ -99,11 +98,7 @@ impl Stream {
         pin_mut!(events);
         let (mut listing, mut listed) = (Listed::new(), false);
         loop {
-            let event = tokio::select! {
-                event = tokio::time::timeout(LIST_TIMEOUT, events.next()) => event,
-                () = self.store.missed(source), if listed => return true,
-            };
-            let event = match event {
+            let event = match tokio::time::timeout(LIST_TIMEOUT, events.next()).await {
                 Ok(Some(event)) => event,
                 Ok(None) => return true,
                 Err(_) if listed => continue, // nothing happens

@@ -20,7 +20,7 @@ use crate::{
         failed_creates::FailedCreate,
         names::{NamespaceName, QUOTA, SystemName, TenantName},
         observed::{Observed, inside},
-        outcome::Outcome,
+        outcome::{NamespaceOutcome, Outcome},
         pod_classes::PodClasses,
         shared::Shared,
         tags::Tags,
@@ -121,8 +121,8 @@ pub enum Question {
 /// What a reconcile has done so far.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// What became of the last changes, where that is to be told; none where it is to be looked at again before.
-    pub outcome: Option<Outcome>,
+    /// Namespaces that are not written again in this reconcile, and what became of them: something failed, or there was nothing to write.
+    pub finished: Outcome,
     /// How often others were faster.
     stale: usize,
 }
@@ -131,15 +131,14 @@ pub struct Progress {
 const STALE_ROUNDS: usize = 3;
 
 impl Progress {
-    /// Notes what became of changes.
+    /// Notes what became of changes. Namespaces in which something was written, and nothing failed, are looked at again.
     pub fn note(&mut self, outcome: Outcome) {
         if outcome.is_stale() && self.stale < STALE_ROUNDS {
             self.stale += 1;
-            self.outcome = None;
-        } else {
-            // The status is judged when there is nothing left to write.
-            self.outcome = Some(outcome).filter(|outcome| outcome.written() == 0 || outcome.failed());
+            return;
         }
+        let is_finished = |result: &NamespaceOutcome| result.written == 0 || !result.failures.is_empty();
+        self.finished.namespaces.extend(outcome.namespaces.into_iter().filter(|(_, result)| is_finished(result)));
     }
 }
 

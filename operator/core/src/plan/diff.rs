@@ -78,6 +78,12 @@ impl Change {
         }
     }
 
+    /// Whether it lets somebody in who was not in before, whatever else it does.
+    #[must_use]
+    pub fn lets_in(&self) -> bool {
+        matches!(self, Self::Create(desired) if desired.kind.rank == Rank::Access)
+    }
+
     /// Whether carrying it out writes to the API server.
     #[must_use]
     pub fn writes(&self) -> bool {
@@ -156,13 +162,12 @@ fn isolates(change: &Change) -> bool {
     matches!(change, Change::Create(desired) | Change::Update { desired, .. } if desired.kind.isolates)
 }
 
-/// Leaves out what lets somebody in, until all that guards a namespace is as planned, the guard rails are in force, and admission
-/// enforces the quota. What it says is the reason where it is none of its own changes that is waited for.
+/// Leaves out what lets somebody in until the guard rails are in force and admission enforces the quota; who is out by now goes at once.
+/// What it says is the reason, where it is none of the namespace's own changes that is waited for. What guards a namespace is written
+/// before, in order of rank.
 fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, changes: &mut Vec<Change>) -> Option<Failure> {
-    let lets_in = |change: &Change| change.writes() && change.rank() == Some(Rank::Access);
-    let is_written = |change: &Change| change.writes() && change.rank().is_some_and(|rank| rank < Rank::Access);
-    let is_due = changes.iter().any(lets_in);
-    let pending = changes.iter().any(is_written);
+    let is_due = changes.iter().any(|change| change.writes() && change.rank() == Some(Rank::Access));
+    let is_written_before = changes.iter().any(|change| change.writes() && change.rank().is_some_and(|rank| rank < Rank::Access));
     let unguarded = snapshot.unguarded.as_ref().map(|missing| {
         let message = format!("members get no access before the policies of the chart are in force: {missing}");
         failure("RoleBinding", "all", reason::POLICY_NOT_ACTIVE, message, false)
@@ -171,16 +176,14 @@ fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, chang
         let message = "the quota is not enforced yet, so members get no access; if this lasts, check that kube-controller-manager runs";
         failure("RoleBinding", "all", reason::QUOTA_NOT_LIVE, message.to_owned(), false)
     });
-    let cause = unguarded.or(uncounted).filter(|_| is_due);
-    if pending || cause.is_some() {
-        changes.retain(|change| !matches!(change, Change::Create(desired) if desired.kind.rank == Rank::Access));
-        for change in changes {
-            if let Change::Update { desired, narrows, .. } = change {
-                *narrows = desired.kind.rank == Rank::Access;
-            }
+    let cause = unguarded.or(uncounted).filter(|_| is_due)?;
+    changes.retain(|change| !change.lets_in());
+    for change in changes {
+        if let Change::Update { desired, narrows, .. } = change {
+            *narrows = desired.kind.rank == Rank::Access;
         }
     }
-    cause.filter(|_| !pending)
+    (!is_written_before).then_some(cause)
 }
 
 fn towards(desired: &Arc<Desired>, inventory: &Inventory) -> Change {

@@ -60,7 +60,7 @@ impl<'a> Inventory<'a> {
         for namespace in found.values_mut() {
             namespace.ownership = ownership(namespace, &identity);
         }
-        for (key, entry) in observed.iter().filter(|(key, _)| &*key.name == QUOTA) {
+        for (key, entry) in observed.iter().filter(|(key, entry)| is_quota(key, entry)) {
             // One is there for a moment without its namespace, whose mark was taken off.
             if let Some(namespace) = found.get_mut(&key.namespace).filter(|found| found.is_ours() || identity.claims(&entry.tenant_uid)) {
                 namespace.quota = entry.quota.as_deref();
@@ -97,10 +97,15 @@ fn note<'a>(namespace: &mut Found<'a>, key: &ChildKey, entry: &'a Entry, identit
         namespace.entry = Some(entry);
     } else if identity.claims(&entry.tenant_uid) {
         namespace.arrival = Some(namespace.arrival.map_or(entry.created, |arrival| arrival.min(entry.created)));
-        if &*key.name == QUOTA {
+        if is_quota(key, entry) {
             namespace.quota = entry.quota.as_deref();
         }
     }
+}
+
+/// Whether it is the operator's quota, and not an object of another kind that bears its name.
+fn is_quota(key: &ChildKey, entry: &Entry) -> bool {
+    &*key.name == QUOTA && entry.quota.is_some()
 }
 
 /// Whose a namespace is, by its own mark and the mark of its quota.
@@ -167,6 +172,8 @@ mod tests {
             ("gone", 2, QUOTA, "own", 0),
             ("marked", 2, QUOTA, "own", 0),
             ("marked", 2, "team", "own", 0),
+            ("marked", 5, QUOTA, "", 0),
+            ("marked", 5, QUOTA, "own", 0),
             ("marked", NAMESPACE, "marked", "own", 0),
             ("unmarked", NAMESPACE, "unmarked", "own", 0),
             ("unmarked", 2, QUOTA, "", 0),

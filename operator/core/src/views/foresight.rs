@@ -54,6 +54,7 @@ impl Foreseen {
 #[must_use]
 pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
     let mut emptied = BTreeSet::new();
+    enforce_quotas(&mut snapshot);
     for _ in 0..STEPS {
         let next = step(&snapshot, settings);
         match &next {
@@ -70,6 +71,15 @@ pub fn foresee(mut snapshot: Snapshot, settings: &Settings) -> Foreseen {
     let plan =
         plan(&snapshot, &intent, &Inventory::new(&snapshot.observed, intent.identity(&snapshot)), settings, &mut Manifests::default());
     Foreseen { snapshot, intent, plan, emptied }
+}
+
+/// The controller manager puts every quota into force at once.
+fn enforce_quotas(snapshot: &mut Snapshot) {
+    for entry in snapshot.observed.values_mut().filter(|entry| entry.quota.as_ref().is_some_and(|quota| !quota.enforced)) {
+        if let Some(quota) = &mut entry.quota {
+            quota.enforced = true;
+        }
+    }
 }
 
 /// Takes an open request to be approved, as an approver does; what needs no approval stays as it is.

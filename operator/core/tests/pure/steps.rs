@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use govcloud_core::{
     api::conditions::{find, kind, reason},
+    children::TABLE,
     model::{
         amounts::Amount,
         names::{NamespaceName, SystemName},
-        observed::NAMESPACE,
+        observed::{ChildKey, NAMESPACE},
         outcome::{Failure, NamespaceOutcome, Outcome},
         snapshot::{Question, Snapshot},
     },
@@ -147,7 +148,7 @@ fn what_others_wrote_meanwhile_is_looked_at_again_three_times_and_then_told() {
     let mut seen = done();
     for _ in 0..3 {
         seen.progress.note(failed(true, 0));
-        assert!(seen.progress.outcome.is_none());
+        assert!(seen.progress.finished.namespaces.is_empty());
     }
     seen.progress.note(failed(true, 0));
     let told = settled(next(&seen));
@@ -159,9 +160,25 @@ fn what_others_wrote_meanwhile_is_looked_at_again_three_times_and_then_told() {
 fn what_was_written_is_looked_at_before_it_is_told_and_what_failed_is_told_at_once() {
     let mut seen = done();
     seen.progress.note(Outcome { namespaces: [(seen.name.home(), NamespaceOutcome { written: 2, ..NamespaceOutcome::default() })].into() });
-    assert!(seen.progress.outcome.is_none());
+    assert!(seen.progress.finished.namespaces.is_empty());
     seen.progress.note(failed(false, 1));
-    assert!(seen.progress.outcome.is_some());
+    assert!(seen.progress.finished.failed());
+}
+
+#[test]
+fn a_namespace_that_fails_does_not_keep_the_others_from_being_finished() {
+    let mut seen = done();
+    let bindings = |key: &ChildKey| TABLE[key.kind].kind == "RoleBinding" && key.namespace == seen.name.home();
+    let home: Vec<ChildKey> = seen.observed.keys().filter(|key| bindings(key)).cloned().collect();
+    for key in &home {
+        seen.observed.remove(key);
+    }
+    seen.progress.note(failed(false, 0));
+    let Step::Apply(changes) = next(&seen) else { panic!("{:?}", next(&seen)) };
+    assert_eq!(changes.iter().map(|space| space.namespace.clone()).collect::<Vec<_>>(), [seen.name.home()]);
+    carry_out(&mut seen, Step::Apply(changes));
+    let told = settled(next(&seen));
+    assert!(told.outcome.failed() && matches!(told.action, Action::Retry(_)), "what failed is told in the end");
 }
 
 #[test]

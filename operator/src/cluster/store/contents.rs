@@ -36,8 +36,6 @@ pub(super) struct Contents {
     names: Interner,
     /// UIDs of objects that are gone, at which version and since when: an older answer does not bring them back.
     gone: BTreeMap<String, (String, Instant)>,
-    /// Namespaces in which there are children without a mark that are not kept, with their kinds.
-    passed_over: BTreeSet<(NamespaceName, usize)>,
 }
 
 /// What stands in the name of one tenant.
@@ -48,14 +46,18 @@ pub(super) struct Shard {
     pub(super) children: Observed,
 }
 
-/// What became of a child.
-pub(super) struct Taken {
-    pub(super) is_news: bool,
-    /// Kinds of which there may be more in its namespace, which is a tenant's by now.
-    pub(super) missed: Vec<usize>,
-}
-
 impl Shard {
+    /// Whether a mark says that a namespace is a tenant's: its own or, where that was taken off, that of an object of ours in it.
+    fn is_tenants(&self, namespace: &NamespaceName) -> bool {
+        inside(&self.children, namespace).any(|(key, entry)| key.kind == NAMESPACE || !entry.tenant_uid.is_empty())
+    }
+
+    /// Whether there is anything of a tenant, and not only what others wrote in a namespace of that name.
+    pub(super) fn is_of_a_tenant(&self) -> bool {
+        let is_marked = |(key, entry): (&ChildKey, &Shared<Entry>)| key.kind == NAMESPACE || !entry.tenant_uid.is_empty();
+        self.root.is_some() || !self.systems.is_empty() || self.children.iter().any(is_marked)
+    }
+
     fn is_empty(&self) -> bool {
         self.root.is_none() && self.systems.is_empty() && self.children.is_empty()
     }
@@ -64,7 +66,7 @@ impl Shard {
 impl Contents {
     /// Whether an object is not known at this version or a later one, nor gone.
     pub(super) fn is_newer(&self, source: Source, place: Place, uid: &str, version: &str) -> bool {
-        if self.gone.get(uid).is_some_and(|(last, _)| !is_newer(version, last)) {
+        if self.is_gone(uid, version) {
             return false;
         }
         let known = self.shards.get(tenant_at(source, place)).and_then(|shard| match source {
@@ -79,8 +81,16 @@ impl Contents {
         known.is_none_or(|known| known.0 != uid || is_newer(version, known.1))
     }
 
+    /// Whether an object of this UID was deleted, at this version or a later one.
+    fn is_gone(&self, uid: &str, version: &str) -> bool {
+        self.gone.get(uid).is_some_and(|(last, _)| !is_newer(version, last))
+    }
+
     /// Takes a tenant in: whether that is news, and the tenants that read what it shows now and did not before.
     pub(super) fn take_tenant(&mut self, root: TenantRoot, exports: Exports) -> (bool, BTreeSet<TenantName>) {
+        if self.is_gone(&root.uid, &root.resource_version) {
+            return (false, BTreeSet::new()); // it was deleted while this was decoded
+        }
         let name = TenantName::new(root.name.as_str());
         let known = &mut self.shards.entry(name.clone()).or_default().root;
         let is_news = if let Some(known) = known {
@@ -94,35 +104,28 @@ impl Contents {
     }
 
     pub(super) fn take_system(&mut self, root: SystemRoot) -> bool {
+        if self.is_gone(&root.uid, &root.resource_version) {
+            return false; // as above
+        }
         let shard = self.shards.entry(TenantName::new(root.namespace.as_str())).or_default();
         take(shard.systems.entry(root.name.clone()), root)
     }
 
-    /// Whether a child without a mark is in no tenant's namespace, as far as is known. If so, that there is one is remembered.
-    pub(super) fn pass_over(&mut self, kind: usize, place: Place) -> bool {
-        let namespace = NamespaceName::new(self.names.shared(place.0));
-        let shard = self.shards.get(tenant_at(Source::Children(kind), place));
-        let is_tenants = shard.is_some_and(|shard| inside(&shard.children, &namespace).any(|(key, entry)| makes_it_a_tenants(key, entry)));
-        if !is_tenants {
-            self.passed_over.insert((namespace, kind));
+    /// Takes a child in: whether that is news. One that carries no mark is news only in a namespace that is a tenant's; it is kept
+    /// elsewhere too, because a namespace may become a tenant's later.
+    pub(super) fn take_child(&mut self, kind: usize, place: Place, mut entry: Entry) -> bool {
+        if self.is_gone(&entry.uid, &entry.resource_version) {
+            return false; // as above
         }
-        !is_tenants
-    }
-
-    pub(super) fn take_child(&mut self, kind: usize, place: Place, mut entry: Entry) -> Taken {
         let key = ChildKey { namespace: NamespaceName::new(self.names.shared(place.0)), kind, name: self.names.shared(place.1) };
         entry.tenant_uid = self.names.shared(&entry.tenant_uid);
         self.names.tidy();
-        let mut missed = Vec::new();
-        if !self.passed_over.is_empty() && makes_it_a_tenants(&key, &entry) {
-            let here = (key.namespace.clone(), 0)..=(key.namespace.clone(), TABLE.len());
-            missed.extend(self.passed_over.extract_if(here, |_| true).map(|(_, kind)| kind));
-        }
         let shard = self.shards.entry(TenantName::new(self.names.shared(tenant_at(Source::Children(kind), place)))).or_default();
-        Taken { is_news: take(shard.children.entry(key), entry), missed }
+        let namespace = key.namespace.clone();
+        take(shard.children.entry(key), entry) && shard.is_tenants(&namespace)
     }
 
-    /// Forgets an object, unless one of the same name has taken its place meanwhile. Whether it was known, and the tenants that
+    /// Forgets an object, unless one of the same name has taken its place meanwhile. Whether that is news, and the tenants that
     /// read what it showed.
     pub(super) fn forget(&mut self, source: Source, place: Place, uid: String, version: String) -> (bool, BTreeSet<TenantName>) {
         self.gone.retain(|_, (_, since)| since.elapsed() < DELETED_TTL);
@@ -137,7 +140,8 @@ impl Contents {
             Source::Systems => remove_if(&mut shard.systems, &place.1.to_owned(), |root| root.uid == uid),
             Source::Children(kind) => {
                 let key = ChildKey { namespace: NamespaceName::new(self.names.shared(place.0)), kind, name: self.names.shared(place.1) };
-                remove_if(&mut shard.children, &key, |entry| *entry.uid == *uid)
+                let was_tenants = shard.is_tenants(&key.namespace);
+                remove_if(&mut shard.children, &key, |entry| *entry.uid == *uid) && was_tenants
             }
             _ => false,
         };
@@ -154,27 +158,22 @@ impl Contents {
     /// Forgets what of a stream is not in its list: the tenants in whose name it stood, and those that read what it showed.
     pub(super) fn listed(&mut self, source: Source, listed: &Listed) -> (Vec<TenantName>, BTreeSet<TenantName>) {
         let stays = |(namespace, name): Place| is_listed(listed, namespace, name);
-        self.passed_over.retain(|(namespace, kind)| source != Source::Children(*kind) || listed.contains_key(namespace.as_str()));
         let mut gone = Vec::new();
         for (name, shard) in &mut self.shards {
+            let is_of_a_tenant = shard.is_of_a_tenant();
             let is_news = match source {
                 Source::Tenants => shard.root.take_if(|root| !stays(("", &root.name))).is_some(),
                 Source::Systems => shard.systems.extract_if(.., |system, _| !stays((name.as_str(), system))).count() > 0,
                 Source::Children(kind) => shard.children.extract_if(.., |key, _| key.kind == kind && !stays(place_of(key))).count() > 0,
                 _ => false,
             };
-            gone.extend(is_news.then(|| name.clone()));
+            gone.extend((is_news && is_of_a_tenant).then(|| name.clone()));
         }
         let shown = gone.iter().filter(|_| source == Source::Tenants);
         let readers = shown.flat_map(|tenant| self.exports.update(tenant, None)).collect();
         self.shards.retain(|_, shard| !shard.is_empty());
         (gone, readers)
     }
-}
-
-/// A mark says that a namespace is a tenant's: its own or, where that was taken off, that of an object of ours in it.
-fn makes_it_a_tenants(key: &ChildKey, entry: &Entry) -> bool {
-    key.kind == NAMESPACE || !entry.tenant_uid.is_empty()
 }
 
 /// Where a list has a child.

@@ -1,14 +1,13 @@
 use std::collections::BTreeSet;
 
-use futures::FutureExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 
 fn store() -> (Store, UnboundedReceiver<TenantName>) {
-    let (news, heard) = unbounded_channel();
-    (Store::new(news), heard)
+    let (requeue, triggers) = unbounded_channel();
+    (Store::new(requeue), triggers)
 }
 
 fn child(kind: &str) -> Source {
@@ -38,45 +37,26 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn outside_of_tenants_namespaces_nothing_without_a_mark_is_kept_or_news() {
-    let (store, mut heard) = store();
-    for kind in ["RoleBinding", "NetworkPolicy"] {
-        assert_eq!(store.take(child(kind), &object("monitoring", "others", 1, &json!({}))), None);
-        assert_eq!(store.forget(child(kind), &object("monitoring", "others", 2, &json!({}))), None);
-    }
-    assert_eq!(store.take(child("RoleBinding"), &object("health", "others", 1, &json!({}))), None);
-    assert!(store.tenants().is_empty() && heard.try_recv().is_err());
-
-    store.take(child("Namespace"), &namespace("health", 2));
-    assert!(store.take(child("NetworkPolicy"), &object("health", "others", 3, &json!({}))).is_some(), "there it is");
-    assert_eq!(names(&snapshot(&store, "health")), set(&["health", "others"]));
-}
-
-#[test]
-fn what_was_passed_over_is_listed_again_when_its_namespace_becomes_a_tenants() {
+fn what_others_write_is_news_only_in_tenants_namespaces_and_is_there_when_one_becomes_a_tenants() {
     let marked = json!({ "govcloud.io/tenant": "health", "govcloud.io/tenant-uid": "u" });
-    let sooner = [
+    let makes_it_a_tenants = [
         ("Namespace", namespace("health", 5)),
         ("ResourceQuota", object("health", "govcloud-quota", 5, &marked)), // the mark of its namespace was taken off
     ];
-    for (kind, by) in sooner {
-        let (store, _heard) = store();
-        let (bindings, policies) = (child("RoleBinding"), child("NetworkPolicy"));
-        let others = object("health", "others", 1, &json!({}));
-        store.take(bindings, &others);
-        store.take(bindings, &object("health--web", "others", 1, &json!({})));
-        let missed = |source| store.missed(source).now_or_never().is_some();
-        assert!(!missed(bindings));
-        store.take(child("Namespace"), &namespace("elsewhere", 4));
-        assert!(!missed(bindings), "another namespace");
-        store.take(child(kind), &by);
-        assert!(missed(bindings) && !missed(policies), "{kind}");
-        assert!(!missed(bindings), "once");
-        store.take(child(kind), &object("health", "govcloud-x", 6, &marked));
-        assert!(!missed(bindings), "it was listed since");
+    for (kind, by) in makes_it_a_tenants {
+        let (store, mut triggers) = store();
+        for kind in ["RoleBinding", "NetworkPolicy"] {
+            assert_eq!(store.take(child(kind), &object("health", "others", 1, &json!({}))), None);
+            assert_eq!(store.take(child(kind), &object("monitoring", "others", 1, &json!({}))), None);
+            assert_eq!(store.forget(child(kind), &object("monitoring", "others", 2, &json!({}))), None);
+        }
+        assert!(store.tenants().is_empty() && triggers.try_recv().is_err());
 
-        assert_eq!(store.take(bindings, &others), Some(TenantName::new("health")), "in that list");
-        assert!(names(&snapshot(&store, "health")).contains("others"));
+        assert_eq!(store.take(child(kind), &by), Some(TenantName::new("health")), "{kind}");
+        assert_eq!(names(&snapshot(&store, "health")), set(&[by.meta().name.as_deref().unwrap(), "others"]));
+        assert_eq!(store.tenants(), [TenantName::new("health")]);
+        let edited = object("health", "others", 6, &json!({}));
+        assert_eq!(store.forget(child("NetworkPolicy"), &edited), Some(TenantName::new("health")), "{kind}");
     }
 }
 
@@ -135,4 +115,16 @@ fn a_change_of_one_tenant_is_news_to_those_that_read_it() {
     assert_eq!(told, set(&["health", "water"]));
     assert_eq!(snapshot(&store, "health").exports.len(), 1);
     assert!(snapshot(&store, "traffic").exports.is_empty());
+}
+
+#[test]
+fn what_is_deleted_while_it_is_decoded_does_not_come_back() {
+    let (store, _triggers) = store();
+    let marked = json!({ "govcloud.io/tenant": "health", "govcloud.io/tenant-uid": "u" });
+    let policy = object("health", "govcloud-isolation", 10, &marked);
+    let Source::Children(kind) = child("NetworkPolicy") else { panic!() };
+    let entry = TABLE[kind].entry(policy.json());
+    store.forget(child("NetworkPolicy"), &object("health", "govcloud-isolation", 11, &marked));
+    assert!(!store.contents().take_child(kind, ("health", "govcloud-isolation"), entry));
+    assert!(names(&snapshot(&store, "health")).is_empty());
 }
