@@ -37,7 +37,7 @@ const USE_INTERVAL: Duration = Duration::from_mins(1);
 /// What is to be done next for one tenant.
 #[derive(Debug)]
 pub enum Step {
-    /// Something would follow from what the cache does not know: ask the API server itself before.
+    /// Something would follow from what the store does not know: ask the API server itself before.
     Ask(Vec<Question>),
     /// Put our finalizer on objects that are about to get children.
     AddFinalizers(Finalizers),

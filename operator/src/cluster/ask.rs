@@ -1,4 +1,4 @@
-//! Questions → answers: what only the API server knows, because the cache may lag behind it or does not keep it.
+//! Questions → answers: what only the API server knows, because the store may lag behind it or does not keep it.
 
 use govcloud_core::{
     model::{
@@ -30,8 +30,8 @@ const DEFINITIONS: [&str; 2] = ["agencytenants.govcloud.io", "hostedsystems.govc
 const MAX_LEFT: u32 = 500;
 
 impl Context {
-    /// Asks, and puts the answers into the snapshot. Whether it holds: where something is there that the cache did not know, the
-    /// cache knows it now, and a new snapshot must be taken.
+    /// Asks, and puts the answers into the snapshot. Whether it holds: where something is there that the store did not know, the
+    /// store knows it now, and a new snapshot must be taken.
     ///
     /// # Errors
     /// Where the API server does not answer.
@@ -119,7 +119,7 @@ impl Context {
         self.is_there(Source::Tenants, "", name.as_str(), |_| true).await
     }
 
-    /// Whether an object is there that counts. If so, the cache knows it from now on.
+    /// Whether an object is there that counts. If so, the store knows it from now on.
     async fn is_there(&self, source: Source, namespace: &str, name: &str, counts: fn(&Object) -> bool) -> Result<bool, Error> {
         let api = self.connection.api(&resource(source), namespace);
         let found = self.connection.request("get", plural(source), api.get_opt(name)).await?.filter(counts);

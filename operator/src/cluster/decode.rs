@@ -1,4 +1,4 @@
-//! Objects as the API server sends them, read for the caches.
+//! Objects as the API server sends them, read for the store.
 
 use govcloud_core::{
     children::TABLE,

@@ -1,4 +1,4 @@
-//! Names that thousands of entries of the cache have in common, each kept once.
+//! Names that thousands of entries of the store have in common, each kept once.
 
 use std::{collections::HashSet, sync::Arc};
 

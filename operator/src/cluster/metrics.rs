@@ -85,7 +85,7 @@ impl Default for Metrics {
         registry.register("workqueue_depth", "Tenants that wait for a worker", families.depth.clone());
         registry.register("govcloud_requests", "Requests to the API server but for watches", families.requests.clone());
         registry.register("govcloud_watch_failures", "Watches that failed and were tried again", families.watch_failures.clone());
-        registry.register("govcloud_objects", "Objects in the caches", families.objects.clone());
+        registry.register("govcloud_objects", "Objects in the store", families.objects.clone());
         registry.register("govcloud_hosted_systems", "Hosted systems by the stage that holds", families.systems.clone());
         registry.register("leader_election_master_status", "1 where this replica leads, 0 where it stands by", families.leads.clone());
         families.registry = registry;

@@ -30,7 +30,7 @@ pub struct Context {
     pub status_writer: StatusWriter,
     /// Settings of the cluster.
     pub settings: Arc<Settings>,
-    /// What was done and found before, and is in no cache.
+    /// What was done and found before, and is not in the store.
     pub memory: Arc<Memory>,
     /// Held while a contract claims new domains.
     pub claiming: Arc<tokio::sync::Mutex<()>>,

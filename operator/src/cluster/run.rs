@@ -52,7 +52,7 @@ pub struct Options {
     pub settings: Settings,
 }
 
-/// Runs until SIGTERM or SIGINT: stands by, with warm caches, and leads when the lease is free.
+/// Runs until SIGTERM or SIGINT: stands by, with a filled store, and leads when the lease is free.
 ///
 /// # Errors
 /// What kept it from starting, no cluster configuration or no free port, or from going on: a lost lease.

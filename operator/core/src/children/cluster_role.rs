@@ -25,8 +25,8 @@ pub(super) static KIND: Kind = Kind {
     exposes: None,
 };
 
-fn build(entrance: &TenantAccess) -> Vec<Value> {
-    let name = entrance.tenant.as_str();
+fn build(access: &TenantAccess) -> Vec<Value> {
+    let name = access.tenant.as_str();
     let rule =
         |resource: &str, verbs: &[&str]| json!({ "apiGroups": [GROUP], "resources": [resource], "resourceNames": [name], "verbs": verbs });
     let named = |name: String, verbs: &[&str]| {
@@ -35,7 +35,7 @@ fn build(entrance: &TenantAccess) -> Vec<Value> {
             "rules": [rule("agencytenants", verbs), rule("agencytenants/status", &["get"])],
         })
     };
-    let owners = named(entrance.tenant.entrance(), &["get", "list", "watch", "update", "patch"]);
-    let view = entrance.has_viewers().then(|| named(entrance.tenant.view(), &["get", "list", "watch"]));
+    let owners = named(access.tenant.owner_role(), &["get", "list", "watch", "update", "patch"]);
+    let view = access.has_viewers().then(|| named(access.tenant.view_role(), &["get", "list", "watch"]));
     std::iter::once(owners).chain(view).collect()
 }

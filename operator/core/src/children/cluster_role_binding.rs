@@ -26,7 +26,7 @@ pub(super) static KIND: Kind = Kind {
     exposes: None,
 };
 
-fn build(entrance: &TenantAccess) -> Vec<Value> {
+fn build(access: &TenantAccess) -> Vec<Value> {
     let binding = |name: String, subjects: Vec<Value>| {
         json!({
             "metadata": { "name": name },
@@ -34,7 +34,7 @@ fn build(entrance: &TenantAccess) -> Vec<Value> {
             "subjects": subjects,
         })
     };
-    let owners = binding(entrance.tenant.entrance(), subjects(entrance.members, &[Role::Owner]));
-    let view = || binding(entrance.tenant.view(), subjects(entrance.members, &[Role::Deployer, Role::Auditor]));
-    std::iter::once(owners).chain(entrance.has_viewers().then(view)).collect()
+    let owners = binding(access.tenant.owner_role(), subjects(access.members, &[Role::Owner]));
+    let view = || binding(access.tenant.view_role(), subjects(access.members, &[Role::Deployer, Role::Auditor]));
+    std::iter::once(owners).chain(access.has_viewers().then(view)).collect()
 }

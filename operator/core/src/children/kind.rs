@@ -32,7 +32,7 @@ pub struct Kind {
     pub build: Build,
     /// The part of the object that the operator defines, beside its marks.
     pub content: Content,
-    /// What the cache keeps of an object of this kind beside what it keeps of each.
+    /// What the store keeps of an object of this kind beside what it keeps of each.
     pub observe: Option<fn(&Value, &mut Entry)>,
     /// Status that is written at once after a create, and whether the namespace is new: the object is live from then on.
     pub initial_status: Option<fn(created: &Value, fresh: bool) -> Value>,
@@ -106,7 +106,7 @@ impl Kind {
         hasher.finish()
     }
 
-    /// Reduces a live object to what the cache keeps.
+    /// Reduces a live object to what the store keeps.
     #[must_use]
     pub fn entry(&self, object: &Value) -> Entry {
         let metadata = &object["metadata"];

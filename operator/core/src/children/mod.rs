@@ -1,6 +1,6 @@
 //! The children that a tenant's namespaces consist of: one file a kind, one line in [`TABLE`].
 //!
-//! Watches, the cache, pruning, the order of writing and the operator's `ClusterRole` derive from the table. Builders are
+//! Watches, the store, pruning, the order of writing and the operator's `ClusterRole` derive from the table. Builders are
 //! pure and emit the fully defaulted form, so that what they write hashes as what the API server gives back.
 
 mod cluster_role;
@@ -63,11 +63,11 @@ pub fn children(input: &ChildInput) -> Vec<Desired> {
 
 /// What grants a tenant's members access to their own `AgencyTenant`.
 #[must_use]
-pub fn entrance(entrance: &TenantAccess) -> Vec<Desired> {
-    let marks = marks(entrance.tenant, entrance.identity, None);
+pub fn tenant_access(access: &TenantAccess) -> Vec<Desired> {
+    let marks = marks(access.tenant, access.identity, None);
     let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
         Build::TenantAccess(build) => {
-            build(entrance).into_iter().map(|object| desired(index, kind, &NamespaceName::cluster(), &marks, object)).collect::<Vec<_>>()
+            build(access).into_iter().map(|object| desired(index, kind, &NamespaceName::cluster(), &marks, object)).collect::<Vec<_>>()
         }
         Build::Inside(_) => Vec::new(),
     };

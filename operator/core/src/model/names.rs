@@ -96,9 +96,9 @@ pub const NETWORK_POLICY: &str = "govcloud-isolation";
 /// `ServiceAccount` of a system's delivery pipeline.
 pub const DEPLOYER: &str = "deployer";
 /// Begins the name of each `ClusterRole`, and of its binding, that grants a tenant's members access to their own `AgencyTenant`.
-pub const ENTRANCE_PREFIX: &str = "govcloud:tenant:";
+pub const TENANT_ROLE_PREFIX: &str = "govcloud:tenant:";
 /// Ends that of the Deployers and Auditors, who read it only. No tenant's name holds a colon.
-pub const ENTRANCE_VIEW: &str = ":view";
+pub const VIEW_SUFFIX: &str = ":view";
 /// The guard rails, each a policy and its binding, in `charts/govcloud/policies/`. A policy there that only warns is none: it
 /// denies nothing by which it could be proven, and nobody waits for it.
 pub const POLICIES: [&str; 17] = [
@@ -220,14 +220,14 @@ impl TenantName {
 
     /// The `ClusterRole`, and its binding, that grants the tenant's Owners access to their own `AgencyTenant`.
     #[must_use]
-    pub fn entrance(&self) -> String {
-        format!("{ENTRANCE_PREFIX}{self}")
+    pub fn owner_role(&self) -> String {
+        format!("{TENANT_ROLE_PREFIX}{self}")
     }
 
     /// The `ClusterRole`, and its binding, that lets the tenant's Deployers and Auditors read their own `AgencyTenant`.
     #[must_use]
-    pub fn view(&self) -> String {
-        format!("{ENTRANCE_PREFIX}{self}{ENTRANCE_VIEW}")
+    pub fn view_role(&self) -> String {
+        format!("{TENANT_ROLE_PREFIX}{self}{VIEW_SUFFIX}")
     }
 
     /// The namespace in which one system runs.

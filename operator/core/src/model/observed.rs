@@ -1,4 +1,4 @@
-//! The children of one tenant as the cache keeps them: some hundred bytes each.
+//! The children of one tenant as the store keeps them: some hundred bytes each.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,7 +6,7 @@ use crate::{
     api::hosted_system::WithinSystem,
     model::{
         amounts::{Amount, Amounts, of},
-        names::{ENTRANCE_PREFIX, ENTRANCE_VIEW, NamespaceName, TenantName, tenant_of},
+        names::{NamespaceName, TENANT_ROLE_PREFIX, TenantName, VIEW_SUFFIX, tenant_of},
         shared::Shared,
     },
 };
@@ -36,8 +36,8 @@ impl ChildKey {
 /// The tenant in whose name a child stands: by its namespace or, in cluster scope, by its own name.
 #[must_use]
 pub fn tenant_of_child<'a>(namespace: &'a str, name: &'a str) -> &'a str {
-    match name.strip_prefix(ENTRANCE_PREFIX) {
-        Some(tenant) if namespace.is_empty() => tenant.strip_suffix(ENTRANCE_VIEW).unwrap_or(tenant),
+    match name.strip_prefix(TENANT_ROLE_PREFIX) {
+        Some(tenant) if namespace.is_empty() => tenant.strip_suffix(VIEW_SUFFIX).unwrap_or(tenant),
         _ => tenant_of(namespace),
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator sees of one tenant at one moment: plain data, gathered from the caches.
+//! What the operator sees of one tenant at one moment: plain data, gathered from the store.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -114,7 +114,7 @@ pub fn failures(changes: &[NamespaceChanges]) -> Outcome {
 /// Compares a plan with what is there.
 #[must_use]
 pub fn diff(snapshot: &Snapshot, plan: &Plan, inventory: &Inventory) -> Vec<NamespaceChanges> {
-    plan.namespaces.iter().chain(&plan.entrance).map(|space| changes(snapshot, plan, space, inventory)).collect()
+    plan.namespaces.iter().chain(&plan.tenant_access).map(|space| changes(snapshot, plan, space, inventory)).collect()
 }
 
 fn changes(snapshot: &Snapshot, plan: &Plan, space: &NamespacePlan, inventory: &Inventory) -> NamespaceChanges {

@@ -61,7 +61,7 @@ fn system_may_go(name: &str, snapshot: &Snapshot, intent: &Intent, plan: &Plan, 
 
 fn tenant_may_go(snapshot: &Snapshot, intent: &Intent, plan: &Plan, outcome: &Outcome) -> bool {
     snapshot.crds.ending
-        || (can_judge(snapshot, intent) && plan.namespaces.iter().chain(&plan.entrance).all(|space| is_closed(space, outcome)))
+        || (can_judge(snapshot, intent) && plan.namespaces.iter().chain(&plan.tenant_access).all(|space| is_closed(space, outcome)))
 }
 
 fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {

@@ -38,7 +38,7 @@ pub struct Intent {
     /// The tenant by its contract, or why it cannot be served; none where there is no such object.
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
     /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
-    pub spec_editors: Option<Vec<Member>>,
+    pub tenant_readers: Option<Vec<Member>>,
     /// Each system, or why it cannot be served, in the order of the snapshot.
     pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
 }
@@ -90,15 +90,15 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         };
         (SystemName::new(root.name.as_str()), checked)
     });
-    let spec_editors =
-        snapshot.tenant.as_ref().zip(approvals.as_ref()).and_then(|(root, approvals)| spec_editors(snapshot, root, approvals));
+    let tenant_readers =
+        snapshot.tenant.as_ref().zip(approvals.as_ref()).and_then(|(root, approvals)| tenant_readers(snapshot, root, approvals));
     let former = approvals.as_ref().map_or_else(Vec::new, |approvals| former_members(snapshot, approvals));
-    Intent { systems: systems.collect(), request, approvals, former, tenant, spec_editors }
+    Intent { systems: systems.collect(), request, approvals, former, tenant, tenant_readers }
 }
 
 /// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
 /// at; none where nobody knows who they are.
-fn spec_editors(snapshot: &Snapshot, root: &TenantRoot, approvals: &Approvals) -> Option<Vec<Member>> {
+fn tenant_readers(snapshot: &Snapshot, root: &TenantRoot, approvals: &Approvals) -> Option<Vec<Member>> {
     if root.deleting {
         return Some(Vec::new());
     }

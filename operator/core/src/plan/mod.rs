@@ -28,7 +28,7 @@ use std::{
 };
 
 use crate::{
-    children::{entrance, manifests::Manifests, member_words, repeatable},
+    children::{manifests::Manifests, member_words, repeatable, tenant_access},
     model::{
         amounts::{Amounts, amounts},
         api_server,
@@ -62,17 +62,17 @@ pub fn plan(snapshot: &Snapshot, intent: &Intent, inventory: &Inventory, setting
         Some(Ok(tenant)) => served_plan(snapshot, intent, tenant, inventory, settings, manifests),
         _ => Plan::default(),
     };
-    plan.entrance = cluster_scoped(intent, root.deleting, &snapshot.name, &inventory.identity);
+    plan.tenant_access = cluster_scoped(intent, root.deleting, &snapshot.name, &inventory.identity);
     plan
 }
 
 /// The cluster-scoped objects of a tenant; nothing is said of them where nobody knows who its members are.
 fn cluster_scoped(intent: &Intent, deleting: bool, tenant: &TenantName, identity: &Identity) -> Option<NamespacePlan> {
-    let members = intent.spec_editors.as_deref()?;
+    let members = intent.tenant_readers.as_deref()?;
     let desired = if members.is_empty() {
         Vec::new()
     } else {
-        entrance(&TenantAccess { tenant, identity, members }).into_iter().map(Arc::new).collect()
+        tenant_access(&TenantAccess { tenant, identity, members }).into_iter().map(Arc::new).collect()
     };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
     Some(NamespacePlan {
@@ -111,7 +111,7 @@ fn served_plan(
     let namespaces = home.into_iter().chain(workloads).collect();
     let members = tenant.members.iter().map(member_words).collect();
     let former = intent.former.iter().cloned().collect();
-    Plan { namespaces, entrance: None, allocation, members, former, untouched }
+    Plan { namespaces, tenant_access: None, allocation, members, former, untouched }
 }
 
 /// Hands the tenant's total out to its workload namespaces.

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The questions of this round that have no answer yet. The cache may lag behind the API server.
+/// The questions of this round that have no answer yet. The store may lag behind the API server.
 #[must_use]
 pub fn questions(snapshot: &Snapshot) -> Vec<Question> {
     let mut questions = lost(snapshot);
@@ -53,7 +53,7 @@ fn adopted(root: &TenantRoot) -> Option<&str> {
     asked.or_else(|| spec?.adopt_tenant_uid.as_deref())
 }
 
-/// Namespaces that the caches do not know and of which something would follow: those of systems that leave, or that only the
+/// Namespaces that the store does not know and of which something would follow: those of systems that leave, or that only the
 /// ledger has an entry for, and the home of a tenant that leaves.
 fn vanished(snapshot: &Snapshot) -> Vec<NamespaceName> {
     let stays = |system: &SystemName| snapshot.systems.iter().any(|root| root.name == system.as_str() && !root.deleting);

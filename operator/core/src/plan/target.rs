@@ -17,7 +17,7 @@ pub struct Plan {
     /// The namespaces, home first. None where nothing may be touched.
     pub namespaces: Vec<NamespacePlan>,
     /// What grants the members access to their own `AgencyTenant`, in cluster scope. None where nobody knows who they are.
-    pub entrance: Option<NamespacePlan>,
+    pub tenant_access: Option<NamespacePlan>,
     /// The tenant's total, handed out.
     pub allocation: Allocation,
     /// The agency's members, in the words in which bindings are read.

@@ -91,7 +91,7 @@ fn closed(before: &Foreseen, after: &Foreseen) -> impl Iterator<Item = Row> {
 }
 
 fn desired(plan: &Plan) -> BTreeMap<ChildKey, &Desired> {
-    plan.namespaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| (desired.key(), &**desired)).collect()
+    plan.namespaces.iter().chain(&plan.tenant_access).flat_map(|space| &space.desired).map(|desired| (desired.key(), &**desired)).collect()
 }
 
 /// The fields that differ. The copy of the contract and the ledger's entry say nothing that is not told elsewhere.

@@ -304,27 +304,20 @@ fn of_two_that_claim_the_same_domain_the_later_is_told() {
 
 /// Names of the objects in cluster scope that let somebody at the tenant, and how many each lets in.
 fn doors(plan: &Plan) -> Vec<(String, usize)> {
-    let bindings = plan
-        .entrance
-        .iter()
-        .flat_map(|access_condition| &access_condition.desired)
-        .filter(|desired| desired.kind.kind == "ClusterRoleBinding");
+    let bindings = plan.tenant_access.iter().flat_map(|access| &access.desired).filter(|desired| desired.kind.kind == "ClusterRoleBinding");
     bindings.map(|desired| (desired.name.clone(), desired.object["subjects"].as_array().map_or(0, Vec::len))).collect()
 }
 
 #[test]
 fn all_members_are_let_at_a_tenant_that_is_approved_and_only_owners_at_a_request() {
-    let access_condition = |name: &str, people| (name.to_owned(), people);
+    let access = |name: &str, people| (name.to_owned(), people);
     let mut seen = snapshot(request(HEALTH), Vec::new());
-    assert_eq!(doors(&settle(&mut seen)), [access_condition("govcloud:tenant:health", 1)]);
+    assert_eq!(doors(&settle(&mut seen)), [access("govcloud:tenant:health", 1)]);
     let mut seen = snapshot(tenant(HEALTH), Vec::new());
-    assert_eq!(
-        doors(&settle(&mut seen)),
-        [access_condition("govcloud:tenant:health", 1), access_condition("govcloud:tenant:health:view", 1)]
-    );
+    assert_eq!(doors(&settle(&mut seen)), [access("govcloud:tenant:health", 1), access("govcloud:tenant:health:view", 1)]);
     seen.tenant.as_mut().unwrap().spec.as_mut().unwrap().members.retain(|member| member.role == Role::Owner);
     seen.tenant.as_mut().unwrap().generation += 1;
-    assert_eq!(doors(&settle(&mut seen)), [access_condition("govcloud:tenant:health", 1)], "no second pair where nobody only reads");
+    assert_eq!(doors(&settle(&mut seen)), [access("govcloud:tenant:health", 1)], "no second pair where nobody only reads");
     assert!(seen.observed.keys().all(|key| key.tenant().as_str() == "health" && !key.name.ends_with(":view")));
 }
 
@@ -338,10 +331,10 @@ fn the_same_asker_has_a_bounded_number_of_open_requests() {
     let mut seen = snapshot(asked("health".into()), Vec::new());
     let other = |n| Exports::of(&asked(format!("a{n}"))).into();
     seen.exports = (0..MAX_OPEN_REQUESTS - 1).map(other).collect();
-    assert!(settle(&mut seen).entrance.is_some_and(|access_condition| !access_condition.desired.is_empty()));
+    assert!(settle(&mut seen).tenant_access.is_some_and(|access| !access.desired.is_empty()));
     seen.exports = (0..MAX_OPEN_REQUESTS).map(other).collect();
     let (plan, _) = decide(&seen);
-    assert!(plan.entrance.is_some_and(|access_condition| access_condition.desired.is_empty()), "nobody is let at what is not looked at");
+    assert!(plan.tenant_access.is_some_and(|access| access.desired.is_empty()), "nobody is let at what is not looked at");
     assert_eq!(conditions(&seen).0["Accepted"], "False Invalid");
     assert_eq!(over_request_limit(&seen), Some(vec!["a0", "a1", "a2", "a3", "a4"]));
     seen.tenant.as_mut().unwrap().spec.as_mut().unwrap().members[0].name = "others".into();

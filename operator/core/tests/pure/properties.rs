@@ -123,7 +123,7 @@ proptest! {
         }
         let objects = |snapshot: &Snapshot| {
             let (plan, _) = decide(snapshot);
-            let objects = plan.namespaces.iter().chain(&plan.entrance).flat_map(|space| &space.desired).map(|desired| {
+            let objects = plan.namespaces.iter().chain(&plan.tenant_access).flat_map(|space| &space.desired).map(|desired| {
                 let mut object = desired.object.clone();
                 object["metadata"]["annotations"][ANNOTATION_CONTRACT].take(); // it is the spec as it was written
                 (desired.key(), object)

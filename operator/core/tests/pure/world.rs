@@ -123,6 +123,6 @@ pub fn settle(snapshot: &mut Snapshot) -> Plan {
 
 /// The planned manifest of a child.
 pub fn object<'a>(plan: &'a Plan, namespace: &str, kind: &str, name: &str) -> Option<&'a serde_json::Value> {
-    let space = if namespace.is_empty() { plan.entrance.as_ref()? } else { plan.namespace(&NamespaceName::new(namespace))? };
+    let space = if namespace.is_empty() { plan.tenant_access.as_ref()? } else { plan.namespace(&NamespaceName::new(namespace))? };
     space.desired.iter().find(|desired| desired.kind.kind == kind && desired.name == name).map(|desired| &desired.object)
 }
