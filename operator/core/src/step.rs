@@ -10,7 +10,7 @@ use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
     children::manifests::Manifests,
     model::{
-        outcome::Outcome,
+        outcome::{NamespaceOutcome, Outcome},
         settings::Settings,
         snapshot::{Question, Snapshot},
     },
@@ -120,11 +120,21 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
         return Step::Apply(changes.into_iter().filter(is_due).collect());
     }
     outcome.add(finished.clone());
+    outcome.add(not_written(&changes, &outcome));
     if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);
     }
     let input = StatusInput { snapshot, intent: &intent, inventory: &inventory, plan: &plan, outcome: &outcome };
     Step::Settled(Box::new(settled(&input, about_pods.into_iter().map(|(question, _)| question).collect())))
+}
+
+/// What is left to write in namespaces of which nothing else is to be told: what could not be written a moment ago may be by now.
+fn not_written(changes: &[NamespaceChanges], told: &Outcome) -> Outcome {
+    let left = |space: &NamespaceChanges| {
+        let left = space.changes.iter().any(|change| change.writes() && change.rank().is_some());
+        (left && told.failure(&space.namespace).is_none()).then(|| (space.namespace.clone(), NamespaceOutcome::not_written()))
+    };
+    Outcome { namespaces: changes.iter().filter_map(left).collect() }
 }
 
 /// How long to wait yet for the controller manager, none when it is done or has had its time.

@@ -6,7 +6,7 @@ use govcloud_core::{
     model::{
         names::NamespaceName,
         outcome::{NamespaceOutcome, Outcome},
-        snapshot::Snapshot,
+        snapshot::{Progress, Snapshot},
     },
     plan::diff::{Change, NamespaceChanges},
     step::{Action, Step, step},
@@ -132,6 +132,23 @@ fn who_may_not_be_let_in_yet_is_told_and_tried_again_also_when_nothing_could_be_
     assert!(matches!(settled.action, Action::Retry(_)), "{:?}", settled.action);
     let failure = settled.outcome.failure(&NamespaceName::new(WORKLOAD)).unwrap();
     assert_eq!(failure.reason, reason::POLICY_NOT_ACTIVE);
+}
+
+#[test]
+fn guard_rails_that_come_into_force_within_a_reconcile_let_members_in_with_the_next() {
+    let mut seen = done();
+    edit(&mut seen, "RoleBinding");
+    seen.unguarded = Some("not looked at yet".into());
+    let Step::Apply(changes) = step(&seen, &settings()) else { panic!("who has left is taken out") };
+    let nothing = |space: &NamespaceChanges| (space.namespace.clone(), NamespaceOutcome::default());
+    seen.progress.note(Outcome { namespaces: changes.iter().map(nothing).collect() });
+    seen.unguarded = None;
+    let Step::Settled(settled) = step(&seen, &settings()) else { panic!("nothing is written twice in one reconcile") };
+    assert!(matches!(settled.action, Action::Retry(_)), "{:?}", settled.action);
+    assert_eq!(settled.outcome.failure(&NamespaceName::new(WORKLOAD)).unwrap().reason, reason::PROGRESSING);
+    seen.progress = Progress::default();
+    let Step::Apply(changes) = step(&seen, &settings()) else { panic!("the next reconcile writes it") };
+    assert!(changes.iter().flat_map(|space| &space.changes).any(|change| matches!(change, Change::Update { narrows: false, .. })));
 }
 
 #[test]
