@@ -1,7 +1,7 @@
 //! What was there before, what was made for somebody else, and what was lost: nothing is taken that is not ours, and nothing of
 //! ours is given up.
 
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams, Preconditions};
 use serde_json::json;
 
 use crate::cluster::{Person, admin, pod_yaml, system_yaml, tenant_yaml};
@@ -15,8 +15,20 @@ spec: {storageClassName: standard, accessModes: [ReadWriteOnce], resources: {req
 
 /// Takes the operator's finalizer off and deletes the object, as an impatient administrator would.
 async fn tear_out(admin: &Person, kind: &str, namespace: &str, name: &str) {
-    admin.patch(kind, namespace, name, json!({"metadata": {"finalizers": null}})).await;
-    admin.delete(kind, namespace, name).await;
+    loop {
+        admin.patch(kind, namespace, name, json!({"metadata": {"finalizers": null}})).await;
+        // The operator may put its finalizer back before the object is deleted; then it was not torn out.
+        let metadata = admin.get(kind, namespace, name).await["metadata"].clone();
+        if metadata.get("finalizers").is_some() {
+            continue;
+        }
+        let resource_version = metadata["resourceVersion"].as_str().map(str::to_owned);
+        let preconditions = Some(Preconditions { resource_version, uid: None });
+        match admin.api(kind, namespace).delete(name, &DeleteParams { preconditions, ..DeleteParams::default() }).await {
+            Err(kube::Error::Api(refused)) if refused.code == 409 => {}
+            deleted => return drop(deleted.unwrap()),
+        }
+    }
 }
 
 /// Kind, name and version of every child in these namespaces.

@@ -182,8 +182,13 @@ async fn die_at_each(prefix: &str, start: usize, stride: usize) -> (usize, Vec<S
     faulty.end();
     let told: Vec<_> =
         missed.iter().map(|point| format!("{}: {} ({})", plains[point.plain].step.name, point.line, point.occurrence)).collect();
-    // How often something is written again, and told, depends on how fast the controller manager is; that it is written does not.
-    assert!(missed.iter().all(|point| point.occurrence > 0), "{told:#?}");
+    // How often something is written again, and told, depends on how fast others are; that it is written does not. What is created in a
+    // step is written again where systems that are declared together come one after the other.
+    let is_again = |point: &Point| {
+        let created = point.line.replacen("update", "create", 1);
+        point.occurrence > 0 || plains[point.plain].writes.iter().any(|(line, _)| *line == created && *line != point.line)
+    };
+    assert!(missed.iter().all(is_again), "{told:#?}");
     (points.len(), told)
 }
 
