@@ -29,7 +29,7 @@ use super::{
     status_writer::StatusWriter,
     store::Store,
     streams::Source,
-    watch::follow,
+    watch::Stream,
     workloads::follow_refused,
 };
 
@@ -91,7 +91,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     background.spawn(probe(connection.clone(), health.clone()));
     background.spawn(watch_over(connection.clone(), health.clone()));
     for source in Source::all() {
-        background.spawn(follow(client.clone(), source, store.clone(), health.clone(), requeue.clone(), metrics.clone()));
+        let (client, store, health, metrics) = (client.clone(), store.clone(), health.clone(), metrics.clone());
+        background.spawn(Stream { client, source, store, health, news: requeue.clone(), metrics }.follow());
     }
     background.spawn(follow_refused(client.clone(), store.clone()));
     let mut stop = pin!(stopped()?);

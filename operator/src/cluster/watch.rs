@@ -46,38 +46,28 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 /// A watch that lived so long begins at the first wait again.
 const RESET: Duration = Duration::from_secs(30);
 
-/// Follows one stream for ever.
-pub async fn follow(
-    client: Client,
-    source: Source,
-    store: Arc<Store>,
-    health: Arc<Health>,
-    news: UnboundedSender<TenantName>,
-    metrics: Metrics,
-) {
-    let mut backoff = WatchBackoff::new();
-    let mut told = String::new();
-    let stream = Stream { client, source, store, health, news, metrics };
-    loop {
-        if !stream.follow_once(&mut told).await {
-            return; // the operator is stopping
-        }
-        // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
-        tokio::time::sleep(backoff.next().unwrap_or(LONGEST_RETRY)).await;
-    }
-}
-
 /// One stream, and who takes it in.
-struct Stream {
-    client: Client,
-    source: Source,
-    store: Arc<Store>,
-    health: Arc<Health>,
-    news: UnboundedSender<TenantName>,
-    metrics: Metrics,
+pub struct Stream {
+    pub client: Client,
+    pub source: Source,
+    pub store: Arc<Store>,
+    pub health: Arc<Health>,
+    /// Takes the tenants to look at.
+    pub news: UnboundedSender<TenantName>,
+    pub metrics: Metrics,
 }
 
 impl Stream {
+    /// Follows it for ever.
+    pub async fn follow(self) {
+        let mut backoff = WatchBackoff::new();
+        let mut told = String::new();
+        // A watch that is let in again goes on where it was and says nothing; a new one lists, and that ends the blindness.
+        while self.follow_once(&mut told).await {
+            tokio::time::sleep(backoff.next().unwrap_or(LONGEST_RETRY)).await;
+        }
+    }
+
     /// Follows one stream until the API server forbids it or does not answer; false when nobody listens any more.
     /// `told` is the failure that the log has last told of: the same again is no news.
     async fn follow_once(&self, told: &mut String) -> bool {
