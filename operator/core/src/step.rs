@@ -10,13 +10,13 @@ use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
     children::manifests::Manifests,
     model::{
-        outcome::{NamespaceOutcome, Outcome},
+        outcome::Outcome,
         settings::Settings,
         snapshot::{Question, Snapshot},
     },
     plan::{
         Plan,
-        diff::{Change, NamespaceChanges, diff, failures},
+        diff::{Change, NamespaceChanges, diff, failures, not_written},
         ending,
         finalizers::{Finalizers, missing_finalizers, release},
         intent::intent,
@@ -107,7 +107,7 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
     if let Some(status) = status_ahead(snapshot, &intent, &plan) {
         return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
     }
-    let about_pods: Vec<_> = [tags::questions(snapshot, &intent), ending::questions(snapshot, &plan)].concat();
+    let about_pods: Vec<_> = [tags::questions(snapshot, &inventory, &intent), ending::questions(snapshot, &inventory, &plan)].concat();
     let due: Vec<_> = about_pods.iter().filter(|(_, due)| *due).map(|(question, _)| question.clone()).collect();
     if !due.is_empty() {
         return Step::Ask(due);
@@ -121,25 +121,16 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
     }
     outcome.add(finished.clone());
     outcome.add(not_written(&changes, &outcome));
-    if let Some(wait) = enforcement_due(snapshot, &plan).filter(|_| !outcome.failed()) {
+    if let Some(wait) = enforcement_due(snapshot, &inventory, &plan).filter(|_| !outcome.failed()) {
         return Step::Wait(wait);
     }
     let input = StatusInput { snapshot, intent: &intent, inventory: &inventory, plan: &plan, outcome: &outcome };
     Step::Settled(Box::new(settled(&input, about_pods.into_iter().map(|(question, _)| question).collect())))
 }
 
-/// What is left to write in namespaces of which nothing else is to be told: what could not be written a moment ago may be by now.
-fn not_written(changes: &[NamespaceChanges], told: &Outcome) -> Outcome {
-    let left = |space: &NamespaceChanges| {
-        let left = space.changes.iter().any(|change| change.writes() && change.rank().is_some());
-        (left && told.failure(&space.namespace).is_none()).then(|| (space.namespace.clone(), NamespaceOutcome::not_written()))
-    };
-    Outcome { namespaces: changes.iter().filter_map(left).collect() }
-}
-
 /// How long to wait yet for the controller manager, none when it is done or has had its time.
-fn enforcement_due(snapshot: &Snapshot, plan: &Plan) -> Option<Duration> {
-    let in_force = plan.namespaces.iter().all(|space| snapshot.quota_is_live(&space.namespace));
+fn enforcement_due(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Option<Duration> {
+    let in_force = plan.namespaces.iter().all(|space| inventory.of(&space.namespace).has_live_quota());
     ENFORCED_WITHIN.checked_sub(snapshot.since_write.filter(|_| !in_force)?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{api::conditions::reason, model::names::NamespaceName};
+use crate::model::names::NamespaceName;
 
 /// Results by namespace.
 #[derive(Clone, Debug, Default)]
@@ -52,23 +52,6 @@ pub struct Failure {
     pub stale: bool,
     /// How long to wait at least before the next try.
     pub retry_after: Option<Duration>,
-}
-
-impl NamespaceOutcome {
-    /// Something is left to write.
-    #[must_use]
-    pub fn not_written() -> Self {
-        let failure = Failure {
-            kind: "Namespace",
-            name: String::new(),
-            reason: reason::PROGRESSING,
-            message: "not all of the namespace's objects are written yet; the operator tries again".into(),
-            stalled: false,
-            stale: false,
-            retry_after: None,
-        };
-        Self { failures: vec![failure], ..Self::default() }
-    }
 }
 
 impl Failure {

@@ -18,8 +18,8 @@ use crate::{
         ending::Ending,
         exports::Exports,
         failed_creates::FailedCreate,
-        names::{NamespaceName, QUOTA, SystemName, TenantName},
-        observed::{Observed, inside},
+        names::{NamespaceName, SystemName, TenantName},
+        observed::Observed,
         outcome::{NamespaceOutcome, Outcome},
         pod_classes::PodClasses,
         shared::Shared,
@@ -178,13 +178,6 @@ impl Snapshot {
             since_write: None,
             since_status: None,
         }
-    }
-
-    /// Whether there is a quota in this namespace and admission enforces it as it is written.
-    #[must_use]
-    pub fn quota_is_live(&self, namespace: &NamespaceName) -> bool {
-        let mut here = inside(&self.observed, namespace).filter(|(key, _)| &*key.name == QUOTA);
-        here.any(|(_, entry)| entry.quota.as_ref().is_some_and(|quota| quota.live))
     }
 }
 

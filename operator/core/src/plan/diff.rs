@@ -107,7 +107,23 @@ pub struct NamespaceChanges {
 /// What is to be told of namespaces beside what became of writing to them.
 #[must_use]
 pub fn failures(changes: &[NamespaceChanges]) -> Outcome {
-    let failures = changes.iter().filter_map(|space| Some((space.namespace.clone(), vec![space.failure.clone()?])));
+    outcome(changes, |space| space.failure.clone())
+}
+
+/// What is left to write when nothing more is written in this round, in namespaces of which nothing else is to be told: what could not
+/// be written a moment ago may be by now.
+#[must_use]
+pub fn not_written(changes: &[NamespaceChanges], told: &Outcome) -> Outcome {
+    let message = "not all of its objects are written yet; the operator tries again";
+    outcome(changes, |space| {
+        let is_left = space.changes.iter().any(|change| change.writes() && change.rank().is_some());
+        let is_new = is_left && told.failure(&space.namespace).is_none();
+        is_new.then(|| failure("Namespace", space.namespace.as_str(), reason::PROGRESSING, message.to_owned(), false))
+    })
+}
+
+fn outcome(changes: &[NamespaceChanges], failure: impl Fn(&NamespaceChanges) -> Option<Failure>) -> Outcome {
+    let failures = changes.iter().filter_map(|space| Some((space.namespace.clone(), vec![failure(space)?])));
     Outcome { namespaces: failures.map(|(namespace, failures)| (namespace, NamespaceOutcome { failures, ..Default::default() })).collect() }
 }
 
@@ -166,7 +182,9 @@ fn isolates(change: &Change) -> bool {
 /// What it says is the reason, where it is none of the namespace's own changes that is waited for. What guards a namespace is written
 /// before, in order of rank.
 fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, changes: &mut Vec<Change>) -> Option<Failure> {
-    let is_due = changes.iter().any(|change| change.writes() && change.rank() == Some(Rank::Access));
+    if !changes.iter().any(|change| change.writes() && change.rank() == Some(Rank::Access)) {
+        return None;
+    }
     let is_written_before = changes.iter().any(|change| change.writes() && change.rank().is_some_and(|rank| rank < Rank::Access));
     let unguarded = snapshot.unguarded.as_ref().map(|missing| {
         let message = format!("members get no access before the policies of the chart are in force: {missing}");
@@ -176,7 +194,7 @@ fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, chang
         let message = "the quota is not enforced yet, so members get no access; if this lasts, check that kube-controller-manager runs";
         failure("RoleBinding", "all", reason::QUOTA_NOT_LIVE, message.to_owned(), false)
     });
-    let cause = unguarded.or(uncounted).filter(|_| is_due)?;
+    let cause = unguarded.or(uncounted)?;
     changes.retain(|change| !change.lets_in());
     for change in changes {
         if let Change::Update { desired, narrows, .. } = change {

@@ -8,24 +8,23 @@ use crate::{
     model::{
         ending::INTERVAL,
         names::NamespaceName,
-        ownership::namespace_entry,
         snapshot::{Question, Snapshot},
     },
-    plan::{Goal, NamespacePlan, Plan},
+    plan::{Goal, NamespacePlan, Plan, inventory::Inventory},
 };
 
 /// The question about pods of each namespace whose pods are to have ended, with whether it is to be asked now.
 #[must_use]
-pub fn questions(snapshot: &Snapshot, plan: &Plan) -> Vec<(Question, bool)> {
-    let ending = plan.namespaces.iter().filter(|space| must_be_empty(snapshot, space));
+pub fn questions(snapshot: &Snapshot, inventory: &Inventory, plan: &Plan) -> Vec<(Question, bool)> {
+    let ending = plan.namespaces.iter().filter(|space| must_be_empty(snapshot, inventory, space));
     let due = |namespace: &NamespaceName| {
         snapshot.ending.get(namespace).is_none_or(|known| known.look_again_at().is_some_and(|time| time <= snapshot.now.as_second()))
     };
     ending.map(|space| (Question::PodsLeft(space.namespace.clone()), due(&space.namespace))).collect()
 }
 
-fn must_be_empty(snapshot: &Snapshot, space: &NamespacePlan) -> bool {
-    let Some(entry) = namespace_entry(&snapshot.observed, &space.namespace) else { return false };
+fn must_be_empty(snapshot: &Snapshot, inventory: &Inventory, space: &NamespacePlan) -> bool {
+    let Some(entry) = inventory.of(&space.namespace).entry else { return false };
     if entry.deleting {
         return entry
             .remaining

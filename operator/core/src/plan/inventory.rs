@@ -41,6 +41,12 @@ impl<'a> Found<'a> {
         self.entry.filter(|_| self.is_ours())
     }
 
+    /// Whether it has a quota and admission enforces that as it is written.
+    #[must_use]
+    pub fn has_live_quota(&self) -> bool {
+        self.quota.is_some_and(|quota| quota.live)
+    }
+
     /// Whether it is the tenant's.
     #[must_use]
     pub fn is_ours(&self) -> bool {

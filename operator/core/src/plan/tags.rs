@@ -16,11 +16,10 @@ use crate::{
     model::{
         failed_creates::Workload,
         names::NamespaceName,
-        ownership::namespace_entry,
         snapshot::{Question, Snapshot, SystemRoot},
         tenant::{System, Tenant},
     },
-    plan::intent::Intent,
+    plan::{intent::Intent, inventory::Inventory},
 };
 
 /// Whether the images of this system's pods must name a digest. A system that has no pods is not asked.
@@ -32,20 +31,20 @@ pub fn is_required(tenant: &Tenant, system: &System) -> bool {
 
 /// The question about pods of each namespace in which images must name a digest, with whether it is to be asked now.
 #[must_use]
-pub fn questions(snapshot: &Snapshot, intent: &Intent) -> Vec<(Question, bool)> {
+pub fn questions(snapshot: &Snapshot, inventory: &Inventory, intent: &Intent) -> Vec<(Question, bool)> {
     let Some(Ok(tenant)) = &intent.tenant else { return Vec::new() };
     let served = intent.systems.iter().filter_map(|(_, system)| system.as_ref().ok()).filter(|system| is_required(tenant, system));
     let place = |system: &System| {
         let root = snapshot.systems.iter().find(|root| root.name == system.name.as_str())?;
         let namespace = snapshot.name.workload(&system.name);
-        let due = is_due(snapshot, root, system.stage, &namespace);
+        let due = is_due(snapshot, inventory, root, system.stage, &namespace);
         Some((Question::PodsByTag(namespace), due))
     };
     served.filter_map(place).collect()
 }
 
-fn is_due(snapshot: &Snapshot, root: &SystemRoot, stage: Stage, namespace: &NamespaceName) -> bool {
-    let Some(entry) = namespace_entry(&snapshot.observed, namespace) else { return false };
+fn is_due(snapshot: &Snapshot, inventory: &Inventory, root: &SystemRoot, stage: Stage, namespace: &NamespaceName) -> bool {
+    let Some(entry) = inventory.of(namespace).entry else { return false };
     if let Some(tags) = snapshot.tags.get(namespace) {
         let comes_into_force = entry.requires_digests && !tags.enforced;
         return comes_into_force || tags.look_again_at().is_some_and(|time| time <= snapshot.now.as_second());

@@ -15,7 +15,6 @@ use crate::{
         names::{NETWORK_POLICY, NamespaceName},
         observed::Remaining,
         outcome::Outcome,
-        ownership::namespace_entry,
         snapshot::Snapshot,
         tags::Tags,
         tenant::Tenant,
@@ -77,7 +76,7 @@ impl StatusInput<'_> {
 
     /// What keeps a namespace that is being deleted, once that takes longer than usual.
     fn remaining(&self, namespace: &NamespaceName) -> Option<Remaining> {
-        let remaining = namespace_entry(&self.snapshot.observed, namespace)?.remaining.as_deref()?;
+        let remaining = self.inventory.of(namespace).entry?.remaining.as_deref()?;
         let pods = self.snapshot.ending.get(namespace).and_then(|ending| Some((ending, ending.words()?)));
         match pods.filter(|_| remaining.messages.is_empty()) {
             Some((ending, messages)) => Some(Remaining {
@@ -149,7 +148,7 @@ impl StatusInput<'_> {
         }
         match self.outcome.failure(namespace) {
             Some(failure) => NewCondition::no(kind::PROVISIONED, failure.reason, failure.sentence(namespace)),
-            None if namespace_entry(&self.snapshot.observed, namespace).is_some_and(|entry| entry.deleting) => {
+            None if self.inventory.of(namespace).entry.is_some_and(|entry| entry.deleting) => {
                 NewCondition::no(kind::PROVISIONED, reason::DELETING, being_deleted(namespace, self.remaining(namespace).as_ref()))
             }
             None if self.plan.namespace(namespace).is_some_and(|space| space.api_server_unknown) => NewCondition::no(
@@ -161,7 +160,7 @@ impl StatusInput<'_> {
                      apply ClusterRole govcloud-operator from the chart"
                 ),
             ),
-            None if self.plan.namespace(namespace).is_some() && !self.snapshot.quota_is_live(namespace) => NewCondition::no(
+            None if self.plan.namespace(namespace).is_some() && !self.inventory.of(namespace).has_live_quota() => NewCondition::no(
                 kind::PROVISIONED,
                 reason::QUOTA_NOT_LIVE,
                 format!(

@@ -151,7 +151,7 @@ fn pods_are_listed_where_none_may_be_left_and_what_holds_them_is_told() {
     const NOW: i64 = 1_000_000;
     let namespace = NamespaceName::new(WORKLOAD);
     let required = |seen: &Snapshot| {
-        let questions = ending::questions(seen, &decide(seen).0).into_iter();
+        let questions = ending::questions(seen, &inventory(seen), &decide(seen).0).into_iter();
         questions
             .map(|(question, due)| if let Question::PodsLeft(namespace) = question { (namespace, due) } else { panic!("{question:?}") })
             .collect::<Vec<_>>()

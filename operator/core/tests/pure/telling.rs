@@ -149,7 +149,7 @@ fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
 fn look(seen: &mut Snapshot, now: i64, workloads: Option<&[&str]>) -> bool {
     let enforced = seen.observed.iter().any(|(key, entry)| *key.name == *namespace().as_str() && entry.requires_digests);
     seen.now = Timestamp::from_second(now).unwrap();
-    let asked = questions(seen, &intent(seen, &settings()));
+    let asked = questions(seen, &inventory(seen), &intent(seen, &settings()));
     seen.tags.retain(|known, _| asked.iter().any(|(question, _)| *question == Question::PodsByTag(known.clone())));
     let due = asked.iter().any(|(_, due)| *due);
     if due {
