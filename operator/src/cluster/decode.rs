@@ -4,7 +4,7 @@ use govcloud_core::{
     children::TABLE,
     model::{
         observed::tenant_of_child,
-        snapshot::{Root, Unreadable},
+        root::{Root, Unreadable},
     },
     plan::last_applied,
 };

@@ -8,7 +8,8 @@ use govcloud_core::{
     model::{
         names::{FINALIZER, SystemName, TenantName},
         outcome::Outcome,
-        snapshot::{Root, Snapshot},
+        root::Root,
+        snapshot::Snapshot,
     },
     plan::{finalizers::Finalizers, last_applied},
     step::{Action, Settled},

@@ -8,8 +8,9 @@ use govcloud_core::{
     children::{Rank, desired::Desired},
     model::{
         names::{FINALIZER, NamespaceName, TenantName},
+        root::Root,
         settings::Settings,
-        snapshot::{Root, Snapshot},
+        snapshot::Snapshot,
     },
     plan::diff::{Change, NamespaceChanges},
     step::{Step, step},

@@ -11,7 +11,6 @@ use k8s_openapi::jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::model::root::{Root, SystemRoot, TenantRoot, Unreadable};
 use crate::{
     api::approval::Contract,
     model::{
@@ -22,6 +21,7 @@ use crate::{
         observed::Observed,
         outcome::{NamespaceOutcome, Outcome},
         pod_classes::PodClasses,
+        root::{SystemRoot, TenantRoot},
         shared::Shared,
         tags::Tags,
     },

@@ -3,7 +3,8 @@
 use crate::model::{
     exports::{Exports, MAX_OPEN_REQUESTS, Right, overlap},
     names::TenantName,
-    snapshot::{Snapshot, TenantRoot},
+    root::TenantRoot,
+    snapshot::Snapshot,
 };
 
 /// A domain that another tenant holds.

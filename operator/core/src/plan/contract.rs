@@ -8,7 +8,8 @@ use crate::{
     },
     model::{
         amounts::{Amounts, amounts, of},
-        snapshot::{ContractBackup, TenantRoot},
+        root::TenantRoot,
+        snapshot::ContractBackup,
         tenant::Problem,
     },
     plan::{quota, spec_diff::difference},

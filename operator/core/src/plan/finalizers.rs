@@ -4,7 +4,8 @@ use crate::{
     model::{
         names::{FINALIZER, SystemName},
         outcome::Outcome,
-        snapshot::{Root, Snapshot},
+        root::Root,
+        snapshot::Snapshot,
     },
     plan::{Goal, NamespacePlan, Plan, intent::Intent},
 };

@@ -13,8 +13,9 @@ use crate::{
         amounts::{Amounts, amounts},
         names::{SystemName, TenantName, system_name_complaint, tenant_name_complaint},
         ownership::Identity,
+        root::{SystemRoot, TenantRoot},
         settings::Settings,
-        snapshot::{ContractBackup, Snapshot, SystemRoot, TenantRoot},
+        snapshot::{ContractBackup, Snapshot},
         tenant::{ContainerDefaults, Problem, System, Tenant},
     },
     plan::{

@@ -9,7 +9,8 @@ use crate::{
         names::{DEPLOYER, NamespaceName, SystemName},
         observed::{ChildKey, Entry, NAMESPACE, inside},
         ownership::namespace_entry,
-        snapshot::{Question, Snapshot, TenantRoot},
+        root::TenantRoot,
+        snapshot::{Question, Snapshot},
     },
 };
 

@@ -16,7 +16,8 @@ use crate::{
     model::{
         failed_creates::Workload,
         names::NamespaceName,
-        snapshot::{Question, Snapshot, SystemRoot},
+        root::SystemRoot,
+        snapshot::{Question, Snapshot},
         tenant::{System, Tenant},
     },
     plan::{intent::Intent, inventory::Inventory},

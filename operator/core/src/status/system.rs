@@ -13,7 +13,7 @@ use crate::{
         failed_creates::{FailedCreate, Seen, by_cause, is_same_cause, recent},
         names::{NamespaceName, SystemName},
         observed::inside,
-        snapshot::SystemRoot,
+        root::SystemRoot,
         tenant::{Problem, System},
     },
     plan::{

@@ -11,7 +11,7 @@ use crate::{
         amounts::{self, Amount, Amounts, resources},
         names::NamespaceName,
         observed::Remaining,
-        snapshot::TenantRoot,
+        root::TenantRoot,
     },
     plan::{contract::Request, ledger::entries},
     status::{

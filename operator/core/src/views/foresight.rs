@@ -11,8 +11,9 @@ use crate::{
     model::{
         ending::Ending,
         names::{FINALIZER, NamespaceName},
+        root::Root,
         settings::Settings,
-        snapshot::{Question, Root, Snapshot},
+        snapshot::{Question, Snapshot},
         tags::Tags,
     },
     plan::{

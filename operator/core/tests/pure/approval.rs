@@ -8,7 +8,8 @@ use govcloud_core::{
     },
     model::{
         exports::{Exports, MAX_OPEN_REQUESTS},
-        snapshot::{ContractBackup, Snapshot, TenantRoot},
+        root::TenantRoot,
+        snapshot::{ContractBackup, Snapshot},
     },
     plan::{
         Plan,

@@ -6,7 +6,7 @@ use govcloud_core::{
         approval::{Approval, Contract, Decision, TenantStage},
         tenant_status::QuotaFigures,
     },
-    model::{amounts::Amounts, snapshot::TenantRoot},
+    model::{amounts::Amounts, root::TenantRoot},
     plan::{
         contract::{Request, approvals, below_held, differences, narrows},
         spec_diff::between,

@@ -11,7 +11,8 @@ use govcloud_core::{
         export_index::ExportIndex,
         exports::{Age, Exports, Requester, Right, overlap},
         names::TenantName,
-        snapshot::{Snapshot, TenantRoot},
+        root::TenantRoot,
+        snapshot::Snapshot,
     },
     plan::conflicts::{ClaimConflict, claim_conflicts, over_request_limit},
 };

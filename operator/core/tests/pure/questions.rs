@@ -6,7 +6,8 @@ use govcloud_core::{
         exports::Exports,
         names::{NamespaceName, SystemName},
         observed::{ChildKey, Entry, NAMESPACE},
-        snapshot::{Question, Snapshot, TenantRoot},
+        root::TenantRoot,
+        snapshot::{Question, Snapshot},
     },
     plan::{intent::intent, questions::questions},
 };

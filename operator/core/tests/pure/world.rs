@@ -6,9 +6,10 @@ use govcloud_core::{
     model::{
         amounts::Amount,
         names::{FINALIZER, NamespaceName, TenantName},
+        root::{Root, SystemRoot, TenantRoot, Unreadable},
         settings::Settings,
         shared::Shared,
-        snapshot::{Root, Snapshot, SystemRoot, TenantRoot, Unreadable},
+        snapshot::Snapshot,
     },
     plan::{
         Plan,

@@ -13,8 +13,8 @@ use govcloud_core::{
         exports::Exports,
         names::{NamespaceName, TenantName},
         observed::{ChildKey, Entry, NAMESPACE, Observed, inside},
+        root::{Root, SystemRoot, TenantRoot},
         shared::Shared,
-        snapshot::{Root, SystemRoot, TenantRoot},
     },
 };
 
