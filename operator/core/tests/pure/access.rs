@@ -120,14 +120,20 @@ fn who_leaves_goes_at_once_also_where_nobody_may_be_let_in() {
     assert!(!narrows(&seen).is_empty() && narrows(&seen).iter().all(|narrows| *narrows));
 }
 
-#[test]
-fn who_may_not_be_let_in_yet_is_told_and_tried_again_also_when_nothing_could_be_written_meanwhile() {
+/// Bindings are to be written while the guard rails are not in force, and nobody is left in them who may be taken out.
+fn without_guard_rails() -> Snapshot {
     let mut seen = done();
     edit(&mut seen, "RoleBinding");
     seen.unguarded = Some("not looked at yet".into());
     let Step::Apply(changes) = step(&seen, &settings()) else { panic!("who has left is taken out") };
     let nothing = |space: &NamespaceChanges| (space.namespace.clone(), NamespaceOutcome::default());
     seen.progress.note(Outcome { namespaces: changes.iter().map(nothing).collect() });
+    seen
+}
+
+#[test]
+fn who_may_not_be_let_in_yet_is_told_and_tried_again_also_when_nothing_could_be_written_meanwhile() {
+    let seen = without_guard_rails();
     let Step::Settled(settled) = step(&seen, &settings()) else { panic!("nothing is left to write") };
     assert!(matches!(settled.action, Action::Retry(_)), "{:?}", settled.action);
     let failure = settled.outcome.failure(&NamespaceName::new(WORKLOAD)).unwrap();
@@ -136,12 +142,7 @@ fn who_may_not_be_let_in_yet_is_told_and_tried_again_also_when_nothing_could_be_
 
 #[test]
 fn guard_rails_that_come_into_force_within_a_reconcile_let_members_in_with_the_next() {
-    let mut seen = done();
-    edit(&mut seen, "RoleBinding");
-    seen.unguarded = Some("not looked at yet".into());
-    let Step::Apply(changes) = step(&seen, &settings()) else { panic!("who has left is taken out") };
-    let nothing = |space: &NamespaceChanges| (space.namespace.clone(), NamespaceOutcome::default());
-    seen.progress.note(Outcome { namespaces: changes.iter().map(nothing).collect() });
+    let mut seen = without_guard_rails();
     seen.unguarded = None;
     let Step::Settled(settled) = step(&seen, &settings()) else { panic!("nothing is written twice in one reconcile") };
     assert!(matches!(settled.action, Action::Retry(_)), "{:?}", settled.action);
