@@ -118,7 +118,7 @@ pub struct System {
     pub name: SystemName,
     /// Name as people know it.
     pub display_name: String,
-    /// Creation time, which decides the order of claims.
+    /// Creation time, which decides the order of shares.
     pub created: String,
     /// Wanted stage; Suspended with its tenant, Retired when it is marked deleted.
     pub stage: Stage,
@@ -126,7 +126,7 @@ pub struct System {
     pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
-    /// Claimed share.
+    /// The share that it asks for.
     pub wanted: Amounts,
     /// Keys of it that it does not name.
     pub follows: Follows,

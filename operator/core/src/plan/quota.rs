@@ -31,7 +31,7 @@ pub struct ShareRequest {
     pub admits_pods: bool,
 }
 
-/// The answer to a claim.
+/// The answer to a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grant {
     /// What the system holds from now on.
@@ -53,7 +53,7 @@ pub struct QuotaInput<'a> {
     pub served: &'a Amounts,
     /// The ledger that its status shows; none where it was lost, and then everything stays as it is.
     pub ledger: Option<&'a Ledger>,
-    /// The quotas of all of the tenant's namespaces, claimed or not.
+    /// The quotas of all of the tenant's namespaces, whether they ask for a share or not.
     pub quotas: &'a BTreeMap<NamespaceName, QuotaState>,
     /// A namespace of which nobody knows what it uses. As long as there is one, nothing is raised.
     pub uncounted: Option<&'a NamespaceName>,
@@ -76,24 +76,24 @@ pub struct Allocation {
     pub ledger: Ledger,
 }
 
-/// Hands the total out; `claims` come in order of precedence.
+/// Hands the total out; `requests` come in order of precedence.
 #[must_use]
-pub fn allocate(input: &QuotaInput, claims: &[ShareRequest]) -> Allocation {
-    let every_key = keys(input.wanted, claims.iter().filter(|share_request| share_request.serves));
+pub fn allocate(input: &QuotaInput, requests: &[ShareRequest]) -> Allocation {
+    let every_key = keys(input.wanted, requests.iter().filter(|request| request.serves));
     let found = input.ledger.is_none().then(|| found(input, &every_key));
     let ledger = input.ledger.or(found.as_ref()).unwrap_or(const { &Ledger::new() });
-    let mut reserved = reserve(input, ledger, claims, &every_key);
+    let mut reserved = reserve(input, ledger, requests, &every_key);
     let mut sum = total_of(reserved.values());
     let served = if found.is_some() { &sum.clone() } else { input.served };
     let mut allocation = Allocation::default();
-    for share_request in claims {
-        let own = reserved.entry(share_request.namespace.clone()).or_default();
-        let share_request = &without_unasked(input, share_request, own, &sum);
-        let mut grant = grant(input, share_request, own, &sum);
-        let share = enter(input, ledger, share_request, &grant, &every_key);
-        grant.epoch = share.epoch.max(input.quotas.get(&share_request.namespace).map_or(0, |quota| quota.epoch));
+    for request in requests {
+        let own = reserved.entry(request.namespace.clone()).or_default();
+        let request = &without_unasked(input, request, own, &sum);
+        let mut grant = grant(input, request, own, &sum);
+        let share = enter(input, ledger, request, &grant, &every_key);
+        grant.epoch = share.epoch.max(input.quotas.get(&request.namespace).map_or(0, |quota| quota.epoch));
         if !share.hard.is_empty() {
-            allocation.ledger.insert(share_request.system.clone(), share);
+            allocation.ledger.insert(request.system.clone(), share);
         }
         for key in &every_key {
             let raised = amounts::of(own, key).max(amounts::of(&grant.hard, key));
@@ -101,11 +101,11 @@ pub fn allocate(input: &QuotaInput, claims: &[ShareRequest]) -> Allocation {
             own.insert(key.clone(), raised);
             *sum.entry(key.clone()).or_default() = amounts::of(&sum, key).plus(more);
         }
-        allocation.grants.insert(share_request.system.clone(), grant);
+        allocation.grants.insert(request.system.clone(), grant);
     }
     (allocation.total, allocation.lowering) = serve(input.wanted, served, &sum, &every_key);
     allocation.allocated = sum;
-    keep_unclaimed(input, ledger, &mut allocation);
+    keep_others(input, ledger, &mut allocation);
     allocation
 }
 
@@ -116,24 +116,22 @@ fn found(input: &QuotaInput, keys: &BTreeSet<String>) -> Ledger {
 }
 
 /// What counts as taken in each namespace: what its quota holds or may be raised to.
-fn reserve(input: &QuotaInput, ledger: &Ledger, claims: &[ShareRequest], keys: &BTreeSet<String>) -> BTreeMap<NamespaceName, Amounts> {
+fn reserve(input: &QuotaInput, ledger: &Ledger, requests: &[ShareRequest], keys: &BTreeSet<String>) -> BTreeMap<NamespaceName, Amounts> {
     let mut reserved: BTreeMap<NamespaceName, Amounts> =
         input.quotas.iter().map(|(namespace, quota)| (namespace.clone(), holding(quota, keys))).collect();
-    let unclaimed = ledger
+    let others = ledger
         .iter()
-        .filter(|(system, _)| input.known_systems.contains(system) && claims.iter().all(|share_request| share_request.system != **system));
-    for (system, share) in unclaimed {
+        .filter(|(system, _)| input.known_systems.contains(system) && requests.iter().all(|request| request.system != **system));
+    for (system, share) in others {
         let entry = reserved.entry(input.tenant.workload(system)).or_default();
         for (key, amount) in &share.hard {
             let more = amounts::of(entry, key).max(*amount);
             entry.insert(key.clone(), more);
         }
     }
-    for share_request in claims {
-        let entry = reserved.entry(share_request.namespace.clone()).or_default();
-        let kept = ledger
-            .get(&share_request.system)
-            .map(|share| share.kept(&share_request.wanted, input.quotas.get(&share_request.namespace), entry));
+    for request in requests {
+        let entry = reserved.entry(request.namespace.clone()).or_default();
+        let kept = ledger.get(&request.system).map(|share| share.kept(&request.wanted, input.quotas.get(&request.namespace), entry));
         for (key, amount) in kept.into_iter().flatten() {
             let more = amounts::of(entry, &key).max(amount);
             entry.insert(key, more);
@@ -144,50 +142,50 @@ fn reserve(input: &QuotaInput, ledger: &Ledger, claims: &[ShareRequest], keys: &
 
 /// What follows grows when the total changes, though its system asks for no more than it holds. Where there is no room for that, it
 /// stays as it is held and keeps no system waiting.
-fn without_unasked(input: &QuotaInput, share_request: &ShareRequest, own: &Amounts, sum: &Amounts) -> ShareRequest {
-    let mut share_request = share_request.clone();
-    for (key, named) in &share_request.follows {
-        let (want, has) = (amounts::of(&share_request.wanted, key), amounts::of(own, key));
-        let asked = amounts::of(&share_request.wanted, named) > amounts::of(own, named);
+fn without_unasked(input: &QuotaInput, request: &ShareRequest, own: &Amounts, sum: &Amounts) -> ShareRequest {
+    let mut request = request.clone();
+    for (key, named) in &request.follows {
+        let (want, has) = (amounts::of(&request.wanted, key), amounts::of(own, key));
+        let asked = amounts::of(&request.wanted, named) > amounts::of(own, named);
         let fits = input.uncounted.is_none() && want.minus(has).plus(amounts::of(sum, key)) <= amounts::of(input.wanted, key);
         if want > has && has > Amount::ZERO && !asked && !fits {
-            share_request.wanted.insert(key.clone(), has);
+            request.wanted.insert(key.clone(), has);
         }
     }
-    share_request
+    request
 }
 
-fn grant(input: &QuotaInput, share_request: &ShareRequest, own: &Amounts, sum: &Amounts) -> Grant {
-    if !share_request.serves {
-        return Grant { hard: share_request.wanted.clone(), ..Grant::default() };
+fn grant(input: &QuotaInput, request: &ShareRequest, own: &Amounts, sum: &Amounts) -> Grant {
+    if !request.serves {
+        return Grant { hard: request.wanted.clone(), ..Grant::default() };
     }
-    // Not the keys of others: what nobody but they claim is not this system's to be refused.
-    let keys = keys(input.wanted, [share_request].into_iter());
+    // Not the keys of others: what nobody but they ask for is not this system's to be refused.
+    let keys = keys(input.wanted, [request].into_iter());
     match input.uncounted {
-        Some(namespace) if raises(share_request, own) => {
-            let hard = keys.iter().map(|key| (key.clone(), amounts::of(&share_request.wanted, key).min(amounts::of(own, key)))).collect();
+        Some(namespace) if raises(request, own) => {
+            let hard = keys.iter().map(|key| (key.clone(), amounts::of(&request.wanted, key).min(amounts::of(own, key)))).collect();
             let waiting = Some(format!("the usage of namespace {namespace} has not been counted yet; no share is raised until then"));
             Grant { hard, waiting, epoch: 0 }
         }
-        _ => answer(share_request, own, input.wanted, sum, &keys),
+        _ => answer(request, own, input.wanted, sum, &keys),
     }
 }
 
 /// The ledger's next entry.
-fn enter(input: &QuotaInput, ledger: &Ledger, share_request: &ShareRequest, grant: &Grant, keys: &BTreeSet<String>) -> Share {
-    let quota = input.quotas.get(&share_request.namespace);
+fn enter(input: &QuotaInput, ledger: &Ledger, request: &ShareRequest, grant: &Grant, keys: &BTreeSet<String>) -> Share {
+    let quota = input.quotas.get(&request.namespace);
     let held = quota.map(|quota| holding(quota, keys)).unwrap_or_default();
     let target: Amounts = grant.hard.iter().filter(|(key, _)| keys.contains(*key)).map(|(key, amount)| (key.clone(), *amount)).collect();
     let mut written = target.clone();
-    if !share_request.admits_pods {
+    if !request.admits_pods {
         written.remove("pods");
     }
-    let before = ledger.get(&share_request.system).cloned().unwrap_or_default();
+    let before = ledger.get(&request.system).cloned().unwrap_or_default();
     before.next(&target, &written, quota, &held)
 }
 
 /// Entries of systems that nothing is planned for stay.
-fn keep_unclaimed(input: &QuotaInput, ledger: &Ledger, allocation: &mut Allocation) {
+fn keep_others(input: &QuotaInput, ledger: &Ledger, allocation: &mut Allocation) {
     for (system, share) in ledger {
         if input.known_systems.contains(system) && !allocation.grants.contains_key(system) {
             allocation.ledger.insert(system.clone(), share.clone());
@@ -198,12 +196,12 @@ fn keep_unclaimed(input: &QuotaInput, ledger: &Ledger, allocation: &mut Allocati
 /// What a share leaves out follows what it names, in the proportion of the tenant's total: a limit its request, and ephemeral
 /// storage, where the total names it, the memory. Returns the whole share, and which keys follow.
 #[must_use]
-pub fn with_following(mut claimed: Amounts, total: &Amounts) -> (Amounts, Follows) {
+pub fn with_following(mut named: Amounts, total: &Amounts) -> (Amounts, Follows) {
     let mut follows = Follows::new();
     let mut follow = |key: &str, from: &str| {
-        if let (Some(share), None) = (claimed.get(from), claimed.get(key)) {
+        if let (Some(share), None) = (named.get(from), named.get(key)) {
             let following = share.in_proportion(amounts::of(total, key), amounts::of(total, from), key);
-            claimed.insert(key.to_owned(), following);
+            named.insert(key.to_owned(), following);
             let named = follows.get(from).cloned().unwrap_or_else(|| from.to_owned());
             follows.insert(key.to_owned(), named);
         }
@@ -217,12 +215,12 @@ pub fn with_following(mut claimed: Amounts, total: &Amounts) -> (Amounts, Follow
     if total.contains_key(limit) {
         follow(limit, scratch);
     }
-    (claimed, follows)
+    (named, follows)
 }
 
-fn keys<'a>(wanted: &Amounts, claims: impl Iterator<Item = &'a ShareRequest>) -> BTreeSet<String> {
-    let claimed = claims.flat_map(|share_request| share_request.wanted.keys());
-    STANDARD_KEYS.into_iter().map(String::from).chain(wanted.keys().chain(claimed).cloned()).collect()
+fn keys<'a>(wanted: &Amounts, requests: impl Iterator<Item = &'a ShareRequest>) -> BTreeSet<String> {
+    let named = requests.flat_map(|request| request.wanted.keys());
+    STANDARD_KEYS.into_iter().map(String::from).chain(wanted.keys().chain(named).cloned()).collect()
 }
 
 fn holding(quota: &QuotaState, keys: &BTreeSet<String>) -> Amounts {
@@ -240,33 +238,33 @@ fn total_of<'a>(amounts: impl Iterator<Item = &'a Amounts>) -> Amounts {
     })
 }
 
-/// Whether the claim is above what the namespace holds.
-fn raises(share_request: &ShareRequest, own: &Amounts) -> bool {
-    share_request.wanted.iter().any(|(key, want)| *want > amounts::of(own, key))
+/// Whether the request is above what the namespace holds.
+fn raises(request: &ShareRequest, own: &Amounts) -> bool {
+    request.wanted.iter().any(|(key, want)| *want > amounts::of(own, key))
 }
 
-/// Grants a claim whole, or leaves the system what it has.
-fn answer(share_request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> Grant {
+/// Grants a request whole, or leaves the system what it has.
+fn answer(request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts, keys: &BTreeSet<String>) -> Grant {
     let short = |key: &&String| {
-        let (want, has) = (amounts::of(&share_request.wanted, key), amounts::of(own, key));
+        let (want, has) = (amounts::of(&request.wanted, key), amounts::of(own, key));
         want > has && want.minus(has).plus(amounts::of(sum, key)) > amounts::of(total, key)
     };
     let hard = |limit: &dyn Fn(&str) -> Amount| keys.iter().map(|key| (key.clone(), limit(key))).collect();
-    match keys.iter().filter(short).map(|key| shortage(share_request, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
-        None => Grant { hard: hard(&|key| amounts::of(&share_request.wanted, key)), epoch: 0, waiting: None },
+    match keys.iter().filter(short).map(|key| shortage(request, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
+        None => Grant { hard: hard(&|key| amounts::of(&request.wanted, key)), epoch: 0, waiting: None },
         Some(why) => {
-            Grant { hard: hard(&|key| amounts::of(&share_request.wanted, key).min(amounts::of(own, key))), epoch: 0, waiting: Some(why) }
+            Grant { hard: hard(&|key| amounts::of(&request.wanted, key).min(amounts::of(own, key))), epoch: 0, waiting: Some(why) }
         }
     }
 }
 
-fn shortage(share_request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts, key: &str) -> String {
+fn shortage(request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts, key: &str) -> String {
     let text = |amount: Amount| amount.text(key);
     let others = amounts::of(sum, key).minus(amounts::of(own, key));
     let free = amounts::of(total, key).minus(others);
     format!(
         "{key}: {} wanted, {} free (total {}, held by others {})",
-        text(amounts::of(&share_request.wanted, key)),
+        text(amounts::of(&request.wanted, key)),
         text(free),
         text(amounts::of(total, key)),
         text(others),

@@ -31,7 +31,7 @@ fn hand(
     wanted: &Amounts,
     served: &Amounts,
     ledger: &Ledger,
-    claims: &[ShareRequest],
+    requests: &[ShareRequest],
     quotas: &BTreeMap<NamespaceName, QuotaState>,
 ) -> Allocation {
     let known_systems = quotas.keys().filter_map(NamespaceName::system).collect();
@@ -44,28 +44,28 @@ fn hand(
         uncounted: None,
         known_systems: &known_systems,
     };
-    allocate(&input, claims)
+    allocate(&input, requests)
 }
 
 /// What each system holds of `requests.cpu` after handing out, `*` where it waits.
-fn handed_out(total: &str, claims: &[ShareRequest], quotas: &[(&str, QuotaState)]) -> Vec<String> {
+fn handed_out(total: &str, requests: &[ShareRequest], quotas: &[(&str, QuotaState)]) -> Vec<String> {
     let total = read(&[("requests.cpu", total)]);
-    let allocation = hand(&total, &total, &Ledger::new(), claims, &held(quotas));
+    let allocation = hand(&total, &total, &Ledger::new(), requests, &held(quotas));
     let word = |share_request: &ShareRequest| {
         let grant = &allocation.grants[&share_request.system];
         let mark = if grant.waiting.is_some() { "*" } else { "" };
         format!("{}={}{mark}", share_request.system, amounts::of(&grant.hard, "requests.cpu"))
     };
-    claims.iter().map(word).collect()
+    requests.iter().map(word).collect()
 }
 
 #[test]
-fn claims_are_served_in_order_and_a_large_one_does_not_block_a_small_one() {
+fn requests_are_served_in_order_and_a_large_one_does_not_block_a_small_one() {
     assert_eq!(handed_out("10", &[share_request("a", "6"), share_request("b", "6"), share_request("c", "4")], &[]), ["a=6", "b=0*", "c=4"]);
 }
 
 #[test]
-fn a_holder_keeps_its_share_against_an_older_claim() {
+fn a_holder_keeps_its_share_against_an_older_request() {
     let quotas = [("b", quota("6", "6", "0"))];
     assert_eq!(handed_out("10", &[share_request("a", "6"), share_request("b", "6")], &quotas), ["a=0*", "b=6"]);
 }
@@ -78,15 +78,15 @@ fn a_raise_that_does_not_fit_leaves_what_is_held() {
 
 #[test]
 fn a_lowering_counts_only_when_admission_enforces_it_and_use_fits() {
-    let claims = [share_request("a", "2"), share_request("b", "8")];
-    assert_eq!(handed_out("10", &claims, &[("a", quota("8", "8", "0"))]), ["a=2", "b=0*"], "not written yet");
-    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "8", "0"))]), ["a=2", "b=0*"], "not enforced yet");
-    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "5"))]), ["a=2", "b=0*"], "still used");
-    assert_eq!(handed_out("10", &claims, &[("a", quota("2", "2", "2"))]), ["a=2", "b=8"]);
+    let requests = [share_request("a", "2"), share_request("b", "8")];
+    assert_eq!(handed_out("10", &requests, &[("a", quota("8", "8", "0"))]), ["a=2", "b=0*"], "not written yet");
+    assert_eq!(handed_out("10", &requests, &[("a", quota("2", "8", "0"))]), ["a=2", "b=0*"], "not enforced yet");
+    assert_eq!(handed_out("10", &requests, &[("a", quota("2", "2", "5"))]), ["a=2", "b=0*"], "still used");
+    assert_eq!(handed_out("10", &requests, &[("a", quota("2", "2", "2"))]), ["a=2", "b=8"]);
 }
 
 #[test]
-fn a_namespace_without_a_claim_counts() {
+fn a_namespace_without_a_request_counts() {
     assert_eq!(handed_out("10", &[share_request("a", "6")], &[("left-behind", quota("5", "5", "5"))]), ["a=0*"]);
 }
 
@@ -168,7 +168,7 @@ fn the_shortage_names_the_numbers() {
 }
 
 #[test]
-fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
+fn a_key_that_only_a_sibling_asks_for_is_not_refused_to_the_others() {
     let total = read(&[("requests.cpu", "10")]);
     let odd = ShareRequest { wanted: read(&[("persistentvolumeclaims", "3")]), ..share_request("a", "0") };
     let allocation = hand(&total, &total, &Ledger::new(), &[odd, share_request("b", "5")], &BTreeMap::new());
@@ -177,7 +177,7 @@ fn a_key_that_only_a_sibling_claims_is_not_refused_to_the_others() {
 }
 
 #[test]
-fn a_limit_that_is_not_claimed_follows_its_request() {
+fn a_limit_that_is_not_named_follows_its_request() {
     let total = read(&[("requests.cpu", "40"), ("limits.cpu", "80")]);
     let followed = |pairs, total| with_following(read(pairs), total).0;
     assert_eq!(followed(&[("requests.cpu", "8")], &total), read(&[("requests.cpu", "8"), ("limits.cpu", "16")]));
@@ -192,25 +192,25 @@ fn a_limit_that_is_not_claimed_follows_its_request() {
 
 /// Systems whose shares are as granted by the total `from`, once `to` is wanted; `named` is what each names.
 fn after(from: &Amounts, to: &Amounts, named: &[Amounts]) -> (Vec<ShareRequest>, Allocation) {
-    let claims = |total: &Amounts| {
+    let requests = |total: &Amounts| {
         let share_request = |(index, named): (usize, &Amounts)| {
             let (wanted, follows) = with_following(named.clone(), total);
             ShareRequest { wanted, follows, ..share_request(&format!("s{index}"), "0") }
         };
         named.iter().enumerate().map(share_request).collect::<Vec<ShareRequest>>()
     };
-    let first = hand(from, from, &Ledger::new(), &claims(from), &BTreeMap::new());
+    let first = hand(from, from, &Ledger::new(), &requests(from), &BTreeMap::new());
     let shown = |share_request: &ShareRequest| {
         let Grant { hard, epoch, .. } = &first.grants[&share_request.system];
         (share_request.namespace.clone(), QuotaState::new(hard, hard, hard, *epoch, |_| true))
     };
-    let quotas = claims(from).iter().map(shown).collect();
-    (claims(to), hand(to, &first.total, &first.ledger, &claims(to), &quotas))
+    let quotas = requests(from).iter().map(shown).collect();
+    (requests(to), hand(to, &first.total, &first.ledger, &requests(to), &quotas))
 }
 
 /// What each system holds of `limits.cpu`, `*` where it waits.
-fn limits((claims, allocation): &(Vec<ShareRequest>, Allocation)) -> Vec<String> {
-    let grants = claims.iter().map(|share_request| &allocation.grants[&share_request.system]);
+fn limits((requests, allocation): &(Vec<ShareRequest>, Allocation)) -> Vec<String> {
+    let grants = requests.iter().map(|share_request| &allocation.grants[&share_request.system]);
     let word = |grant: &Grant| format!("{}{}", amounts::of(&grant.hard, "limits.cpu"), if grant.waiting.is_some() { "*" } else { "" });
     grants.map(word).collect()
 }
@@ -239,7 +239,7 @@ fn a_limit_that_follows_and_is_not_held_at_all_is_waited_for() {
 }
 
 #[test]
-fn what_the_ledger_has_for_a_system_that_claims_nothing_counts_as_long_as_the_system_is_known() {
+fn what_the_ledger_has_for_a_system_that_asks_for_nothing_counts_as_long_as_the_system_is_known() {
     let total = read(&[("requests.cpu", "10")]);
     let ledger = Ledger::from([(SystemName::new("silent"), Share { epoch: 1, hard: read(&[("requests.cpu", "6")]) })]);
     let quotas = BTreeMap::new();
@@ -295,10 +295,10 @@ proptest::proptest! {
             named.extend(limits.map(|limits| ("limits.cpu".to_owned(), Amount::whole(limits))));
             named
         }).collect();
-        let (claims, before) = after(&total(from), &total(from), &named);
+        let (requests, before) = after(&total(from), &total(from), &named);
         let (_, next) = after(&total(from), &total(to), &named);
         let mut sum = Amounts::new();
-        for share_request in &claims {
+        for share_request in &requests {
             amounts::add(&mut sum, &next.grants[&share_request.system].hard);
             if before.grants[&share_request.system].waiting.is_none() {
                 let (grant, held) = (&next.grants[&share_request.system], &before.grants[&share_request.system].hard);
