@@ -122,7 +122,8 @@ impl Contents {
         self.names.tidy();
         let shard = self.shards.entry(TenantName::new(self.names.shared(tenant_at(Source::Children(kind), place)))).or_default();
         let namespace = key.namespace.clone();
-        take(shard.children.entry(key), entry) && shard.is_tenants(&namespace)
+        let was_tenants = shard.is_tenants(&namespace); // also where it was this one's mark that said so
+        take(shard.children.entry(key), entry) && (was_tenants || shard.is_tenants(&namespace))
     }
 
     /// Forgets an object, unless one of the same name has taken its place meanwhile. Whether that is news, and the tenants that

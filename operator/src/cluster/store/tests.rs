@@ -61,6 +61,16 @@ fn what_others_write_is_news_only_in_tenants_namespaces_and_is_there_when_one_be
 }
 
 #[test]
+fn a_mark_that_is_taken_off_the_only_object_is_news() {
+    let (store, _triggers) = store();
+    let marked = json!({ "govcloud.io/tenant": "health", "govcloud.io/tenant-uid": "u" });
+    let binding = |version, labels: &Value| object("", "govcloud:tenant:health", version, labels);
+    assert!(store.take(child("ClusterRoleBinding"), &binding(1, &marked)).is_some());
+    let taken_off = binding(2, &json!({ "govcloud.io/tenant": "health" }));
+    assert_eq!(store.take(child("ClusterRoleBinding"), &taken_off), Some(TenantName::new("health")));
+}
+
+#[test]
 fn what_is_known_at_this_version_is_no_news_and_what_is_gone_does_not_come_back() {
     let (store, _heard) = store();
     let (source, health) = (child("Namespace"), Some(TenantName::new("health")));
