@@ -91,7 +91,8 @@ pub fn step(snapshot: &Snapshot, settings: &Settings) -> Step {
     next_step(snapshot, settings, &mut Manifests::default())
 }
 
-/// The same for who asks again and again: `manifests` keeps what was built for this tenant under these settings, and changes nothing else.
+/// The same for a caller that goes on until all is settled: `manifests` keeps what was built for this tenant under these settings. What is
+/// decided does not depend on it.
 #[must_use]
 pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manifests) -> Step {
     let asked = questions(snapshot);

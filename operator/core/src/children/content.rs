@@ -1,4 +1,4 @@
-//! What of an object counts when desired and live are compared, and its hash.
+//! Which part of an object is compared with what is desired, and its hash.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 

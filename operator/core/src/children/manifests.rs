@@ -1,4 +1,4 @@
-//! Manifests that were built before: they are built anew only where what they are built from has changed.
+//! Built manifests, kept: those of a namespace are built again only when their inputs change.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 

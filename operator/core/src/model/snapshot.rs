@@ -121,7 +121,7 @@ pub enum Question {
 /// What a reconcile has done so far.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Namespaces that are not written again in this reconcile, and what became of them: something failed, or there was nothing to write.
+    /// Namespaces that are not written again in this reconcile, with their results: something failed there, or nothing was written.
     pub finished: Outcome,
     /// How often others were faster.
     stale: usize,

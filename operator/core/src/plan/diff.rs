@@ -100,18 +100,18 @@ pub struct NamespaceChanges {
     pub adopts: bool,
     /// What to do in it.
     pub changes: Vec<Change>,
-    /// What is to be told of it beside what becomes of writing: it is somebody else's, or nobody may be let in yet.
+    /// A failure that is known before anything is written: it belongs to somebody else, or nobody may be let in yet.
     pub failure: Option<Failure>,
 }
 
-/// What is to be told of namespaces beside what became of writing to them.
+/// Failures that the plan itself finds, before anything is written.
 #[must_use]
 pub fn failures(changes: &[NamespaceChanges]) -> Outcome {
     outcome(changes, |space| space.failure.clone())
 }
 
-/// What is left to write when nothing more is written in this round, in namespaces of which nothing else is to be told: what could not
-/// be written a moment ago may be by now.
+/// Namespaces in which changes remain when a reconcile ends, though nothing failed there: what had to be left out a moment ago may be
+/// allowed by now, and the next reconcile writes it.
 #[must_use]
 pub fn not_written(changes: &[NamespaceChanges], told: &Outcome) -> Outcome {
     let message = "not all of its objects are written yet; the operator tries again";
@@ -178,9 +178,8 @@ fn isolates(change: &Change) -> bool {
     matches!(change, Change::Create(desired) | Change::Update { desired, .. } if desired.kind.isolates)
 }
 
-/// Leaves out what lets somebody in until the guard rails are in force and admission enforces the quota; who is out by now goes at once.
-/// What it says is the reason, where it is none of the namespace's own changes that is waited for. What guards a namespace is written
-/// before, in order of rank.
+/// Leaves out what grants access until the guard rails are in force and admission enforces the quota; removed members lose access at
+/// once. Returns the reason, unless it is only that changes of this namespace are written before.
 fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, changes: &mut Vec<Change>) -> Option<Failure> {
     if !changes.iter().any(|change| change.writes() && change.rank() == Some(Rank::Access)) {
         return None;

@@ -83,7 +83,7 @@ fn stalled_by(input: &StatusInput, root: &TenantRoot, accepted: &NewCondition, a
     stalled(cause)
 }
 
-/// The first namespace of a tenant that leaves which takes longer to go than usual, and what is left in it.
+/// The first namespace of a deleted tenant whose deletion takes longer than usual, and what remains in it.
 fn stuck<'a>(input: &StatusInput<'a>, root: &TenantRoot) -> Option<(&'a NamespaceName, Remaining)> {
     let mut namespaces = input.plan.namespaces.iter().map(|space| &space.namespace).filter(|_| root.deleting);
     namespaces.find_map(|namespace| input.remaining(namespace).map(|remaining| (namespace, remaining)))

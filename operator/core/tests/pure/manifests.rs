@@ -1,19 +1,23 @@
 //! What is written of children, and of the operator's own roles.
 
+use std::sync::Arc;
+
 use govcloud_core::{
     children::{
         Rank,
         desired::Desired,
+        manifests::Manifests,
         merge::{own_part, owner_of, with_foreign_labels},
         rbac,
     },
-    plan::{Plan, diff::Change},
+    model::snapshot::Snapshot,
+    plan::{NamespacePlan, Plan, diff::Change, intent::intent},
 };
 use serde_json::{Value, json};
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH},
-    world::{decide, settle, system, with_home},
+    world::{decide, inventory, settings, settle, system, with_home},
 };
 
 fn plan(yaml: &str) -> Plan {
@@ -34,6 +38,35 @@ fn found() -> Value {
         "labels": { "team": "a", "govcloud.io/tenant-uid": "uid-of--health", "govcloud.io/old": "1" },
         "annotations": { "by": "others", "govcloud.io/old": "1" },
     } })
+}
+
+/// Which namespaces' manifests are the same objects in memory as before.
+fn kept(manifests: &mut Manifests, before: &Plan, seen: &Snapshot) -> (Vec<String>, Plan) {
+    let plan = plan_again(seen, manifests);
+    let same = |space: &&NamespacePlan| {
+        let before = before.namespace(&space.namespace);
+        before.is_some_and(|before| before.desired.iter().zip(&space.desired).all(|(one, other)| Arc::ptr_eq(one, other)))
+    };
+    (plan.namespaces.iter().filter(same).map(|space| space.namespace.to_string()).collect(), plan)
+}
+
+fn plan_again(seen: &Snapshot, manifests: &mut Manifests) -> Plan {
+    govcloud_core::plan::plan(seen, &intent(seen, &settings()), &inventory(seen), &settings(), manifests)
+}
+
+#[test]
+fn manifests_are_built_again_only_where_their_inputs_change() {
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
+    settle(&mut seen);
+    let mut manifests = Manifests::default();
+    let first = plan_again(&seen, &mut manifests);
+    let (same, plan) = kept(&mut manifests, &first, &seen);
+    assert_eq!(same, ["health", "health--appointments"], "nothing has changed");
+    seen.systems[0].spec.as_mut().unwrap().display_name = "挂号".into();
+    let (same, plan) = kept(&mut manifests, &plan, &seen);
+    assert_eq!(same, ["health"], "a system was renamed");
+    seen.api_server.pop();
+    assert!(kept(&mut manifests, &plan, &seen).0.is_empty(), "what all of them are built from");
 }
 
 #[test]

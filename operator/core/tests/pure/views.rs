@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use govcloud_core::{
+    children::TABLE,
     model::{
         names::NamespaceName,
         observed::{ChildKey, Entry},
@@ -53,6 +54,19 @@ fn what_differs_between_two_futures_is_told_and_nothing_else() {
     let waits =
         "hostedsystem/records waits: limits.cpu: 66 wanted, 64 free (total 80, held by others 16); requests.cpu: 33 wanted, 32 free";
     assert!(numbers.iter().any(|line| line.starts_with(waits)), "{numbers:?}");
+}
+
+#[test]
+fn a_quota_that_is_not_enforced_yet_keeps_no_binding_from_being_foreseen() {
+    let mut now = with_home(HEALTH, vec![system(APPOINTMENTS)]);
+    settle(&mut now);
+    now.observed.retain(|key, _| TABLE[key.kind].kind != "RoleBinding");
+    for quota in now.observed.values_mut().filter_map(|entry| entry.quota.as_mut()) {
+        quota.enforced = false;
+    }
+    let bindings = |seen: &Snapshot| seen.observed.keys().filter(|key| TABLE[key.kind].kind == "RoleBinding").count();
+    assert_eq!(bindings(&now), 0);
+    assert!(bindings(&foresee(now, &settings()).snapshot) > 0);
 }
 
 #[test]
@@ -141,10 +155,10 @@ fn what_was_in_a_namespace_before_the_operator_came_stays() {
     now.tenant.as_mut().unwrap().status.former_members = vec!["Group/old-team".to_owned()];
     now.observed.values_mut().for_each(|entry| entry.created = 100);
     let binding = |namespace: &str, created: i64| {
-        let kind = govcloud_core::children::TABLE.iter().position(|kind| kind.kind == "RoleBinding").unwrap();
+        let kind = TABLE.iter().position(|kind| kind.kind == "RoleBinding").unwrap();
         let key = ChildKey { namespace: NamespaceName::new(namespace), kind, name: format!("by-others-{created}").into() };
         let object = json!({"metadata": {"name": "x", "uid": "x"}, "subjects": [{"kind": "Group", "name": "old-team"}], "roleRef": {"kind": "Role", "name": "reader"}});
-        (key, Entry { created, ..govcloud_core::children::TABLE[kind].entry(&object) }.into())
+        (key, Entry { created, ..TABLE[kind].entry(&object) }.into())
     };
     now.observed.extend(
         ["health", "health--appointments"].into_iter().flat_map(|namespace| [99, 100, 101].map(|created| binding(namespace, created))),
