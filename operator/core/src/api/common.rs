@@ -58,6 +58,15 @@ impl JsonSchema for Quantity {
 /// Amounts by quota key, as in `ResourceQuota.spec.hard`.
 pub type Resources = BTreeMap<String, Quantity>;
 
+/// Schema of amounts that the operator alone writes. Rules would be evaluated again at every write of a status.
+pub(super) fn figures(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 128,
+        "additionalProperties": { "description": "A Kubernetes quantity. Example: 160Gi.", "type": "string", "maxLength": 32 },
+    })
+}
+
 /// What happens to namespaces and volumes when the object is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {

@@ -174,7 +174,7 @@ pub struct HostedSystemStatus {
     pub namespace: Option<String>,
     /// Share of the agency's total that is reserved for the system at present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 128))]
+    #[schemars(schema_with = "super::common::figures", extend("x-kubernetes-map-type" = "atomic"))]
     pub granted: Option<Resources>,
     /// Accepted, `QuotaGranted`, Provisioned, Isolated, `PodsAdmitted`, Ready, Stalled.
     #[serde(default)]

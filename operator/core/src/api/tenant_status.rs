@@ -9,6 +9,7 @@ use super::{
     common::{Condition, Resources},
 };
 
+// What the operator always writes as a whole is atomic, which keeps `managedFields` short.
 /// Observed state; written by the operator, except `approval`, which approvers write.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -16,7 +17,7 @@ pub struct AgencyTenantStatus {
     /// `metadata.generation` that this status describes; -1 as long as no operator has seen the object.
     #[serde(default = "super::hosted_system::unseen")]
     pub observed_generation: i64,
-    /// Present stage: Requested, Active, Suspended, Rejected or Retired.
+    /// Present stage: Requested, Active, Suspended, Rejected or Terminating.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<TenantStage>,
     /// Decision of an approver, the only part of the status that others than the operator write.
@@ -27,6 +28,7 @@ pub struct AgencyTenantStatus {
     pub contract_generation: Option<i64>,
     /// The approved spec, which is in force. A copy of it is in an annotation of the home namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub contract: Option<Contract>,
     /// Users and groups that were members and are no longer, oldest first, as Kind/name; the newest 256. Bindings that Owners wrote
     /// for them are deleted. Example: User/ci-health.
@@ -35,17 +37,20 @@ pub struct AgencyTenantStatus {
     pub former_members: Vec<String>,
     /// Figures of the tenant's quota.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub quota: Option<QuotaFigures>,
     /// The most that the quota of each system may be. Written before a quota is raised, and lowered only after
     /// the quota was; its sum never exceeds `quota.total`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["system"]))]
+    #[schemars(length(max = 1024), extend("x-kubernetes-list-type" = "atomic"))]
     pub grants: Option<Vec<GrantEntry>>,
     /// Number of hosted systems by stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub systems: Option<SystemCounts>,
     /// The figures in short, for `kubectl get`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub summary: Option<Summary>,
     /// Accepted, Approved, Provisioned, `QuotaWithinBudget`, Ready, Stalled.
     #[serde(default)]
@@ -58,15 +63,15 @@ pub struct AgencyTenantStatus {
 pub struct QuotaFigures {
     /// Total in force. A lowered `spec.quota` comes into force as soon as the granted shares fit into it.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 128))]
+    #[schemars(schema_with = "super::common::figures")]
     pub total: Resources,
     /// Sum of the shares that are granted to the tenant's namespaces.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 128))]
+    #[schemars(schema_with = "super::common::figures")]
     pub allocated: Resources,
     /// Sum of what the namespaces use, refreshed at most once a minute.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 128))]
+    #[schemars(schema_with = "super::common::figures")]
     pub used: Resources,
 }
 
@@ -81,7 +86,7 @@ pub struct GrantEntry {
     pub epoch: i64,
     /// Amounts by quota key; what is not named is 0.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 128))]
+    #[schemars(schema_with = "super::common::figures")]
     pub hard: Resources,
 }
 
