@@ -104,7 +104,7 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, allow_pending
     let mut approved = serde_json::to_value(tenant)?;
     approved["status"]["approval"] = json!({ "decision": Decision::Approved.as_str(), "generation": generation, "by": "" });
     let mut live = Live::new(client.clone());
-    live.replace("AgencyTenant", approved)?;
+    live.replace("AgencyTenant", &approved)?;
     let settings = settings(&mut live).await?;
     live.tenants(&[name.clone()].into()).await?;
     for unread in live.unread() {

@@ -138,7 +138,7 @@ async fn take(client: &Client, manner: &Manner, object: &Value, live: &mut Live)
     }
     given.answer = Some(match apply(client, kind, object, manner).await {
         Ok(applied) => {
-            live.replace(kind, newer(applied.after.clone())).with_context(|| format!("reading {}", given.shown))?;
+            live.replace(kind, &newer(applied.after.clone())).with_context(|| format!("reading {}", given.shown))?;
             Ok(applied)
         }
         Err(error @ Error::Refused { .. }) => Err(error),

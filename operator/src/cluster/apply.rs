@@ -127,7 +127,7 @@ impl ChildWriter {
 
     async fn create(&self, desired: &Desired, found: Found) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
-        let object = Object::new(desired.object.clone())?;
+        let object = Object::new(&desired.object)?;
         let created = match self.connection.request("create", desired.kind.plural, api.create(&post_params(), &object)).await {
             Err(error) if error.is_code(409) => return self.take_over(desired, found.adopts).await,
             other => other?,
@@ -135,7 +135,7 @@ impl ChildWriter {
         let Some(initial_status) = desired.kind.initial_status else { return self.settle(desired, &created, Done::Created(1)) };
         let mut live = created.json().clone();
         live["status"] = initial_status(created.json(), found.fresh);
-        let live = Object::new(live)?;
+        let live = Object::new(&live)?;
         let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post_params(), &live)).await;
         let live = match primed {
             // The controller manager was faster; what it wrote is in force.
@@ -203,15 +203,14 @@ impl ChildWriter {
             let patched = self.connection.request("patch", plural, api.patch(&desired.name, &patch_params(), &patch)).await?;
             return self.settle(desired, &patched, Done::Changed);
         }
-        let merged = Object::new(with_foreign_labels(desired, live.json()))?;
+        let merged = Object::new(&with_foreign_labels(desired, live.json()))?;
         match self.connection.request("update", plural, api.replace(&desired.name, &post_params(), &merged)).await {
             // The role of a binding cannot be changed: only a new binding helps. A guard is never taken away for that.
             Err(error)
                 if error.is_code(422) && desired.kind.rank == Rank::Access && live.json()["roleRef"] != desired.object["roleRef"] =>
             {
                 self.delete(desired.kind, &desired.namespace, &desired.name, live.meta().uid.as_deref().unwrap_or_default()).await?;
-                let created =
-                    self.connection.request("create", plural, api.create(&post_params(), &Object::new(desired.object.clone())?)).await?;
+                let created = self.connection.request("create", plural, api.create(&post_params(), &Object::new(&desired.object)?)).await?;
                 self.settle(desired, &created, Done::Created(2))
             }
             other => self.settle(desired, &other?, Done::Changed),
@@ -232,7 +231,7 @@ impl ChildWriter {
             if let Some(live) = live.filter(|live| live.meta().uid.as_deref() == Some(uid)) {
                 let mut released = live.json().clone();
                 released["metadata"]["finalizers"] = Value::Null;
-                self.connection.request("update", kind.plural, api.replace(&key.name, &post_params(), &Object::new(released)?)).await?;
+                self.connection.request("update", kind.plural, api.replace(&key.name, &post_params(), &Object::new(&released)?)).await?;
             }
         }
         self.delete(kind, &key.namespace, &key.name, uid).await

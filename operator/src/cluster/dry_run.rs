@@ -72,7 +72,7 @@ async fn sent(api: &Api<Object>, name: &str, object: &Value, before: Option<&Val
     let answer = match before {
         _ if manner.server_side => api.patch(name, &PatchParams { force: true, ..parameters }, &Patch::Apply(object)).await,
         Some(live) => api.patch(name, &parameters, &Patch::Merge(patch(object, live))).await,
-        None => api.create(&PostParams { dry_run: true, field_manager: manager }, &Object::new(object.clone())?).await,
+        None => api.create(&PostParams { dry_run: true, field_manager: manager }, &Object::new(object)?).await,
     };
     Ok(answer?)
 }
@@ -94,7 +94,7 @@ async fn in_new_namespace(client: &Client, source: Source, object: &Value, manne
     elsewhere["metadata"]["namespace"] = json!("default");
     let api = Api::<Object>::namespaced_with(client.clone(), "default", &resource(source));
     let parameters = PostParams { dry_run: true, field_manager: Some(manner.field_manager.clone()) };
-    match api.create(&parameters, &Object::new(elsewhere)?).await.map_err(Error::from) {
+    match api.create(&parameters, &Object::new(&elsewhere)?).await.map_err(Error::from) {
         Ok(found) => {
             let there = json!({ "metadata": { "namespace": object["metadata"]["namespace"], "creationTimestamp": LATEST } });
             Ok(merged(found.json(), &there))

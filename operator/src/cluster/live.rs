@@ -81,7 +81,7 @@ impl Live {
     ///
     /// # Errors
     /// Where it is no object at all.
-    pub fn replace(&mut self, kind: &str, object: Value) -> Result<(), Error> {
+    pub fn replace(&mut self, kind: &str, object: &Value) -> Result<(), Error> {
         let source = if kind == "AgencyTenant" { Source::Tenants } else { Source::Systems };
         let object = Object::new(object)?;
         self.then.take(source, &object);

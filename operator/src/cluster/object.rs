@@ -1,9 +1,10 @@
-//! An object of any kind, read once: JSON as it was sent, without `managedFields`, which are half of it and of which only one thing is
-//! read: whether the operator's finalizer is the operator's own.
+//! An object of any kind as it was sent: its metadata is read at once, the rest only when somebody asks for it. Most events of a watch
+//! tell of the operator's own writes, whose answers it has read already.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::OnceLock};
 
 use govcloud_core::model::names::{FIELD_MANAGER, FINALIZER};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     Resource,
     api::ObjectMeta,
@@ -11,9 +12,12 @@ use kube::{
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeSeed, MapAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use crate::error::Error;
 
@@ -21,76 +25,135 @@ use crate::error::Error;
 #[derive(Clone, Debug)]
 pub struct Object {
     metadata: ObjectMeta,
-    json: Value,
-    holds: bool,
+    text: Box<RawValue>,
+    json: OnceLock<Value>,
 }
 
 impl Object {
     /// An object in the form that the client sends.
-    pub fn new(json: Value) -> Result<Self, Error> {
-        let metadata = ObjectMeta::deserialize(&json["metadata"]).map_err(|error| Error::Unreachable(error.to_string()))?;
-        Ok(Self { metadata, json, holds: false })
+    pub fn new(json: &impl Serialize) -> Result<Self, Error> {
+        let text = to_raw_value(json).map_err(|error| Error::Unreachable(error.to_string()))?;
+        Self::read(text).map_err(|error| Error::Unreachable(error.to_string()))
+    }
+
+    fn read(text: Box<RawValue>) -> serde_json::Result<Self> {
+        let Read { metadata } = serde_json::from_str(text.get())?;
+        Ok(Self { metadata: metadata.into(), text, json: OnceLock::new() })
     }
 
     /// Whether the operator wrote its finalizer, be it that others did so, too.
     pub fn holds(&self) -> bool {
-        self.holds
+        let managed: Result<Managed, _> = serde_json::from_str(self.text.get());
+        managed.is_ok_and(|Managed { metadata }| metadata.entries.iter().flatten().any(Manager::holds))
     }
 
-    /// The whole of it, as the pure part reads it.
+    /// The whole of it, as the pure part reads it, without `managedFields`, which are half of it.
     pub fn json(&self) -> &Value {
-        &self.json
+        self.json.get_or_init(|| {
+            let mut text = serde_json::Deserializer::from_str(self.text.get());
+            Fields { metadata: false }.deserialize(&mut text).unwrap_or_default() // its metadata was read, so it is an object
+        })
     }
 }
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.json.serialize(serializer)
+        self.text.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut holds = false;
-        let json = Fields { metadata: false, holds: &mut holds }.deserialize(deserializer)?;
-        Ok(Self { holds, ..Self::new(json).map_err(serde::de::Error::custom)? })
+        Self::read(Box::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
-/// Reads the fields of an object, or of its metadata.
-struct Fields<'a> {
-    metadata: bool,
-    holds: &'a mut bool,
+#[derive(Deserialize)]
+struct Read {
+    metadata: Metadata,
+}
+
+/// What is read of the metadata of every object.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    generation: Option<i64>,
+    creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    finalizers: Option<Vec<String>>,
+}
+
+impl From<Metadata> for ObjectMeta {
+    fn from(read: Metadata) -> Self {
+        let Metadata { name, namespace, uid, resource_version, generation, .. } = read;
+        let Metadata { creation_timestamp, deletion_timestamp, labels, annotations, finalizers, .. } = read;
+        Self {
+            name,
+            namespace,
+            uid,
+            resource_version,
+            generation,
+            creation_timestamp,
+            deletion_timestamp,
+            labels,
+            annotations,
+            finalizers,
+            ..Self::default()
+        }
+    }
+}
+
+/// An object, as far as it says who wrote which fields.
+#[derive(Deserialize)]
+struct Managed {
+    metadata: ManagedFields,
+}
+
+#[derive(Deserialize)]
+struct ManagedFields {
+    #[serde(default, rename = "managedFields")]
+    entries: Option<Vec<Manager>>,
 }
 
 /// An entry of `managedFields`, as far as it is read.
 #[derive(Deserialize)]
-struct Managed {
+struct Manager {
     #[serde(default)]
     manager: String,
     #[serde(default, rename = "fieldsV1")]
-    fields: ManagedFields,
+    fields: FieldsV1,
 }
 
 #[derive(Default, Deserialize)]
-struct ManagedFields {
+struct FieldsV1 {
     #[serde(default, rename = "f:metadata")]
-    metadata: ManagedMetadata,
+    metadata: MetadataV1,
 }
 
 #[derive(Default, Deserialize)]
-struct ManagedMetadata {
+struct MetadataV1 {
     #[serde(default, rename = "f:finalizers")]
     finalizers: Map<String, Value>,
 }
 
-impl Managed {
+impl Manager {
     fn holds(&self) -> bool {
         self.manager == FIELD_MANAGER && self.fields.metadata.finalizers.contains_key(&format!("v:\"{FINALIZER}\""))
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Fields<'_> {
+/// Reads the fields of an object, or of its metadata.
+struct Fields {
+    metadata: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Fields {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -98,7 +161,7 @@ impl<'de> DeserializeSeed<'de> for Fields<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Fields<'_> {
+impl<'de> Visitor<'de> for Fields {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
@@ -109,14 +172,8 @@ impl<'de> Visitor<'de> for Fields<'_> {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
             match (self.metadata, name.as_str()) {
-                (true, "managedFields") => {
-                    let managed: Option<Vec<Managed>> = fields.next_value()?;
-                    *self.holds = managed.iter().flatten().any(Managed::holds);
-                }
-                (false, "metadata") => {
-                    let metadata = Fields { metadata: true, holds: &mut *self.holds };
-                    drop(object.insert(name, fields.next_value_seed(metadata)?));
-                }
+                (true, "managedFields") => drop(fields.next_value::<IgnoredAny>()?),
+                (false, "metadata") => drop(object.insert(name, fields.next_value_seed(Fields { metadata: true })?)),
                 _ => drop(object.insert(name, fields.next_value()?)),
             }
         }
@@ -155,19 +212,33 @@ impl Resource for Object {
 
 #[cfg(test)]
 mod tests {
+    use kube::core::{ObjectList, WatchEvent};
     use serde_json::json;
 
     use super::*;
 
     #[test]
-    fn an_object_is_read_whole_but_for_what_nobody_reads() {
+    fn an_object_is_read_whole_but_for_what_nobody_reads_and_sent_as_it_is() {
         let sent = r#"{"kind":"Pod","metadata":{"name":"a","uid":"u","managedFields":[{"x":{}},{"manager":"a","fieldsV1":{"f:spec":{}}}],"labels":{"l":"1"}},"spec":{"metadata":{"managedFields":[1]}}}"#;
         let object: Object = serde_json::from_str(sent).unwrap();
         assert_eq!((object.meta().name.as_deref(), object.meta().uid.as_deref()), (Some("a"), Some("u")));
         let kept = r#"{"kind":"Pod","metadata":{"labels":{"l":"1"},"name":"a","uid":"u"},"spec":{"metadata":{"managedFields":[1]}}}"#;
-        assert_eq!(serde_json::to_string(&object).unwrap(), kept);
+        assert_eq!(object.json().to_string(), kept);
+        assert_eq!(serde_json::to_string(&object).unwrap(), sent);
         assert!(serde_json::from_str::<Object>("[]").is_err() && serde_json::from_str::<Object>(r#"{"metadata":{"name":1}}"#).is_err());
     }
+
+    #[test]
+    fn events_and_lists_hold_objects() {
+        let object = r#"{"metadata":{"name":"a","labels":{"l":"1"}},"spec":{"hard":{}}}"#;
+        let names = |objects: &[Object]| objects.iter().map(|object| object.json()["metadata"]["name"].clone()).collect::<Vec<_>>();
+        let event = format!(r#"{{"type":"MODIFIED","object":{object}}}"#);
+        let Ok(WatchEvent::Modified(changed)) = serde_json::from_str(&event) else { panic!("{event} is no event") };
+        assert_eq!(names(&[changed]), ["a"]);
+        let list = format!(r#"{{"kind":"ResourceQuotaList","apiVersion":"v1","metadata":{{}},"items":[{object},{object}]}}"#);
+        assert_eq!(names(&serde_json::from_str::<ObjectList<Object>>(&list).unwrap().items), ["a", "a"]);
+    }
+
     #[test]
     fn the_finalizer_is_the_operators_own_where_it_wrote_it_too() {
         let read = |manager: &str, finalizer: &str| -> bool {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use govcloud_core::model::observed::ChildKey;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::backoff::Backoff;
 use crate::error::Error;
@@ -18,12 +18,19 @@ const FREE_REPAIRS: u32 = 5;
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
 /// Repairs of an object that nobody changed for so long begin anew.
 const FORGET_AFTER: Duration = Duration::from_mins(1);
-/// Records beyond which old ones are dropped.
-const MAX_RECORDS: usize = 256;
+/// Records beyond which old ones are looked for.
+const MANY_RECORDS: usize = 256;
 
 /// The last repairs.
 #[derive(Default)]
-pub struct Repairs(Mutex<HashMap<ChildKey, Record>>);
+pub struct Repairs(Mutex<Records>);
+
+#[derive(Default)]
+struct Records {
+    by_object: HashMap<ChildKey, Record>,
+    /// How many were kept when old ones were last dropped.
+    kept: usize,
+}
 
 struct Record {
     purpose: u64,
@@ -37,8 +44,8 @@ impl Repairs {
     /// # Errors
     /// `RepairThrottled`, as long as it must wait.
     pub fn allow(&self, key: &ChildKey, purpose: u64, now: Instant) -> Result<(), Error> {
-        let records = self.records();
-        let Some(record) = records.get(key).filter(|record| record.purpose == purpose && record.count > FREE_REPAIRS) else {
+        let records = self.0.lock();
+        let Some(record) = records.by_object.get(key).filter(|record| record.purpose == purpose && record.count > FREE_REPAIRS) else {
             return Ok(());
         };
         let wait = BACKOFF.after(record.count - FREE_REPAIRS - 1);
@@ -47,20 +54,17 @@ impl Repairs {
 
     /// Notes that the object was written.
     pub fn note(&self, key: ChildKey, purpose: u64, now: Instant) {
-        let mut records = self.records();
-        if records.len() > MAX_RECORDS {
-            records.retain(|_, record| now.saturating_duration_since(record.last) < FORGET_AFTER);
+        let mut records = self.0.lock();
+        if records.by_object.len() > MANY_RECORDS.max(2 * records.kept) {
+            records.by_object.retain(|_, record| now.saturating_duration_since(record.last) < FORGET_AFTER);
+            records.kept = records.by_object.len();
         }
-        let record = records.entry(key).or_insert(Record { purpose, count: 0, last: now });
+        let record = records.by_object.entry(key).or_insert(Record { purpose, count: 0, last: now });
         if record.purpose != purpose || now.saturating_duration_since(record.last) >= FORGET_AFTER {
             *record = Record { purpose, count: 0, last: now };
         }
         record.count += 1;
         record.last = now;
-    }
-
-    fn records(&self) -> MutexGuard<'_, HashMap<ChildKey, Record>> {
-        self.0.lock()
     }
 }
 

@@ -242,5 +242,5 @@ fn reference<Spec, Status>(source: Source, root: &Root<Spec, Status>, mut object
     if !root.namespace.is_empty() {
         object["metadata"]["namespace"] = json!(root.namespace);
     }
-    Object::new(object)
+    Object::new(&object)
 }

@@ -17,7 +17,7 @@ fn child(kind: &str) -> Source {
 fn object(namespace: &str, name: &str, version: u32, labels: &Value) -> Object {
     let uid = format!("{namespace}/{name}");
     let metadata = json!({ "namespace": namespace, "name": name, "uid": uid, "resourceVersion": version.to_string(), "labels": labels });
-    Object::new(json!({ "metadata": metadata })).unwrap()
+    Object::new(&json!({ "metadata": metadata })).unwrap()
 }
 
 fn namespace(name: &str, version: u32) -> Object {
@@ -114,7 +114,7 @@ fn a_change_of_one_tenant_is_news_to_those_that_read_it() {
             "members": [{ "kind": "Group", "name": name, "role": "Owner" }],
         });
         let metadata = json!({ "name": name, "uid": name, "resourceVersion": version.to_string(), "generation": 1 });
-        Object::new(json!({ "metadata": metadata, "spec": spec })).unwrap()
+        Object::new(&json!({ "metadata": metadata, "spec": spec })).unwrap()
     };
     for (name, domain) in [("health", "a.example.cn"), ("traffic", "b.example.cn"), ("water", "example.cn")] {
         assert!(store.take(Source::Tenants, &tenant(name, 1, domain, false)).is_some());
