@@ -56,7 +56,7 @@ impl ChildWriter {
 
     async fn namespace(&self, space: NamespaceChanges) -> NamespaceOutcome {
         let mut outcome = NamespaceOutcome::default();
-        let mut found = Found { fresh: false, guarded: true, adopts: space.adopts };
+        let mut state = NamespaceState { fresh: false, guarded: true, adopts: space.adopts };
         let absent = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
         let mut rest = space.changes;
         for rank in [Some(Rank::Namespace), Some(Rank::Isolation), Some(Rank::Access), None] {
@@ -66,12 +66,12 @@ impl ChildWriter {
             let (mut now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|change| change.rank() == rank);
             rest = later;
             if rank == Some(Rank::Access) && !outcome.failures.is_empty() {
-                found.guarded = false;
+                state.guarded = false;
                 now.retain(|change| !change.lets_in());
             }
-            let results = join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, found))).await;
+            let results = join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, state))).await;
             for (change, result) in now.iter().zip(results) {
-                found.fresh |= rank == Some(Rank::Namespace) && matches!(result, Ok(Done::Created(_)));
+                state.fresh |= rank == Some(Rank::Namespace) && matches!(result, Ok(Done::Created(_)));
                 outcome.removed.extend(removed(change).filter(|_| matches!(result, Ok(Done::Changed))));
                 record(&mut outcome, result);
             }
@@ -79,17 +79,17 @@ impl ChildWriter {
         outcome
     }
 
-    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, found: Found) -> Result<Done, Failure> {
+    async fn carry_out(&self, namespace: &NamespaceName, change: &Change, state: NamespaceState) -> Result<Done, Failure> {
         match change {
             Change::Keep(_) => Ok(Done::Nothing),
             Change::Create(desired) => {
                 let key = desired.key();
-                let created = self.in_turn(&key, desired.purpose, found.fresh, self.create(desired, found));
+                let created = self.in_turn(&key, desired.purpose, state.fresh, self.create(desired, state));
                 created.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Update { desired, seen, narrows } => {
                 let key = desired.key();
-                let updated = self.in_turn(&key, desired.purpose, found.fresh, self.update(desired, seen, *narrows || !found.guarded));
+                let updated = self.in_turn(&key, desired.purpose, state.fresh, self.update(desired, seen, *narrows || !state.guarded));
                 updated.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Delete { key, uid, held, .. } => {
@@ -125,16 +125,16 @@ impl ChildWriter {
         done
     }
 
-    async fn create(&self, desired: &Desired, found: Found) -> Result<Done, Error> {
+    async fn create(&self, desired: &Desired, state: NamespaceState) -> Result<Done, Error> {
         let api = self.api(desired.kind, &desired.namespace);
         let object = Object::new(&desired.object)?;
         let created = match self.connection.request("create", desired.kind.plural, api.create(&post_params(), &object)).await {
-            Err(error) if error.is_code(409) => return self.take_over(desired, found.adopts).await,
+            Err(error) if error.is_code(409) => return self.take_over(desired, state.adopts).await,
             other => other?,
         };
         let Some(initial_status) = desired.kind.initial_status else { return self.settle(desired, &created, Done::Created(1)) };
         let mut live = created.json().clone();
-        live["status"] = initial_status(created.json(), found.fresh);
+        live["status"] = initial_status(created.json(), state.fresh);
         let live = Object::new(&live)?;
         let primed = self.connection.request("update", desired.kind.plural, api.replace_status(&desired.name, &post_params(), &live)).await;
         let live = match primed {
@@ -267,7 +267,7 @@ impl ChildWriter {
 
 /// What a namespace was found to be in this round.
 #[derive(Clone, Copy)]
-struct Found {
+struct NamespaceState {
     /// This very round created it, so nothing can be in it.
     fresh: bool,
     /// All that guards it is written, so somebody may be let in.

@@ -84,7 +84,7 @@ impl Stream {
             Source::ApiServer(_) => Api::namespaced_with(self.client.clone(), api_server::NAMESPACE, &resource(source)),
             _ => Api::all_with(self.client.clone(), &resource(source)),
         };
-        let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(Failure::from).into_stream();
+        let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(WatchFailure::from).into_stream();
         pin_mut!(events);
         let (mut listing, mut listed) = (Listed::new(), false);
         loop {
@@ -201,14 +201,14 @@ pub fn resource(source: Source) -> ApiResource {
     }
 }
 
-pub(super) struct Failure {
+pub(super) struct WatchFailure {
     pub(super) forbidden: bool,
     /// Whether the API server does not serve the kind.
     pub(super) missing: bool,
     pub(super) message: String,
 }
 
-impl From<watcher::Error> for Failure {
+impl From<watcher::Error> for WatchFailure {
     fn from(error: watcher::Error) -> Self {
         let code = match &error {
             watcher::Error::InitialListFailed(kube::Error::Api(status))

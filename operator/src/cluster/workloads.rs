@@ -30,7 +30,7 @@ use tracing::debug;
 use super::{
     object::Object,
     store::Store,
-    watch::{Failure, WatchBackoff},
+    watch::{WatchBackoff, WatchFailure},
 };
 
 /// Workloads that are watched at once, shared fairly among the tenants; of more it is told until it is too old.
@@ -84,7 +84,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, store
     sleep(FIRST_POLL).await;
     let api: Api<Object> = Api::namespaced_with(client, workload.namespace.as_str(), &resource);
     let config = Config::default().timeout(WATCH_TIMEOUT).fields(&format!("metadata.name={}", workload.name));
-    let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(Failure::from);
+    let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(WatchFailure::from);
     pin_mut!(events);
     let mut exists = false;
     while let Some(event) = events.next().await {

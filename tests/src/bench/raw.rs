@@ -21,12 +21,12 @@ const NAMESPACES_AT_ONCE: usize = 8;
 /// What is read of an answer.
 #[derive(Deserialize)]
 struct Answer {
-    metadata: Seen,
+    metadata: Metadata,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Seen {
+struct Metadata {
     #[serde(default)]
     uid: String,
     resource_version: String,
@@ -65,7 +65,7 @@ async fn space(client: &Client, space: &Space, uid: &str) -> Result<()> {
     Ok(())
 }
 
-async fn create(client: &Client, write: &Write, uid: &str) -> Result<Seen> {
+async fn create(client: &Client, write: &Write, uid: &str) -> Result<Metadata> {
     let body = write.body.replace(UID, uid).into_bytes();
     let request = Request::new(&write.collection).create(&by_operator(), body)?;
     let answer: Answer = client.request(request).await.with_context(|| format!("creating {} in {}", write.name, write.collection))?;
