@@ -24,6 +24,7 @@ mod purity;
 mod questions;
 mod schema;
 mod sizes;
+mod statuses;
 mod steps;
 mod table;
 mod takeover;
