@@ -203,3 +203,16 @@ fn pods_by_tag_are_told_from_the_change_on_until_none_is_left() {
     seen.tags.clear();
     assert!(!look(&mut seen, NOW, None), "nor after a start");
 }
+
+#[test]
+fn pods_by_tag_are_looked_for_when_the_stage_changes_or_the_contract_does() {
+    let looks = |former: Stage, enforced: bool| {
+        let mut seen = world();
+        seen.systems[0].status.stage = Some(former);
+        let itself = namespace();
+        seen.observed.iter_mut().filter(|(key, _)| *key.name == *itself.as_str()).for_each(|(_, entry)| entry.requires_digests = enforced);
+        look(&mut seen, NOW, None)
+    };
+    assert!(looks(Stage::Testing, true) && looks(Stage::Running, false));
+    assert!(!looks(Stage::Running, true), "nothing changes");
+}
