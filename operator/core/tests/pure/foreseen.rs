@@ -179,35 +179,36 @@ fn when_pods_are_ended_what_their_volumes_take_stays() {
 
 #[test]
 fn a_quota_is_told_by_what_is_handed_out_what_fits_and_what_is_used_beyond() {
+    let gpus = |number: u8| HEALTH.replace("pods: 400", &format!("pods: 400, requests.example.com/gpu: {number}"));
+    let (some, none) = (gpus(5), gpus(0));
     let mut now = world();
     let told = |now: &Snapshot, tenant_edit, system_edit| {
         let (before, after) = futures(now, tenant_edit, system_edit);
         lines(&before, &after)
     };
     assert_eq!(told(&now, NO_EDIT, NO_EDIT), [""; 0]);
-    let zero = ("pods: 400", "pods: 400, requests.example.com/gpu: 0");
-    assert_eq!(told(&now, zero, NO_EDIT), [""; 0], "a total of nothing is nothing to hand out");
+    let mut with_gpus = with_home(&some, vec![system(APPOINTMENTS)]);
+    settle(&mut with_gpus);
+    assert_eq!(told(&with_gpus, (HEALTH, &none), NO_EDIT), [""; 0], "of nothing, nothing is handed out");
     assert_eq!(told(&now, ("pods: 400", "pods: 500"), NO_EDIT), ["pods: 60 of 500 handed out, 440 free (now 60)"]);
     assert_eq!(
         told(&now, NO_EDIT, ("pods: 60", "pods: 70")),
         ["pods: 70 of 400 handed out, 330 free (now 60)", "hostedsystem/appointments fits: pods: 60 becomes 70"]
     );
-    assert_eq!(
-        told(&now, NO_EDIT, ("stage: Running", "stage: Retired")).iter().filter(|line| line.starts_with("hostedsystem")).count(),
-        0,
-        "what a closed system loses is told as such"
-    );
     let namespace = NamespaceName::new("health--appointments");
     for (_, entry) in now.observed.iter_mut().filter(|(key, _)| key.namespace == namespace) {
         if let Some(quota) = &mut entry.quota {
-            quota.used = [("pods".to_owned(), Amount::whole(60_u32)), ("requests.cpu".to_owned(), Amount::whole(8_u32))].into();
+            let used = [("pods", 60), ("requests.cpu", 8), ("requests.storage", 5)];
+            quota.used = used.map(|(key, amount)| (key.to_owned(), Amount::whole(amount))).into();
         }
     }
     let beyond = |system_edit| {
         let told = told(&now, NO_EDIT, system_edit);
-        told.into_iter().filter(|line| line.starts_with("namespace")).collect::<Vec<_>>()
+        told.into_iter().filter(|line| line.contains("pods: ") && line.starts_with("namespace")).collect::<Vec<_>>()
     };
     assert_eq!(beyond(NO_EDIT), [""; 0], "all of it is used, and no more");
     let words = "60 is used and 50 allowed; what runs goes on, and nothing new is admitted until less is used";
     assert_eq!(beyond(("pods: 60", "pods: 50")), [format!("namespace health--appointments: pods: {words}")]);
+    let told = told(&now, NO_EDIT, ("stage: Running", "stage: Retired"));
+    assert!(told.iter().all(|line| !line.starts_with("hostedsystem")), "what is left to a closed system is no share: {told:?}");
 }

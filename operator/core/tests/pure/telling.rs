@@ -116,6 +116,11 @@ fn several_causes_are_told_each_with_its_cure() {
     let mut others = failed_creates.clone();
     others.reverse();
     assert_eq!(available(&mut seen, others).1, message, "in whatever order they come");
+    let third = of_image("d", "two");
+    let (_, message) = available(&mut seen, failed_creates.iter().cloned().chain([third]).collect());
+    assert!(message.starts_with("Kubernetes refuses workloads for 3 causes: (1) "), "{message}");
+    let (_, message) = available(&mut seen, vec![of_image("long", &"l".repeat(2000))]);
+    assert!(message.contains(&"l".repeat(2000)), "the only cause is told in full");
     let more = ["d", "e"].map(|name| of_image(name, &name.repeat(5000)));
     let (_, message) = available(&mut seen, failed_creates.into_iter().chain(more).collect());
     assert!(message.contains("for 4 causes, of which these are the first 3: (1) "), "{message}");
