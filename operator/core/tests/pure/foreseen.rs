@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use govcloud_core::{
     api::{
-        HostedSystemStatus,
+        HostedSystemStatus, Stage,
         approval::{Approval, Contract, Decision},
     },
     model::{
@@ -171,7 +171,11 @@ fn when_pods_are_ended_what_their_volumes_take_stays() {
             quota.used = used.map(|(key, amount)| (key.to_owned(), Amount::whole(amount))).into();
         }
     }
-    let (_, after) = futures(&now, NO_EDIT, ("stage: Running", "stage: Retired"));
+    now.systems[0].status.stage = Some(Stage::Running);
+    let mut then = now.clone();
+    then.systems[0].spec.as_mut().unwrap().stage = Stage::Retired;
+    let after = foresee(then, &settings());
+    assert_eq!(after.snapshot.ending[&namespace].pods, Some(0));
     let inventory = after.inventory();
     let left: Vec<&String> = inventory.of(&namespace).quota.unwrap().used.keys().collect();
     assert_eq!(left, ["persistentvolumeclaims", "requests.storage"]);

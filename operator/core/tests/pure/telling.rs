@@ -103,6 +103,22 @@ fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
 }
 
 #[test]
+fn a_share_of_a_key_that_the_contract_names_is_the_owners_to_raise() {
+    let message = |total: &str| {
+        let mut seen = with_home(&HEALTH.replace("pods: 400", total), vec![system(APPOINTMENTS)]);
+        settle(&mut seen);
+        let requested =
+            "exceeded quota: govcloud-quota, requested: requests.example.com/gpu=1, used: requests.example.com/gpu=0, limited: ";
+        let cause = format!("{requested}requests.example.com/gpu=0");
+        available(&mut seen, vec![FailedCreate { cause, ..refusal("web", 60, Seen::Lacking) }]).1
+    };
+    let named = message("pods: 400, requests.example.com/gpu: 4");
+    assert!(named.contains("; raise spec.resources.guaranteed[requests.example.com/gpu] of hostedsystem/appointments"), "{named}");
+    let unnamed = message("pods: 400");
+    assert!(unnamed.contains("; have spec.quota[requests.example.com/gpu] of agencytenant/health named, and then set "), "{unnamed}");
+}
+
+#[test]
 fn several_causes_are_told_each_with_its_cure() {
     let mut seen = world();
     let of_image = |name: &str, image: &str| FailedCreate { cause: format!("rule images: {image}"), ..refusal(name, 60, Seen::Lacking) };
