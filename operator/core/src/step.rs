@@ -157,7 +157,7 @@ fn action(input: &StatusInput, use_due: Option<Duration>) -> Action {
     if input.snapshot.crds.ending || !input.snapshot.blind.is_empty() {
         return Action::Retry(Duration::ZERO);
     }
-    if input.outcome.failed() || input.outcome.written() > 0 || !input.snapshot.finalizer_rejections.is_empty() {
+    if input.outcome.failed() || !input.snapshot.finalizer_rejections.is_empty() {
         return Action::Retry(input.outcome.retry_after().unwrap_or_default());
     }
     let expires = input.expires_in().map(|seconds| Duration::from_secs(seconds + 1));

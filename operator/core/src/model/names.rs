@@ -284,6 +284,8 @@ pub fn is_ours(key: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -293,6 +295,12 @@ mod tests {
         assert_eq!(namespace.tenant().as_str(), "health");
         assert_eq!(namespace.system(), Some(SystemName::new("disease-watch")));
         assert_eq!(TenantName::new("health").home().system(), None);
+    }
+
+    #[test]
+    fn a_tenant_is_found_by_the_text_of_its_name() {
+        let tenants = BTreeSet::from(["education", "health"].map(TenantName::new));
+        assert!(tenants.contains("health") && !tenants.contains("transport"));
     }
 
     #[test]

@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_last_is_told_first() {
+        let [first, last] = ["LimitRange", "RoleBinding"].map(|kind| failure(kind, false, None));
+        let mut told = outcome(&[(1, std::slice::from_ref(&first))]);
+        told.add(outcome(&[(2, std::slice::from_ref(&last)), (1, &[])]));
+        assert_eq!(told.namespaces[&NamespaceName::new("n0")].failures, [last, first]);
+        assert_eq!(told.written(), 4, "what was written is counted together");
+    }
+
+    #[test]
     fn an_outcome_is_that_of_all_namespaces_together() {
         let nothing = outcome(&[]);
         assert_eq!((nothing.written(), nothing.failed(), nothing.is_stale(), nothing.retry_after()), (0, false, false, None));

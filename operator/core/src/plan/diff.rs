@@ -181,7 +181,7 @@ fn isolates(change: &Change) -> bool {
 /// Leaves out what grants access until the guard rails are in force and admission enforces the quota; removed members lose access at
 /// once. Returns the reason, unless it is only that changes of this namespace are written before.
 fn withhold(snapshot: &Snapshot, namespace: &NamespaceName, found: &Found, changes: &mut Vec<Change>) -> Option<Failure> {
-    if !changes.iter().any(|change| change.writes() && change.rank() == Some(Rank::Access)) {
+    if !changes.iter().any(|change| change.rank() == Some(Rank::Access)) {
         return None;
     }
     let is_written_before = changes.iter().any(|change| change.writes() && change.rank().is_some_and(|rank| rank < Rank::Access));

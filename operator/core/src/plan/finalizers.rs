@@ -71,7 +71,7 @@ fn can_judge(snapshot: &Snapshot, intent: &Intent) -> bool {
 
 /// Kept, closed, empty, and nothing was left to do.
 fn is_closed(space: &NamespacePlan, outcome: &Outcome) -> bool {
-    let settled = outcome.namespaces.get(&space.namespace).is_none_or(|result| result.written == 0 && result.failures.is_empty());
+    let settled = outcome.namespaces.get(&space.namespace).is_none_or(|result| result.failures.is_empty());
     space.goal == Goal::Close && space.drained && settled
 }
 

@@ -26,8 +26,7 @@ use crate::{
 /// Whether the images of this system's pods must name a digest. A system that has no pods is not asked.
 #[must_use]
 pub fn is_required(tenant: &Tenant, system: &System) -> bool {
-    let has_pods = matches!(system.stage, Stage::Testing | Stage::Running) && !system.deleting && !tenant.deleting;
-    has_pods && tenant.images.require_digest.applies(system.running)
+    matches!(system.stage, Stage::Testing | Stage::Running) && tenant.images.require_digest.applies(system.running)
 }
 
 /// The question about pods of each namespace in which images must name a digest, with whether it is to be asked now.

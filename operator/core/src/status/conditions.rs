@@ -123,6 +123,8 @@ mod tests {
     #[test]
     fn a_long_message_is_cut_between_characters() {
         let message = shortened("预".repeat(3000));
-        assert!(message.len() <= MESSAGE_BYTES && message.ends_with(" ..."));
+        assert!(message.len() == MESSAGE_BYTES && message.ends_with("预 ..."), "{}", message.len());
+        let longest = "a".repeat(MESSAGE_BYTES);
+        assert_eq!(shortened(longest.clone()), longest);
     }
 }

@@ -129,7 +129,7 @@ impl View<'_> {
     fn provisioned(&self) -> NewCondition {
         let judged = self.input.provisioned(&self.namespace);
         match self.space() {
-            None if judged.holds.is_none() && self.input.outcome.failure(&self.namespace).is_none() => self.not_served(kind::PROVISIONED),
+            None if judged.holds.is_none() => self.not_served(kind::PROVISIONED),
             Some(space) if judged.holds == Some(true) && self.is_retiring() && !self.is_empty(space) => {
                 NewCondition::no(kind::PROVISIONED, reason::DRAINING, self.draining())
             }

@@ -55,9 +55,9 @@ pub(super) fn bind(context: &mut Context, name: &str, json: &Json) {
 fn with_indices(text: &str) -> String {
     let (mut written, mut rest, mut optional) = (String::new(), text, false);
     while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '\'' | '"' => quoted(rest, first),
-            '[' if rest[1..].starts_with('?') => bracketed(rest),
+        let (length, is_index) = match first {
+            '\'' | '"' => (quoted(rest, first), false),
+            '[' if rest[1..].starts_with('?') => (bracketed(rest), true),
             '.' if optional || rest[1..].starts_with('?') => {
                 let name = rest[1..].trim_start_matches('?');
                 let end = name.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(name.len());
@@ -67,11 +67,11 @@ fn with_indices(text: &str) -> String {
                     (rest, optional) = (&rest[length..], true);
                     continue;
                 }
-                length
+                (length, false)
             }
-            other => other.len_utf8(),
+            other => (other.len_utf8(), false),
         };
-        optional = first == '[' && length > 1;
+        optional = is_index;
         written.push_str(&rest[..length]);
         rest = &rest[length..];
     }
@@ -120,6 +120,10 @@ mod tests {
             ("a.?b.c.d.orValue({}).e", "a[?'b'][?'c'][?'d'].orValue({}).e"),
             ("a.?b[?'x.?y/z'].orValue('')", "a[?'b'][?'x.?y/z'].orValue('')"),
             ("a[?b[?'c'].orValue('d')].hasValue() && a.b", "a[?b[?'c'].orValue('d')].hasValue() && a.b"),
+            ("a[?'b'].c.d.orValue('')", "a[?'b'][?'c'][?'d'].orValue('')"),
+            ("a[?b[0]].c[1].d", "a[?b[0]][?'c'][1].d"),
+            ("a[?b.orValue(']')].c", "a[?b.orValue(']')][?'c']"),
+            ("a[?b.orValue('[')].c", "a[?b.orValue('[')][?'c']"),
             (r"'it\'s .?a' + x.y", r"'it\'s .?a' + x.y"),
         ] {
             assert_eq!(with_indices(text), written);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    api::approval::{Approval, Decision, TenantStage},
+    api::approval::{Approval, Decision},
     children::{desired::Desired, manifests::Manifests},
     model::{
         ending::Ending,
@@ -90,9 +90,6 @@ pub fn approve(snapshot: &mut Snapshot, settings: &Settings) {
     let Some(tenant) = snapshot.tenant.as_mut().filter(|_| open) else { return };
     let (decision, generation) = (Decision::Approved, tenant.generation);
     tenant.status.approval = Some(Approval { decision, generation, by: "whoever approves".into(), reason: String::new() });
-    if tenant.status.stage == Some(TenantStage::Rejected) {
-        tenant.status.stage = None;
-    }
 }
 
 /// Carries a step out on the snapshot itself: everything succeeds, quotas are in force and pods are gone at once, and what the

@@ -52,12 +52,6 @@ impl GuardRails {
         Self(policies.iter().map(Policy::read).collect())
     }
 
-    /// Whether there is any.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Judges the create of an object in a namespace.
     #[must_use]
     pub fn judge(&self, subject: &Subject, namespace: &Value) -> Judged {

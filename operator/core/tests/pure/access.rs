@@ -1,10 +1,14 @@
-//! Who is let in, and when: after isolation, a quota that is enforced, and guard rails that are in force.
+//! Who is let in, and when: after isolation, a quota that is enforced, and guard rails that are in force. And when pods are ended.
+
+use std::sync::Arc;
 
 use govcloud_core::{
     api::conditions::reason,
     children::{Rank, TABLE},
     model::{
+        amounts::{Amount, Amounts},
         names::NamespaceName,
+        observed::QuotaState,
         outcome::{NamespaceOutcome, Outcome},
         snapshot::{Progress, Snapshot},
     },
@@ -152,26 +156,36 @@ fn guard_rails_that_come_into_force_within_a_reconcile_let_members_in_with_the_n
     assert!(changes.iter().flat_map(|space| &space.changes).any(|change| matches!(change, Change::Update { narrows: false, .. })));
 }
 
+/// A system that retires, once all is written that comes before its pods are ended.
+fn closing() -> Snapshot {
+    let mut seen = done();
+    seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
+    for _ in 0..4 {
+        let (_, changes) = decide(&seen);
+        let changes: Vec<_> = changes
+            .into_iter()
+            .map(|space| NamespaceChanges {
+                changes: space.changes.into_iter().filter(|change| change.writes() && change.rank().is_some()).collect(),
+                ..space
+            })
+            .collect();
+        carry_out(&mut seen, &changes);
+    }
+    set_pods(&mut seen, &NamespaceName::new(WORKLOAD), 2);
+    seen
+}
+
+fn ends(seen: &Snapshot) -> bool {
+    changes(seen).changes.iter().any(|change| matches!(change, Change::DeletePods))
+}
+
+fn quota(seen: &mut Snapshot) -> &mut QuotaState {
+    let mut here = seen.observed.iter_mut().filter(|(key, _)| key.namespace == NamespaceName::new(WORKLOAD));
+    here.find_map(|(_, entry)| entry.quota.as_deref_mut()).unwrap()
+}
+
 #[test]
 fn pods_are_ended_only_behind_isolation_that_is_as_planned() {
-    let closing = || {
-        let mut seen = done();
-        seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
-        for _ in 0..4 {
-            let (_, changes) = decide(&seen);
-            let changes: Vec<_> = changes
-                .into_iter()
-                .map(|space| NamespaceChanges {
-                    changes: space.changes.into_iter().filter(|change| change.writes() && change.rank().is_some()).collect(),
-                    ..space
-                })
-                .collect();
-            carry_out(&mut seen, &changes);
-        }
-        set_pods(&mut seen, &NamespaceName::new(WORKLOAD), 2);
-        seen
-    };
-    let ends = |seen: &Snapshot| changes(seen).changes.iter().any(|change| matches!(change, Change::DeletePods));
     assert!(ends(&closing()));
     for kind in ["Namespace", "NetworkPolicy"] {
         let mut seen = closing();
@@ -181,4 +195,26 @@ fn pods_are_ended_only_behind_isolation_that_is_as_planned() {
     let mut seen = closing();
     edit(&mut seen, "LimitRange");
     assert!(ends(&seen), "defaults of containers say nothing of pods that end");
+}
+
+#[test]
+fn pods_are_ended_once_admission_lets_none_in_and_only_where_some_are_known_of() {
+    let mut open = closing();
+    quota(&mut open).hard = Arc::new(Amounts::from([("pods".to_owned(), Amount::whole(60_u32))]));
+    assert!(!ends(&open), "a former amount is in force");
+    let mut uncounted = closing();
+    quota(&mut uncounted).used.clear();
+    quota(&mut uncounted).counted = false;
+    assert!(!ends(&uncounted));
+}
+
+#[test]
+fn pods_of_a_suspended_system_run_on() {
+    let mut seen = done();
+    set_pods(&mut seen, &NamespaceName::new(WORKLOAD), 2);
+    seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Suspended"))];
+    settle(&mut seen);
+    let quota = quota(&mut seen);
+    assert!(quota.is_closed(), "no further pod is let in");
+    assert_eq!(quota.used["pods"], Amount::whole(2_u32));
 }

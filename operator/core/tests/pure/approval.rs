@@ -331,7 +331,8 @@ fn the_same_asker_has_a_bounded_number_of_open_requests() {
     };
     let mut seen = snapshot(asked("health".into()), Vec::new());
     let other = |n| Exports::of(&asked(format!("a{n}"))).into();
-    seen.exports = (0..MAX_OPEN_REQUESTS - 1).map(other).collect();
+    let itself = Exports::of(&asked("health".into())).into();
+    seen.exports = (0..MAX_OPEN_REQUESTS - 1).map(other).chain([itself]).collect();
     assert!(settle(&mut seen).tenant_access.is_some_and(|access| !access.desired.is_empty()));
     seen.exports = (0..MAX_OPEN_REQUESTS).map(other).collect();
     let (plan, _) = decide(&seen);

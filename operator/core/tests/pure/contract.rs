@@ -6,7 +6,7 @@ use govcloud_core::{
         approval::{Approval, Contract, Decision, TenantStage},
         tenant_status::QuotaFigures,
     },
-    model::{amounts::Amounts, root::TenantRoot},
+    model::{amounts::Amounts, root::TenantRoot, tenant::Problem},
     plan::{
         contract::{Request, approvals, below_held, differences, narrows},
         spec_diff::between,
@@ -147,4 +147,21 @@ fn decisions_are_called_as_the_status_writes_them() {
     for decision in [Decision::Approved, Decision::Rejected, Decision::Suspended] {
         assert_eq!(json!(decision), decision.as_str());
     }
+}
+
+#[test]
+fn a_tenant_that_is_being_deleted_takes_no_request_on() {
+    let mut root = served();
+    root.spec = tenant(&HEALTH.replace("'40'", "'50'")).spec;
+    let before = root.status.contract.clone();
+    assert_ne!(approvals(&root, None, &[]).contract.map(|(_, contract)| contract), before, "it is preapproved");
+    root.deleting = true;
+    assert_eq!(approvals(&root, None, &[]).contract.map(|(_, contract)| contract), before);
+}
+
+#[test]
+fn a_contract_that_can_be_served_no_more_asks_for_no_approval() {
+    let problem = Problem { field: "spec.network.egress[10.0.0.0/8].cidr".into(), complaint: "is in the cluster now".into() };
+    let told = approvals(&served(), None, &[problem]);
+    assert_eq!((told.request, told.stage), (Request::Granted, TenantStage::Active));
 }

@@ -3,14 +3,10 @@
 use govcloud_core::{
     api::{AgencyTenantStatus, Stage, approval::Contract},
     children::TABLE,
-    model::{
-        names::SystemName,
-        outcome::{NamespaceOutcome, Outcome},
-        snapshot::Snapshot,
-    },
+    model::{names::SystemName, outcome::Outcome, snapshot::Snapshot},
     plan::{
         Goal,
-        diff::{Change, NamespaceChanges},
+        diff::{Change, NamespaceChanges, not_written},
         finalizers::{Finalizers, release},
         intent::intent,
     },
@@ -211,10 +207,7 @@ fn deletion_keeps_or_removes_as_the_system_says_and_lets_go_only_then() {
         seen.systems[0].deleting = true;
         let may_go = |seen: &Snapshot| {
             let (plan, changes) = decide(seen);
-            let outcome =
-                |space: &NamespaceChanges| NamespaceOutcome { written: kinds(space, Change::writes), ..NamespaceOutcome::default() };
-            let outcome = Outcome { namespaces: changes.iter().map(|space| (space.namespace.clone(), outcome(space))).collect() };
-            release(seen, &intent(seen, &settings()), &plan, &outcome)
+            release(seen, &intent(seen, &settings()), &plan, &not_written(&changes, &Outcome::default()))
         };
         assert_eq!(may_go(&seen), Finalizers::default(), "{policy}: not while there is something to do");
         settle(&mut seen);

@@ -138,3 +138,24 @@ fn one_who_asks_for_much_costs_others_nothing() {
     assert!(index.update(&TenantName::new("wide"), Some(Exports::of(&wide))).is_empty());
     assert!(index.read(&TenantName::new("wide")).len() < 20);
 }
+
+#[test]
+fn who_reads_what_stays_is_not_told() {
+    let requester = |name: &str| Some(Requester { kind: SubjectKind::User, namespace: String::new(), name: name.into() });
+    let shown = |name: &str, domains: &[&str], right, by: &str| Exports {
+        age: Age { created: "1".into(), tenant: TenantName::new(name) },
+        domains: domains.iter().map(|domain| ((*domain).to_owned(), right)).collect(),
+        requester: requester(by),
+    };
+    let mut index = ExportIndex::default();
+    for (name, domains) in [("reads-a", &["a.cn"][..]), ("reads-b", &["b.cn"]), ("z-same-requester", &[])] {
+        index.update(&TenantName::new(name), Some(shown(name, domains, Right::Wish, if domains.is_empty() { "li" } else { name })));
+    }
+    let mut told = |domains: &[&str], by: &str| {
+        let affected = index.update(&TenantName::new("holds"), Some(shown("holds", domains, Right::Approval, by)));
+        affected.into_iter().map(|tenant| tenant.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&["a.cn", "b.cn"], "li"), ["reads-a", "reads-b", "z-same-requester"]);
+    assert_eq!(told(&["a.cn"], "li"), ["reads-b"]);
+    assert_eq!(told(&["a.cn"], "wang"), ["z-same-requester"]);
+}

@@ -47,6 +47,14 @@ fn a_tenant_that_leaves_is_served_its_end_whatever_its_contract_says() {
 }
 
 #[test]
+fn a_tenant_that_leaves_without_a_contract_is_called_by_its_name() {
+    let mut root = tenant(HEALTH);
+    root.spec.as_mut().unwrap().preapproved = false;
+    root.deleting = true;
+    assert_eq!(intent(&snapshot(root, Vec::new()), &settings()).tenant.unwrap().unwrap().display_name, "health");
+}
+
+#[test]
 fn a_system_that_leaves_is_closed_though_it_cannot_be_read_or_served() {
     let unread = || {
         let mut root = system(APPOINTMENTS);

@@ -154,3 +154,18 @@ fn children_are_written_in_the_order_of_their_kinds_and_what_ends_pods_or_namesp
     }
     assert_eq!(Change::DeletePods.rank(), None);
 }
+
+#[test]
+fn what_an_object_is_for_stays_while_only_its_annotations_change() {
+    let plan = plan(HEALTH);
+    let quota = child(&plan, "health--appointments", "ResourceQuota");
+    let purpose = |path: &str| {
+        let mut object = quota.object.clone();
+        *object.pointer_mut(path).unwrap() = "1".into();
+        quota.kind.purpose(&object)
+    };
+    assert_eq!(purpose("/metadata/annotations/govcloud.io~1epoch"), quota.purpose);
+    for path in ["/spec/hard/pods", "/metadata/labels/govcloud.io~1tenant-uid"] {
+        assert_ne!(purpose(path), quota.purpose, "{path}");
+    }
+}

@@ -82,6 +82,24 @@ fn a_namespace_that_is_not_seen_is_asked_for_where_something_ends_with_it() {
 }
 
 #[test]
+fn one_system_that_stays_says_nothing_of_another_that_is_gone() {
+    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS), system(&APPOINTMENTS.replace("name: appointments", "name: records"))]);
+    settle(&mut seen);
+    seen.answered = [Question::Crds].into();
+    seen.systems.remove(0);
+    gone(&mut seen, "health--appointments");
+    assert_eq!(questions(&seen), [Question::Namespace(NamespaceName::new("health--appointments"))]);
+}
+
+#[test]
+fn objects_whose_namespace_is_not_seen_say_nothing_of_a_system() {
+    let mut seen = world();
+    seen.systems.clear();
+    seen.observed.retain(|key, _| key.kind != NAMESPACE || key.namespace.as_str() != "health--appointments");
+    assert_eq!(questions(&seen), [Question::Namespace(NamespaceName::new("health--appointments"))]);
+}
+
+#[test]
 fn a_contract_is_looked_for_in_its_copy_where_it_was_lost_or_is_a_former_tenants() {
     let contract = |uid: &str| Question::Contract { uid: uid.into() };
     let former = |uid: &str| Question::FormerContract { uid: uid.into() };

@@ -7,6 +7,7 @@ use govcloud_core::{
     children::TABLE,
     model::{
         amounts::Amount,
+        failed_creates::{FAILED_CREATE_TTL, FailedCreate, Seen, Workload},
         names::{NamespaceName, SystemName},
         observed::{ChildKey, NAMESPACE},
         outcome::{Failure, NamespaceOutcome, Outcome},
@@ -209,4 +210,37 @@ fn figures_of_use_alone_are_written_once_a_minute() {
     assert_eq!((early.tenant.is_none(), early.action), (true, Action::RequeueAfter(Duration::from_secs(40))));
     seen.since_status = Some(Duration::from_secs(61));
     assert!(settled(next(&seen)).tenant.is_some());
+}
+
+#[test]
+fn a_finalizer_that_only_others_wrote_or_that_kubectl_could_take_off_is_written() {
+    for (holds, note, expected) in [(false, None, "finalizers"), (true, Some("{}".to_owned()), "finalizers"), (true, None, "settled")] {
+        let mut seen = done();
+        (seen.systems[0].holds, seen.systems[0].last_applied) = (holds, note);
+        assert_eq!(word(&next(&seen)), expected, "{holds}");
+    }
+}
+
+#[test]
+fn while_nothing_can_be_done_nothing_is_told_ahead_and_all_is_tried_again() {
+    let blind = |seen: &mut Snapshot| seen.blind = vec!["networkpolicies is forbidden".into()];
+    let uninstalled = |seen: &mut Snapshot| seen.crds.ending = true;
+    for change in [blind as fn(&mut Snapshot), uninstalled] {
+        let mut request = snapshot(tenant(HEALTH), Vec::new());
+        assert_eq!(word(&next(&request)), "ahead");
+        change(&mut request);
+        assert_eq!(settled(next(&request)).action, Action::Retry(Duration::ZERO));
+    }
+}
+
+#[test]
+fn what_is_told_of_a_refusal_is_looked_at_again_when_it_is_over() {
+    let mut seen = done();
+    let namespace = NamespaceName::new("health--appointments");
+    let workload = Workload { namespace: namespace.clone(), kind: "ReplicaSet".into(), name: "web".into() };
+    let last = seen.now.as_second() - 10;
+    let refusal = FailedCreate { workload, objects: "pods", cause: "no".into(), last, seen: Seen::Lacking };
+    seen.failed_creates.insert(namespace, vec![refusal]);
+    let over = Duration::from_secs(u64::try_from(FAILED_CREATE_TTL).unwrap() - 10);
+    assert_eq!(settled(next(&seen)).action, Action::RequeueAfter(over + Duration::from_secs(1)));
 }

@@ -103,6 +103,22 @@ fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
 }
 
 #[test]
+fn a_share_of_a_key_that_the_contract_names_is_the_owners_to_raise() {
+    let message = |total: &str| {
+        let mut seen = with_home(&HEALTH.replace("pods: 400", total), vec![system(APPOINTMENTS)]);
+        settle(&mut seen);
+        let requested =
+            "exceeded quota: govcloud-quota, requested: requests.example.com/gpu=1, used: requests.example.com/gpu=0, limited: ";
+        let cause = format!("{requested}requests.example.com/gpu=0");
+        available(&mut seen, vec![FailedCreate { cause, ..refusal("web", 60, Seen::Lacking) }]).1
+    };
+    let named = message("pods: 400, requests.example.com/gpu: 4");
+    assert!(named.contains("; raise spec.resources.guaranteed[requests.example.com/gpu] of hostedsystem/appointments"), "{named}");
+    let unnamed = message("pods: 400");
+    assert!(unnamed.contains("; have spec.quota[requests.example.com/gpu] of agencytenant/health named, and then set "), "{unnamed}");
+}
+
+#[test]
 fn several_causes_are_told_each_with_its_cure() {
     let mut seen = world();
     let of_image = |name: &str, image: &str| FailedCreate { cause: format!("rule images: {image}"), ..refusal(name, 60, Seen::Lacking) };
@@ -116,6 +132,11 @@ fn several_causes_are_told_each_with_its_cure() {
     let mut others = failed_creates.clone();
     others.reverse();
     assert_eq!(available(&mut seen, others).1, message, "in whatever order they come");
+    let third = of_image("d", "two");
+    let (_, message) = available(&mut seen, failed_creates.iter().cloned().chain([third]).collect());
+    assert!(message.starts_with("Kubernetes refuses workloads for 3 causes: (1) "), "{message}");
+    let (_, message) = available(&mut seen, vec![of_image("long", &"l".repeat(2000))]);
+    assert!(message.contains(&"l".repeat(2000)), "the only cause is told in full");
     let more = ["d", "e"].map(|name| of_image(name, &name.repeat(5000)));
     let (_, message) = available(&mut seen, failed_creates.into_iter().chain(more).collect());
     assert!(message.contains("for 4 causes, of which these are the first 3: (1) "), "{message}");
@@ -202,4 +223,17 @@ fn pods_by_tag_are_told_from_the_change_on_until_none_is_left() {
     assert!(!look(&mut seen, NOW + 100 * INTERVAL, None), "no more when none is left");
     seen.tags.clear();
     assert!(!look(&mut seen, NOW, None), "nor after a start");
+}
+
+#[test]
+fn pods_by_tag_are_looked_for_when_the_stage_changes_or_the_contract_does() {
+    let looks = |former: Stage, enforced: bool| {
+        let mut seen = world();
+        seen.systems[0].status.stage = Some(former);
+        let itself = namespace();
+        seen.observed.iter_mut().filter(|(key, _)| *key.name == *itself.as_str()).for_each(|(_, entry)| entry.requires_digests = enforced);
+        look(&mut seen, NOW, None)
+    };
+    assert!(looks(Stage::Testing, true) && looks(Stage::Running, false));
+    assert!(!looks(Stage::Running, true), "nothing changes");
 }
