@@ -87,6 +87,26 @@ async fn deleting_a_system_with_delete_ends_its_pods_and_then_its_namespace() {
 }
 
 #[tokio::test]
+async fn a_home_namespace_that_is_deleted_takes_the_volumes_of_confirmed_systems_alone() {
+    let admin = admin().await;
+    admin.tenant_with_systems("emptied", &["kept", "gone"]).await;
+    for system in ["kept", "gone"] {
+        admin.apply(&CLAIM.replace("NAMESPACE", &format!("emptied--{system}"))).await;
+        admin.patch("HostedSystem", "emptied", system, json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    }
+    let uid = admin.get("HostedSystem", "emptied", "gone").await["metadata"]["uid"].clone();
+    admin.patch("HostedSystem", "emptied", "gone", json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": uid}}})).await;
+    admin.delete("Namespace", "", "emptied").await;
+    for system in ["kept", "gone"] {
+        admin.gone("HostedSystem", "emptied", system).await;
+    }
+    assert!(admin.look("Namespace", "", "emptied--gone").await.is_none());
+    assert!(admin.names("RoleBinding", "emptied--kept").await.is_empty());
+    assert_eq!(admin.names("PersistentVolumeClaim", "emptied--kept").await, ["data"]);
+    assert_eq!(admin.get("Namespace", "", "emptied--kept").await["metadata"]["deletionTimestamp"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_deletion_that_hangs_says_what_holds_it_and_goes_on_when_that_is_gone() {
     let admin = admin().await;
     admin.tenant_with_systems("hangs", &["web"]).await;

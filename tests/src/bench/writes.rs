@@ -145,6 +145,7 @@ fn root<Spec: DeserializeOwned, Status: Default>(object: &DynamicObject) -> Resu
         generation: 1,
         created: CREATED.into(),
         deleting: false,
+        confirmed: false,
         finalizers: vec![FINALIZER.into()],
         holds: true,
         last_applied: None,

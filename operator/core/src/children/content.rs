@@ -64,7 +64,7 @@ impl Hasher {
         }
     }
 
-    fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a String, &'a Value)>) {
+    pub fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a String, &'a Value)>) {
         for (name, field) in fields.filter(|(_, field)| !without_empty(field).is_null()) {
             (5_u8, name).hash(&mut self.0);
             self.value(field);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::content::{Content, Hasher};
 use crate::model::{
-    names::{ANNOTATION_DISPLAY_NAME, LABEL_TENANT_UID},
+    names::{ANNOTATION_DISPLAY_NAME, ANNOTATION_EPOCH, LABEL_TENANT_UID},
     namespace::{ChildInput, TenantAccess},
     observed::Entry,
 };
@@ -97,11 +97,13 @@ impl Kind {
         hasher.finish()
     }
 
-    /// Hash of what an object of this kind is for: the same without annotations, so that it stays while only the ledger's entry changes.
+    /// Hash of what an object of this kind is for: all that is desired but the ledger's entry, which changes where nothing else does.
     #[must_use]
     pub fn purpose(&self, object: &Value) -> u64 {
         let mut hasher = Hasher::default();
         hasher.value(&object["metadata"]["labels"]);
+        let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten();
+        hasher.fields(annotations.filter(|(name, _)| *name != ANNOTATION_EPOCH));
         hasher.content(object, self.content);
         hasher.finish()
     }

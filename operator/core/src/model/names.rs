@@ -33,6 +33,8 @@ pub const ANNOTATION_CONTRACT: &str = "govcloud.io/contract";
 /// On a namespace that was there before: the tenant, or tenant and system with a slash, that may take it over. Written by
 /// administrators of the cluster alone.
 pub const ANNOTATION_ADOPT_INTO: &str = "govcloud.io/adopt-into";
+/// On a system with `deletionPolicy: Delete`: its UID, which confirms that its deletion takes volumes along.
+pub const ANNOTATION_CONFIRM_DELETE: &str = "govcloud.io/confirm-delete";
 /// Keeps the two kinds until their namespaces are in the state that `deletionPolicy` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
 

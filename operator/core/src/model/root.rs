@@ -19,6 +19,8 @@ pub struct Root<Spec, Status> {
     pub created: String,
     /// Whether it is marked deleted.
     pub deleting: bool,
+    /// Whether an annotation confirms that its deletion takes volumes along.
+    pub confirmed: bool,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
     /// Whether the operator wrote its finalizer itself. Where only others did, `kubectl apply --server-side` may take it off.

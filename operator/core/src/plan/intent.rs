@@ -181,6 +181,8 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
         return Err(problems);
     }
     let (wanted, follows) = with_following(wanted, total);
+    // Kubernetes deletes a system unasked when a cluster administrator deletes the home namespace: then its volumes stay.
+    let is_asked_for = !root.deleting || root.confirmed || closing;
     Ok(System {
         name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
@@ -194,7 +196,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
         wanted,
         follows,
         adopts_namespace: spec.is_some_and(|spec| spec.adopt_namespace),
-        deletion_policy: spec.map_or(DeletionPolicy::Retain, |spec| spec.deletion_policy),
+        deletion_policy: spec.filter(|_| is_asked_for).map_or(DeletionPolicy::Retain, |spec| spec.deletion_policy),
         deleting: root.deleting,
     })
 }

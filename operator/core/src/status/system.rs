@@ -302,7 +302,7 @@ impl View<'_> {
                 format!("agencytenant/{} has no valid contract, so nothing is changed: {}", self.input.snapshot.name, list(problems)),
             ),
             _ if self.root.deleting => NewCondition::unknown(kind, reason::DELETING, "the system is being deleted"),
-            _ if !self.has_home() => NewCondition::unknown(
+            _ if self.input.snapshot.tenant.is_some() && !self.has_home() => NewCondition::unknown(
                 kind,
                 reason::CONFLICT,
                 format!(

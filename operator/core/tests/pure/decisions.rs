@@ -199,12 +199,12 @@ fn a_retired_system_ends_its_pods_only_when_no_new_ones_are_admitted() {
 }
 
 #[test]
-fn deletion_keeps_or_removes_as_the_system_says_and_lets_go_only_then() {
-    for (policy, namespace_left) in [("Retain", true), ("Delete", false)] {
+fn deletion_keeps_or_removes_as_the_system_says_if_that_is_confirmed_and_lets_go_only_then() {
+    for (policy, confirmed, namespace_left) in [("Retain", true, true), ("Delete", true, false), ("Delete", false, true)] {
         let mut seen = world();
         settle(&mut seen);
         seen.systems[0] = system(&format!("{APPOINTMENTS}  deletionPolicy: {policy}\n"));
-        seen.systems[0].deleting = true;
+        (seen.systems[0].deleting, seen.systems[0].confirmed) = (true, confirmed);
         let may_go = |seen: &Snapshot| {
             let (plan, changes) = decide(seen);
             release(seen, &intent(seen, &settings()), &plan, &not_written(&changes, &Outcome::default()))

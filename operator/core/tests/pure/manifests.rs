@@ -156,16 +156,22 @@ fn children_are_written_in_the_order_of_their_kinds_and_what_ends_pods_or_namesp
 }
 
 #[test]
-fn what_an_object_is_for_stays_while_only_its_annotations_change() {
+fn what_an_object_is_for_stays_while_only_the_ledgers_entry_changes() {
     let plan = plan(HEALTH);
     let quota = child(&plan, "health--appointments", "ResourceQuota");
-    let purpose = |path: &str| {
-        let mut object = quota.object.clone();
+    let namespace = child(&plan, "health--appointments", "Namespace");
+    let purpose = |of: &Desired, path: &str| {
+        let mut object = of.object.clone();
         *object.pointer_mut(path).unwrap() = "1".into();
-        quota.kind.purpose(&object)
+        of.kind.purpose(&object)
     };
-    assert_eq!(purpose("/metadata/annotations/govcloud.io~1epoch"), quota.purpose);
-    for path in ["/spec/hard/pods", "/metadata/labels/govcloud.io~1tenant-uid"] {
-        assert_ne!(purpose(path), quota.purpose, "{path}");
+    assert_eq!(purpose(quota, "/metadata/annotations/govcloud.io~1epoch"), quota.purpose);
+    for (of, path) in [
+        (quota, "/spec/hard/pods"),
+        (quota, "/metadata/labels/govcloud.io~1tenant-uid"),
+        (namespace, "/metadata/annotations/govcloud.io~1display-name"),
+        (namespace, "/metadata/annotations/govcloud.io~1image-digests"),
+    ] {
+        assert_ne!(purpose(of, path), of.purpose, "{path}");
     }
 }

@@ -82,7 +82,12 @@ fn of_a_system_that_is_not_served_each_condition_says_why() {
         seen.systems[0].spec = Err(unreadable("spec.stage", "unknown variant"));
         seen.observed.retain(|key, _| key.namespace.as_str() != WORKLOAD);
     };
+    let of_nobody = |seen: &mut Snapshot| {
+        seen.tenant = None;
+        seen.observed.clear();
+    };
     let cases = [
+        (of_nobody as fn(&mut Snapshot), "Unknown NoTenant"),
         (unreadable_contract as fn(&mut Snapshot), "Unknown TenantInvalid"),
         (blind, "False Forbidden"),
         (leaving, "Unknown Deleting"),

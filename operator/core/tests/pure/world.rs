@@ -57,8 +57,9 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
     let uid = format!("uid-of-{namespace}-{name}");
     let created = "2026-01-01T00:00:00Z".to_owned();
     let finalizers = vec![FINALIZER.to_owned()];
-    let (resource_version, generation, deleting, holds, last_applied) = ("1".into(), 1, false, true, None);
-    Root { name, namespace, uid, resource_version, generation, created, deleting, finalizers, holds, last_applied, spec, status }
+    let (resource_version, generation, holds, last_applied) = ("1".into(), 1, true, None);
+    let (deleting, confirmed) = (false, true); // a deletion, if it comes, is asked for
+    Root { name, namespace, uid, resource_version, generation, created, deleting, confirmed, finalizers, holds, last_applied, spec, status }
 }
 
 pub fn snapshot(tenant: TenantRoot, systems: Vec<Shared<SystemRoot>>) -> Snapshot {
