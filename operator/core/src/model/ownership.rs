@@ -68,7 +68,7 @@ pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> 
 pub fn not_ours(namespace: &NamespaceName, owner: Option<&str>) -> String {
     let Some(owner) = owner else { return takeover(namespace, "", false).err().unwrap_or_default() };
     format!(
-        "namespace {namespace} exists and is not this tenant's, OrphanOf({owner}): it belongs to the tenant with that UID; it is left alone. \
+        "namespace {namespace} exists and is not this tenant's: it belongs to the one with UID {owner}, so it is left alone. \
          To take it over with all that is in it, set spec.adoptTenantUID of agencytenant/{} to {owner}",
         namespace.tenant()
     )
@@ -88,7 +88,10 @@ mod tests {
     fn whose_a_namespace_is_instead_is_told_with_what_can_be_done() {
         let namespace = NamespaceName::new("health--web");
         let orphaned = not_ours(&namespace, Some("u"));
-        assert!(orphaned.contains("namespace health--web exists and is not this tenant's, OrphanOf(u)"), "{orphaned}");
+        assert!(
+            orphaned.contains("namespace health--web exists and is not this tenant's: it belongs to the one with UID u,"),
+            "{orphaned}"
+        );
         assert!(orphaned.ends_with("set spec.adoptTenantUID of agencytenant/health to u"), "{orphaned}");
         assert_eq!(Err(not_ours(&namespace, None)), takeover(&namespace, "", false));
     }

@@ -231,7 +231,8 @@ impl View<'_> {
     fn refused(&self, lacking: &[&FailedCreate]) -> String {
         // Whichever rule refuses them first, they are refused because of the stage.
         if let (Some(Ok(System { stage: stage @ (Stage::Suspended | Stage::Retired), .. })), [first, ..]) = (self.system, lacking) {
-            let why = format!("the system is {}, so it admits no new pods", stage.as_str());
+            let cure = if *stage == Stage::Suspended { format!("; {}", self.suspension()) } else { String::new() };
+            let why = format!("the system is {}, so it admits no new pods{cure}", stage.as_str());
             return format!("Kubernetes cannot create {}", told(first, &why, &lacking[1..]));
         }
         let keys: Vec<String> = match &self.input.intent.tenant {
@@ -262,11 +263,24 @@ impl View<'_> {
             return NewCondition::no(kind::READY, reason::DELETING, "the system is being deleted");
         }
         let (well, message) = match self.stage() {
-            Some(Stage::Suspended) => (reason::SUSPENDED, "suspended: network closed, no new pods"),
-            Some(Stage::Retired) => (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept"),
-            _ => (reason::READY, "the namespace exists and is isolated, its quota is granted, and the agency's members have access"),
+            Some(Stage::Suspended) => (reason::SUSPENDED, format!("suspended: network closed, no new pods; {}", self.suspension())),
+            Some(Stage::Retired) => (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept".into()),
+            _ => (reason::READY, "the namespace exists and is isolated, its quota is granted, and the agency's members have access".into()),
         };
-        summary(judged, well, message.to_owned())
+        summary(judged, well, message)
+    }
+
+    /// What suspends the system, and what ends that.
+    fn suspension(&self) -> String {
+        let intent = self.input.intent;
+        let tenant = &self.input.snapshot.name;
+        match &intent.tenant {
+            Some(Ok(_)) if intent.approvals.as_ref().is_some_and(|approvals| approvals.stopped) => {
+                format!("agencytenant/{tenant} is stopped until an approver approves a generation of it")
+            }
+            Some(Ok(served)) if served.suspended => format!("agencytenant/{tenant} is suspended: set spec.suspended of it to false"),
+            _ => "set spec.stage to end that".to_owned(),
+        }
     }
 
     /// The stage that holds: the wanted one once everything is written, the former one until then.

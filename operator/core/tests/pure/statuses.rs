@@ -209,6 +209,27 @@ fn a_tenant_is_ready_also_when_it_is_suspended_and_tells_how_many_systems_are() 
 }
 
 #[test]
+fn a_suspended_system_says_who_suspends_it() {
+    let ready = |seen: &mut Snapshot| {
+        settle(seen);
+        messages(seen).1["Ready"].clone()
+    };
+    assert_eq!(ready(&mut with_stage("Suspended")), "suspended: network closed, no new pods; set spec.stage to end that");
+    let mut by_contract = world();
+    by_contract.tenant = Some(tenant(&HEALTH.replace("  quota:", "  suspended: true\n  quota:")).into());
+    let cure = "agencytenant/health is suspended: set spec.suspended of it to false";
+    assert_eq!(ready(&mut by_contract), format!("suspended: network closed, no new pods; {cure}"));
+    let mut stopped = world();
+    let root = stopped.tenant.as_mut().unwrap();
+    root.spec.as_mut().unwrap().preapproved = false;
+    root.status.contract = root.spec.as_ref().ok().map(Contract::of);
+    let (decision, generation) = (Decision::Suspended, root.generation);
+    root.status.approval = Some(Approval { decision, generation, by: "li".into(), reason: String::new() });
+    let cure = "agencytenant/health is stopped until an approver approves a generation of it";
+    assert_eq!(ready(&mut stopped), format!("suspended: network closed, no new pods; {cure}"));
+}
+
+#[test]
 fn who_approved_or_stopped_a_tenant_is_named_as_long_as_the_decision_stands() {
     let told = |decision: Decision, stage: Option<TenantStage>| {
         let mut seen = world();

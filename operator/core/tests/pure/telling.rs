@@ -76,7 +76,8 @@ fn of_a_suspended_or_retired_system_the_stage_is_the_cause_whichever_rule_refuse
         let mut by_rule = refusal("web", 60, Seen::Lacking);
         by_rule.cause = "rule images: spec.containers[web].image: \"a\" is not under a registry of this agency; allowed: none".into();
         let (status, message) = available(&mut seen, vec![by_rule]);
-        let expected = format!("Kubernetes cannot create pods of ReplicaSet web: the system is {stage}, so it admits no new pods");
+        let cure = if stage == "Suspended" { "; set spec.stage to end that" } else { "" };
+        let expected = format!("Kubernetes cannot create pods of ReplicaSet web: the system is {stage}, so it admits no new pods{cure}");
         assert_eq!((status.as_str(), message), ("False", expected));
     }
 }
