@@ -220,7 +220,7 @@ async fn a_namesake_of_a_deleted_tenant_does_not_inherit() {
     admin.gone("AgencyTenant", "", "namesake").await;
     admin.apply(&tenant_yaml("namesake")).await;
     let message = admin.until_condition("AgencyTenant", "", "namesake", "Ready", "False", "OrphanOf").await;
-    assert!(message.contains("it belongs to the tenant with that UID") && message.contains("set spec.adoptTenantUID"), "{message}");
+    assert!(message.contains("it belongs to the tenant with UID ") && message.contains("set spec.adoptTenantUID"), "{message}");
     assert!(admin.names("RoleBinding", "namesake").await.is_empty());
 }
 

@@ -65,7 +65,7 @@ async fn a_namesake_takes_over_what_it_says_and_only_what_is_declared() {
     admin.apply(&tenant_yaml("heir")).await;
     let message = admin.until_condition("AgencyTenant", "", "heir", "Ready", "False", "OrphanOf").await;
     assert!(
-        message.contains(&format!("it belongs to the one with UID {uid}"))
+        message.contains(&format!("it belongs to the tenant with UID {uid}"))
             && message.contains(&format!("set spec.adoptTenantUID of agencytenant/heir to {uid}"))
     );
     admin.until_condition("AgencyTenant", "", "heir", "Stalled", "True", "OrphanOf").await;

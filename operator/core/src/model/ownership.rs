@@ -68,7 +68,7 @@ pub fn takeover(namespace: &NamespaceName, annotation: &str, declared: bool) -> 
 pub fn not_ours(namespace: &NamespaceName, owner: Option<&str>) -> String {
     let Some(owner) = owner else { return takeover(namespace, "", false).err().unwrap_or_default() };
     format!(
-        "namespace {namespace} exists and is not this tenant's: it belongs to the one with UID {owner}, so it is left alone. \
+        "namespace {namespace} exists and is not this tenant's: it belongs to the tenant with UID {owner}, so it is left alone. \
          To take it over with all that is in it, set spec.adoptTenantUID of agencytenant/{} to {owner}",
         namespace.tenant()
     )
@@ -89,7 +89,7 @@ mod tests {
         let namespace = NamespaceName::new("health--web");
         let orphaned = not_ours(&namespace, Some("u"));
         assert!(
-            orphaned.contains("namespace health--web exists and is not this tenant's: it belongs to the one with UID u,"),
+            orphaned.contains("namespace health--web exists and is not this tenant's: it belongs to the tenant with UID u,"),
             "{orphaned}"
         );
         assert!(orphaned.ends_with("set spec.adoptTenantUID of agencytenant/health to u"), "{orphaned}");
