@@ -91,19 +91,17 @@ struct Metadata {
 
 impl From<Metadata> for ObjectMeta {
     fn from(read: Metadata) -> Self {
-        let Metadata { name, namespace, uid, resource_version, generation, .. } = read;
-        let Metadata { creation_timestamp, deletion_timestamp, labels, annotations, finalizers, .. } = read;
         Self {
-            name,
-            namespace,
-            uid,
-            resource_version,
-            generation,
-            creation_timestamp,
-            deletion_timestamp,
-            labels,
-            annotations,
-            finalizers,
+            name: read.name,
+            namespace: read.namespace,
+            uid: read.uid,
+            resource_version: read.resource_version,
+            generation: read.generation,
+            creation_timestamp: read.creation_timestamp,
+            deletion_timestamp: read.deletion_timestamp,
+            labels: read.labels,
+            annotations: read.annotations,
+            finalizers: read.finalizers,
             ..Self::default()
         }
     }

@@ -18,8 +18,8 @@ const FREE_REPAIRS: u32 = 5;
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
 /// Repairs of an object that nobody changed for so long begin anew.
 const FORGET_AFTER: Duration = Duration::from_mins(1);
-/// Records beyond which old ones are looked for.
-const MANY_RECORDS: usize = 256;
+/// Records below which dropping old ones is not worth the while.
+const SWEEP_ABOVE: usize = 256;
 
 /// The last repairs.
 #[derive(Default)]
@@ -28,8 +28,8 @@ pub struct Repairs(Mutex<Records>);
 #[derive(Default)]
 struct Records {
     by_object: HashMap<ChildKey, Record>,
-    /// How many were kept when old ones were last dropped.
-    kept: usize,
+    /// Beyond so many, old ones are dropped.
+    tidy_at: usize,
 }
 
 struct Record {
@@ -55,9 +55,9 @@ impl Repairs {
     /// Notes that the object was written.
     pub fn note(&self, key: ChildKey, purpose: u64, now: Instant) {
         let mut records = self.0.lock();
-        if records.by_object.len() > MANY_RECORDS.max(2 * records.kept) {
+        if records.by_object.len() > records.tidy_at.max(SWEEP_ABOVE) {
             records.by_object.retain(|_, record| now.saturating_duration_since(record.last) < FORGET_AFTER);
-            records.kept = records.by_object.len();
+            records.tidy_at = 2 * records.by_object.len();
         }
         let record = records.by_object.entry(key).or_insert(Record { purpose, count: 0, last: now });
         if record.purpose != purpose || now.saturating_duration_since(record.last) >= FORGET_AFTER {
@@ -89,6 +89,17 @@ mod tests {
     fn repairs_of_the_same_object_back_off() {
         assert_eq!(immediate_repairs(1), FREE_REPAIRS + 2);
         assert_eq!(immediate_repairs(60), FREE_REPAIRS + 10, "0.5 + 1 + 2 + 4 + 8 s, then every 10 s");
+    }
+
+    #[test]
+    fn old_records_are_dropped_once_they_are_many() {
+        let (repairs, begin) = (Repairs::default(), Instant::now());
+        for number in 0..3 * SWEEP_ABOVE {
+            let key = ChildKey { name: number.to_string().into(), ..key() };
+            repairs.note(key, 7, begin + FORGET_AFTER * u32::try_from(number / SWEEP_ABOVE).unwrap());
+        }
+        let known = repairs.0.lock().by_object.len();
+        assert!((SWEEP_ABOVE..=2 * SWEEP_ABOVE).contains(&known), "{known}");
     }
 
     #[test]

@@ -4,8 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use serde_json::Value;
 
-use crate::model::names::is_ours;
-
 /// The part of an object that the operator defines.
 #[derive(Clone, Copy, Debug)]
 pub enum Content {
@@ -25,13 +23,12 @@ impl Hasher {
         self.0.finish()
     }
 
-    /// Our own labels and annotations, and whatever else decides over the object's life. Finalizers of a namespace are those of programs
-    /// of the platform, which work in it.
-    pub fn marks(&mut self, object: &Value, is_namespace: bool) {
+    /// The labels and annotations that count, and whatever else decides over the object's life. Finalizers of a namespace are those of
+    /// programs of the platform, which work in it.
+    pub fn marks(&mut self, object: &Value, is_namespace: bool, counts: impl Fn(&str) -> bool) {
         let metadata = &object["metadata"];
         for field in ["labels", "annotations"] {
-            let ours = metadata[field].as_object().into_iter().flatten().filter(|(key, _)| is_ours(key));
-            self.fields(ours);
+            self.fields(metadata[field].as_object().into_iter().flatten().filter(|(key, _)| counts(key)));
         }
         self.value(without_empty(&metadata["ownerReferences"]));
         self.value(if is_namespace { &Value::Null } else { without_empty(&metadata["finalizers"]) });
@@ -64,7 +61,7 @@ impl Hasher {
         }
     }
 
-    pub fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a String, &'a Value)>) {
+    fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a String, &'a Value)>) {
         for (name, field) in fields.filter(|(_, field)| !without_empty(field).is_null()) {
             (5_u8, name).hash(&mut self.0);
             self.value(field);
@@ -83,6 +80,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::names::is_ours;
 
     fn hash(feed: impl FnOnce(&mut Hasher)) -> u64 {
         let mut hasher = Hasher::default();
@@ -95,7 +93,7 @@ mod tests {
     }
 
     fn marks(metadata: &Value, is_namespace: bool) -> u64 {
-        hash(|hasher| hasher.marks(&json!({ "metadata": metadata }), is_namespace))
+        hash(|hasher| hasher.marks(&json!({ "metadata": metadata }), is_namespace, is_ours))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::content::{Content, Hasher};
 use crate::model::{
-    names::{ANNOTATION_DISPLAY_NAME, ANNOTATION_EPOCH, LABEL_TENANT_UID},
+    names::{ANNOTATION_DISPLAY_NAME, ANNOTATION_EPOCH, LABEL_TENANT_UID, is_ours},
     namespace::{ChildInput, TenantAccess},
     observed::Entry,
 };
@@ -91,19 +91,18 @@ impl Kind {
     /// Hash of what the operator defines in an object of this kind, live or desired.
     #[must_use]
     pub fn hash(&self, object: &Value) -> u64 {
-        let mut hasher = Hasher::default();
-        hasher.marks(object, self.is_namespace());
-        hasher.content(object, self.content);
-        hasher.finish()
+        self.hash_with(object, is_ours)
     }
 
-    /// Hash of what an object of this kind is for: all that is desired but the ledger's entry, which changes where nothing else does.
+    /// Hash of what an object of this kind is for: the same without the ledger's entry, which changes where nothing else does.
     #[must_use]
     pub fn purpose(&self, object: &Value) -> u64 {
+        self.hash_with(object, |mark| is_ours(mark) && mark != ANNOTATION_EPOCH)
+    }
+
+    fn hash_with(&self, object: &Value, counts: impl Fn(&str) -> bool) -> u64 {
         let mut hasher = Hasher::default();
-        hasher.value(&object["metadata"]["labels"]);
-        let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten();
-        hasher.fields(annotations.filter(|(name, _)| *name != ANNOTATION_EPOCH));
+        hasher.marks(object, self.is_namespace(), counts);
         hasher.content(object, self.content);
         hasher.finish()
     }

@@ -17,17 +17,9 @@ use govcloud_core::{
 };
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
+    decisions::{APPOINTMENTS, HEALTH, WORKLOAD, served},
     world::{carry_out, decide, set_pods, settings, settle, system, with_home},
 };
-
-const WORKLOAD: &str = "health--appointments";
-
-fn done() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
-    seen
-}
 
 /// The changes of the workload namespace.
 fn changes(seen: &Snapshot) -> NamespaceChanges {
@@ -52,7 +44,7 @@ fn edit(seen: &mut Snapshot, kind: &str) {
 #[test]
 fn whoever_is_let_in_comes_after_what_guards_the_namespace_and_only_behind_a_quota() {
     for missing in ["NetworkPolicy", "LimitRange", "ServiceAccount"] {
-        let mut seen = done();
+        let mut seen = served();
         forget(&mut seen, "RoleBinding");
         forget(&mut seen, missing);
         let told = changes(&seen);
@@ -60,7 +52,7 @@ fn whoever_is_let_in_comes_after_what_guards_the_namespace_and_only_behind_a_quo
         assert!(guards.clone().count() > 0 && guards.into_iter().all(|change| change.rank() < Some(Rank::Access)), "{missing}");
         assert!(told.changes.iter().any(is_binding) && told.failure.is_none(), "{missing}");
     }
-    let mut seen = done();
+    let mut seen = served();
     forget(&mut seen, "RoleBinding");
     forget(&mut seen, "ResourceQuota");
     let told = changes(&seen);
@@ -85,7 +77,7 @@ fn nobody_is_let_in_before_the_guard_rails_and_the_quota_are_in_force_and_the_re
         (uncounted, reason::QUOTA_NOT_LIVE, "the quota is not enforced yet"),
     ];
     for (break_it, reason, words) in cases {
-        let mut seen = done();
+        let mut seen = served();
         break_it(&mut seen);
         assert_eq!(changes(&seen).failure, None, "{reason}: who is in stays in, and nothing is to be told");
         forget(&mut seen, "RoleBinding");
@@ -117,7 +109,7 @@ fn who_leaves_goes_at_once_also_where_nobody_may_be_let_in() {
         let bindings = told.changes.iter().filter(|change| is_binding(change));
         bindings.map(|change| matches!(change, Change::Update { narrows: true, .. })).collect::<Vec<_>>()
     };
-    let mut seen = done();
+    let mut seen = served();
     edit(&mut seen, "RoleBinding");
     assert!(!narrows(&seen).is_empty() && narrows(&seen).iter().all(|narrows| !narrows), "a guarded namespace gets all");
     seen.unguarded = Some("not looked at yet".into());
@@ -126,7 +118,7 @@ fn who_leaves_goes_at_once_also_where_nobody_may_be_let_in() {
 
 /// Bindings are to be written while the guard rails are not in force, and nobody is left in them who may be taken out.
 fn without_guard_rails() -> Snapshot {
-    let mut seen = done();
+    let mut seen = served();
     edit(&mut seen, "RoleBinding");
     seen.unguarded = Some("not looked at yet".into());
     let Step::Apply(changes) = step(&seen, &settings()) else { panic!("who has left is taken out") };
@@ -158,7 +150,7 @@ fn guard_rails_that_come_into_force_within_a_reconcile_let_members_in_with_the_n
 
 /// A system that retires, once all is written that comes before its pods are ended.
 fn closing() -> Snapshot {
-    let mut seen = done();
+    let mut seen = served();
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
     for _ in 0..4 {
         let (_, changes) = decide(&seen);
@@ -210,7 +202,7 @@ fn pods_are_ended_once_admission_lets_none_in_and_only_where_some_are_known_of()
 
 #[test]
 fn pods_of_a_suspended_system_run_on() {
-    let mut seen = done();
+    let mut seen = served();
     set_pods(&mut seen, &NamespaceName::new(WORKLOAD), 2);
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Suspended"))];
     settle(&mut seen);

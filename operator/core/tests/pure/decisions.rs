@@ -43,8 +43,17 @@ spec:
   resources: {guaranteed: {requests.cpu: 8, requests.memory: 32Gi, pods: 60}}
 ";
 
+pub const WORKLOAD: &str = "health--appointments";
+
 fn world() -> Snapshot {
     with_home(HEALTH, vec![system(APPOINTMENTS)])
+}
+
+/// The tenant and its system, all written.
+pub fn served() -> Snapshot {
+    let mut seen = world();
+    settle(&mut seen);
+    seen
 }
 
 fn kinds(space: &NamespaceChanges, wanted: fn(&Change) -> bool) -> usize {
@@ -110,8 +119,7 @@ fn images_need_a_digest_in_service_and_also_where_the_agency_is_suspended() {
 
 #[test]
 fn going_there_and_back_leaves_nothing_behind() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     let before = seen.observed.clone();
     let change = |seen: &mut Snapshot, yaml: &str| seen.tenant = Some(tenant(yaml).into());
     change(&mut seen, &HEALTH.replace("role: Owner", "role: Auditor").replace("203.0.113.0", "198.51.100.0"));
@@ -138,8 +146,7 @@ fn egress_over_a_cluster_range_leaves_that_out_and_inside_of_it_is_refused() {
 
 #[test]
 fn an_invalid_request_leaves_the_contract_in_service() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     let before = seen.observed.clone();
     let root = seen.tenant.as_mut().unwrap();
     (root.spec, root.generation) = (Err(unreadable("spec.quota", "expected a map")), 2);
@@ -152,8 +159,7 @@ fn an_invalid_request_leaves_the_contract_in_service() {
 
 #[test]
 fn an_invalid_contract_keeps_everything_as_it_is() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     let found = Contract::Unreadable(Box::new(json!({"quota": 1})), "expected a map".into());
     let root = seen.tenant.as_mut().unwrap();
     root.status.contract = Some(found);
@@ -182,8 +188,7 @@ fn an_invalid_system_does_not_stop_its_siblings() {
 
 #[test]
 fn a_retired_system_ends_its_pods_only_when_no_new_ones_are_admitted() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     let namespace = seen.name.workload(&govcloud_core::model::names::SystemName::new("appointments"));
     super::world::set_pods(&mut seen, &namespace, 3);
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
@@ -201,8 +206,7 @@ fn a_retired_system_ends_its_pods_only_when_no_new_ones_are_admitted() {
 #[test]
 fn deletion_keeps_or_removes_as_the_system_says_if_that_is_confirmed_and_lets_go_only_then() {
     for (policy, confirmed, namespace_left) in [("Retain", true, true), ("Delete", true, false), ("Delete", false, true)] {
-        let mut seen = world();
-        settle(&mut seen);
+        let mut seen = served();
         seen.systems[0] = system(&format!("{APPOINTMENTS}  deletionPolicy: {policy}\n"));
         (seen.systems[0].deleting, seen.systems[0].confirmed) = (true, confirmed);
         let may_go = |seen: &Snapshot| {
@@ -219,8 +223,7 @@ fn deletion_keeps_or_removes_as_the_system_says_if_that_is_confirmed_and_lets_go
 
 #[test]
 fn a_terminating_definition_destroys_nothing() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     seen.systems[0].deleting = true;
     seen.crds.ending = true;
     let (plan, changes) = decide(&seen);
@@ -231,8 +234,7 @@ fn a_terminating_definition_destroys_nothing() {
 
 #[test]
 fn a_namespace_without_its_system_is_closed_and_counts() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     seen.systems.clear();
     let plan = settle(&mut seen);
     let quota = object(&plan, "health--appointments", "ResourceQuota", "govcloud-quota").unwrap();
@@ -243,8 +245,7 @@ fn a_namespace_without_its_system_is_closed_and_counts() {
 
 #[test]
 fn another_tenants_namespace_is_a_conflict_and_nothing_is_written_in_it() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     seen.tenant.as_mut().unwrap().uid = "another-uid".into();
     let (_, changes) = decide(&seen);
     let all_conflicts = |space: &NamespaceChanges| (space.changes.is_empty() && space.failure.is_some()) || space.namespace.is_cluster();
@@ -253,8 +254,7 @@ fn another_tenants_namespace_is_a_conflict_and_nothing_is_written_in_it() {
 
 #[test]
 fn an_operator_that_cannot_see_changes_nothing_and_says_so() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     seen.observed.clear();
     seen.blind = vec!["networkpolicies.networking.k8s.io is forbidden: cannot list resource".into()];
     let (_, changes) = decide(&seen);
@@ -300,8 +300,7 @@ fn figures_of_use_alone_may_wait() {
 
 #[test]
 fn a_quota_that_is_not_in_force_is_told() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     assert_eq!(conditions(&seen).1["Ready"], "True Ready");
     let workload = seen.observed.iter_mut().filter(|(key, _)| key.namespace.as_str() == "health--appointments");
     for quota in workload.filter_map(|(_, entry)| entry.quota.as_mut()) {
@@ -313,8 +312,7 @@ fn a_quota_that_is_not_in_force_is_told() {
 
 #[test]
 fn a_system_that_cannot_be_served_stays_within_its_tenants_contract() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     let before = seen.observed.clone();
     seen.systems[0].status.stage = Some(Stage::Running);
     seen.systems[0].spec = Err(unreadable("spec.stage", "unknown variant"));
@@ -333,8 +331,7 @@ fn a_system_that_cannot_be_served_stays_within_its_tenants_contract() {
 
 #[test]
 fn what_is_remembered_of_a_namespace_that_is_gone_counts_for_nothing() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     seen.observed.retain(|key, _| &*key.name != "health--appointments");
     let (_, changes) = decide(&seen);
     let workload = changes.iter().find(|space| space.namespace.as_str() == "health--appointments").unwrap();
@@ -352,8 +349,7 @@ fn systems_in_a_namespace_that_is_not_the_tenants_home_are_not_its_own() {
 
 #[test]
 fn a_lost_quota_raises_nobodys_share() {
-    let mut seen = world();
-    settle(&mut seen);
+    let mut seen = served();
     seen.observed.retain(|key, _| &*key.name != "govcloud-quota" || key.namespace.as_str() != "health--appointments");
     seen.systems.push(system(&APPOINTMENTS.replace("name: appointments", "name: second")));
     let (plan, _) = decide(&seen);

@@ -21,17 +21,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
+    decisions::{APPOINTMENTS, HEALTH, WORKLOAD, served},
     world::{decide, inventory, set_pods, settings, settle, system, unreadable, with_home},
 };
-
-const WORKLOAD: &str = "health--appointments";
-
-fn world() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
-    seen
-}
 
 fn with_input<T>(seen: &Snapshot, read: impl Fn(&StatusInput) -> T) -> T {
     let (plan, intent, outcome) = (decide(seen).0, intent(seen, &settings()), Outcome::default());
@@ -91,10 +83,10 @@ fn the_budget_tells_who_waits_and_nothing_before_a_contract_is_applied() {
         let condition = status.conditions.into_iter().find(|condition| condition.kind == kind::QUOTA_WITHIN_BUDGET).unwrap();
         (condition.status, condition.message)
     };
-    assert_eq!(budget(&world()).1, "the shares of all systems fit into the total");
+    assert_eq!(budget(&served()).1, "the shares of all systems fit into the total");
     let waiting = budget(&stages(&["Running"; 7]));
     assert!(waiting.0 == "True" && waiting.1.starts_with("2 hosted systems wait for a share that is not free"), "{waiting:?}");
-    let mut request = world();
+    let mut request = served();
     request.tenant.as_mut().unwrap().spec.as_mut().unwrap().preapproved = false;
     request.tenant.as_mut().unwrap().status = AgencyTenantStatus::default();
     assert_eq!(budget(&request).0, "Unknown");
@@ -104,7 +96,7 @@ fn the_budget_tells_who_waits_and_nothing_before_a_contract_is_applied() {
 fn the_next_look_is_due_when_the_first_of_what_is_told_may_be_over() {
     const NOW: i64 = 1_000_000;
     let next = |change: &dyn Fn(&mut Snapshot)| {
-        let mut seen = world();
+        let mut seen = served();
         seen.now = Timestamp::from_second(NOW).unwrap();
         change(&mut seen);
         with_input(&seen, |input| input.expires_in().and_then(|seconds| i64::try_from(seconds).ok()))
@@ -156,7 +148,7 @@ fn pods_are_listed_where_none_may_be_left_and_what_holds_them_is_told() {
             .map(|(question, due)| if let Question::PodsLeft(namespace) = question { (namespace, due) } else { panic!("{question:?}") })
             .collect::<Vec<_>>()
     };
-    let mut seen = world();
+    let mut seen = served();
     seen.now = Timestamp::from_second(NOW).unwrap();
     assert_eq!(required(&seen), [], "it is in service");
 
@@ -197,7 +189,7 @@ fn pods_are_listed_where_none_may_be_left_and_what_holds_them_is_told() {
 #[test]
 fn a_tenant_goes_when_all_of_it_is_closed_and_somebody_can_tell() {
     let deleted = || {
-        let mut seen = world();
+        let mut seen = served();
         seen.tenant.as_mut().unwrap().deleting = true;
         seen
     };

@@ -13,11 +13,9 @@ use govcloud_core::{
 use serde_json::{Value, json};
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
+    decisions::{APPOINTMENTS, HEALTH, WORKLOAD},
     world::{decide, settle, system, tenant, with_home},
 };
-
-const WORKLOAD: &str = "health--appointments";
 
 fn world(stage: &str) -> Snapshot {
     let mut seen = with_home(HEALTH, vec![system(&APPOINTMENTS.replace("Running", stage))]);

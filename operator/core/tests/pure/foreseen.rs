@@ -22,15 +22,9 @@ use govcloud_core::{
 };
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
+    decisions::{APPOINTMENTS, HEALTH, served},
     world::{settings, settle, snapshot, system, tenant, with_home},
 };
-
-fn world() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
-    seen
-}
 
 /// As it is, and as it is after these edits of the tenant and its system.
 fn futures(now: &Snapshot, tenant_edit: (&str, &str), system_edit: (&str, &str)) -> (Foreseen, Foreseen) {
@@ -43,7 +37,7 @@ fn futures(now: &Snapshot, tenant_edit: (&str, &str), system_edit: (&str, &str))
 }
 
 fn changed(tenant_edit: (&str, &str), system_edit: (&str, &str)) -> Vec<Row> {
-    let (before, after) = futures(&world(), tenant_edit, system_edit);
+    let (before, after) = futures(&served(), tenant_edit, system_edit);
     rows(&before, &after, &BTreeMap::new())
 }
 
@@ -163,7 +157,7 @@ fn a_finalizer_that_is_there_is_not_added_again() {
 
 #[test]
 fn when_pods_are_ended_what_their_volumes_take_stays() {
-    let mut now = world();
+    let mut now = served();
     let namespace = NamespaceName::new("health--appointments");
     for (_, entry) in now.observed.iter_mut().filter(|(key, _)| key.namespace == namespace) {
         if let Some(quota) = &mut entry.quota {
@@ -185,7 +179,7 @@ fn when_pods_are_ended_what_their_volumes_take_stays() {
 fn a_quota_is_told_by_what_is_handed_out_what_fits_and_what_is_used_beyond() {
     let gpus = |number: u8| HEALTH.replace("pods: 400", &format!("pods: 400, requests.example.com/gpu: {number}"));
     let (some, none) = (gpus(5), gpus(0));
-    let mut now = world();
+    let mut now = served();
     let told = |now: &Snapshot, tenant_edit, system_edit| {
         let (before, after) = futures(now, tenant_edit, system_edit);
         lines(&before, &after)

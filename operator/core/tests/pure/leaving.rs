@@ -11,15 +11,12 @@ use govcloud_core::{
 };
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
-    world::{decide, object, settings, settle, snapshot, system, tenant, unreadable, with_home},
+    decisions::{APPOINTMENTS, HEALTH, WORKLOAD, served},
+    world::{decide, object, settings, snapshot, system, tenant, unreadable, with_home},
 };
 
-const WORKLOAD: &str = "health--appointments";
-
 fn undeclared() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
+    let mut seen = served();
     seen.systems.clear();
     seen
 }

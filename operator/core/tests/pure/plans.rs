@@ -7,7 +7,7 @@ use govcloud_core::{
         amounts::Amount,
         names::NamespaceName,
         observed::{ChildKey, Entry, NAMESPACE},
-        outcome::{Failure, NamespaceOutcome, Outcome},
+        outcome::{NamespaceOutcome, Outcome},
         snapshot::Snapshot,
     },
     plan::{
@@ -20,18 +20,11 @@ use govcloud_core::{
 use serde_json::json;
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH, conditions},
-    world::{decide, object, set_pods, settings, settle, system, tenant, unreadable, with_home},
+    decisions::{APPOINTMENTS, HEALTH, WORKLOAD, conditions, served},
+    world::{decide, failure, object, set_pods, settings, settle, system, tenant, unreadable, with_home},
 };
 
 const HOME: &str = "health";
-const WORKLOAD: &str = "health--appointments";
-
-fn world() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
-    seen
-}
 
 fn goal(seen: &Snapshot, namespace: &str) -> Option<Goal> {
     decide(seen).0.namespace(&NamespaceName::new(namespace)).map(|space| space.goal)
@@ -47,7 +40,7 @@ fn released(seen: &Snapshot, outcome: &Outcome) -> Finalizers {
 
 #[test]
 fn the_home_namespace_of_a_tenant_that_leaves_is_closed_where_there_is_one() {
-    let mut seen = world();
+    let mut seen = served();
     seen.tenant.as_mut().unwrap().deleting = true;
     assert_eq!(goal(&seen, HOME), Some(Goal::Close));
     seen.observed.retain(|key, _| key.namespace.as_str() != HOME);
@@ -71,7 +64,7 @@ fn a_home_namespace_is_removed_after_all_others_are_closed_and_empty() {
 
 #[test]
 fn a_system_that_cannot_be_read_is_suspended_with_its_agency() {
-    let mut seen = world();
+    let mut seen = served();
     seen.systems[0].status.stage = Some(Stage::Running);
     seen.systems[0].spec = Err(unreadable("spec.stage", "unknown variant"));
     let admits = |seen: &mut Snapshot| {
@@ -85,7 +78,7 @@ fn a_system_that_cannot_be_read_is_suspended_with_its_agency() {
 
 #[test]
 fn namespaces_of_the_tenant_that_is_taken_over_become_this_tenants() {
-    let mut seen = world();
+    let mut seen = served();
     for (_, entry) in seen.observed.iter_mut().filter(|(key, _)| !key.namespace.is_cluster()) {
         (entry.tenant_uid, entry.hash) = ("old".into(), entry.hash + 1);
     }
@@ -103,7 +96,7 @@ fn namespaces_of_the_tenant_that_is_taken_over_become_this_tenants() {
 #[test]
 fn only_a_namespace_without_its_mark_is_doubtful() {
     let doubtful = |kind: &str, mark: &str| {
-        let mut seen = world();
+        let mut seen = served();
         let here = seen.observed.iter_mut().filter(|(key, _)| key.namespace.as_str() == WORKLOAD && TABLE[key.kind].kind == kind);
         here.for_each(|(_, entry)| (entry.tenant_uid, entry.hash) = (mark.into(), entry.hash + 1));
         let told = changes(&seen, WORKLOAD).changes;
@@ -119,7 +112,7 @@ fn what_is_being_deleted_is_deleted_once_more_only_where_others_wrote_it_and_a_f
     let kind = TABLE.iter().position(|kind| kind.kind == "RoleBinding").unwrap();
     let binding = json!({"metadata": {"name": "x", "uid": "x"}, "subjects": [{"kind": "Group", "name": "old-team"}], "roleRef": {"kind": "Role", "name": "reader"}});
     let deleted = |mark: &str, deleting: bool, held: bool| {
-        let mut seen = world();
+        let mut seen = served();
         seen.tenant.as_mut().unwrap().status.former_members = vec!["Group/old-team".to_owned()];
         let created = seen.now.as_second() + 60;
         let entry = Entry { created, deleting, held, tenant_uid: mark.into(), ..TABLE[kind].entry(&binding) };
@@ -141,7 +134,7 @@ fn what_is_being_deleted_is_deleted_once_more_only_where_others_wrote_it_and_a_f
 
 #[test]
 fn a_total_that_is_lowered_below_what_is_held_stays_in_force() {
-    let mut seen = world();
+    let mut seen = served();
     seen.tenant.as_mut().unwrap().spec = tenant(&HEALTH.replace("requests.cpu: '40'", "requests.cpu: '4'")).spec;
     seen.tenant.as_mut().unwrap().generation += 1;
     assert_eq!(decide(&seen).0.allocation.total["requests.cpu"], Amount::whole(40_u32));
@@ -150,7 +143,7 @@ fn a_total_that_is_lowered_below_what_is_held_stays_in_force() {
 
 #[test]
 fn only_a_deleted_system_loses_its_finalizer_and_only_ours() {
-    let mut seen = world();
+    let mut seen = served();
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
     settle(&mut seen);
     assert_eq!(released(&seen, &Outcome::default()), Finalizers::default(), "it is retired");
@@ -162,21 +155,12 @@ fn only_a_deleted_system_loses_its_finalizer_and_only_ours() {
 
 #[test]
 fn a_deleted_system_goes_when_all_is_written_or_nobody_serves_it() {
-    let mut seen = world();
+    let mut seen = served();
     seen.systems[0].deleting = true;
     settle(&mut seen);
     let goes = |seen: &Snapshot, outcome: &Outcome| !released(seen, outcome).systems.is_empty();
     assert!(goes(&seen, &Outcome::default()));
-    let failure = Failure {
-        kind: "NetworkPolicy",
-        name: "govcloud-isolation".into(),
-        reason: reason::UNAVAILABLE,
-        message: "the API server is busy".into(),
-        stalled: false,
-        stale: false,
-        retry_after: None,
-    };
-    let space = NamespaceOutcome { failures: vec![failure], ..NamespaceOutcome::default() };
+    let space = NamespaceOutcome { failures: vec![failure("NetworkPolicy")], ..NamespaceOutcome::default() };
     assert!(!goes(&seen, &Outcome { namespaces: [(NamespaceName::new(WORKLOAD), space)].into() }));
     seen.blind = vec!["networkpolicies is forbidden".into()];
     assert!(!goes(&seen, &Outcome::default()), "nobody can tell");

@@ -13,14 +13,13 @@ use govcloud_core::{
 };
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
+    decisions::{APPOINTMENTS, HEALTH, served},
     world::{decide, set_pods, settings, settle, snapshot, system, tenant, with_home},
 };
 
 /// A tenant that was served, whose definitions are known to stay.
 fn world() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
+    let mut seen = served();
     seen.answered = [Question::Crds].into();
     seen
 }

@@ -75,3 +75,19 @@ fn the_shipped_definitions_are_what_the_types_and_rules_say() {
         assert!(shipped == serde_json::to_value(&definition).unwrap(), "{} is stale", definition.spec.names.plural);
     }
 }
+
+#[test]
+fn what_the_operator_alone_writes_has_no_rules_that_each_write_of_a_status_would_evaluate() {
+    for (kind, schema) in schemas() {
+        let rules = |part: &str| {
+            let mut found = Vec::new();
+            walk(part, &schema["properties"][part], &mut |path, field| {
+                found.extend(field.get("x-kubernetes-validations").is_some().then(|| path.to_owned()));
+            });
+            found
+        };
+        assert!(!rules("spec").is_empty(), "{kind}");
+        let of_the_operator: Vec<_> = rules("status").into_iter().filter(|path| !path.starts_with("status.approval")).collect();
+        assert!(of_the_operator.is_empty(), "{kind}: {of_the_operator:?}");
+    }
+}

@@ -4,13 +4,13 @@ use govcloud_core::{
     api::{
         AgencyTenantStatus, Condition, HostedSystemStatus, Stage,
         approval::{Approval, Contract, Decision, TenantStage},
-        conditions::{find, kind, reason},
+        conditions::{find, kind},
     },
     model::{
         ending::Ending,
         names::NamespaceName,
         observed::{Entry, NAMESPACE, Remaining},
-        outcome::{Failure, NamespaceOutcome, Outcome},
+        outcome::{NamespaceOutcome, Outcome},
         snapshot::Snapshot,
     },
     plan::intent::intent,
@@ -20,20 +20,12 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH, conditions, messages},
-    world::{decide, inventory, set_pods, settings, settle, snapshot, system, tenant, unreadable, with_home},
+    decisions::{APPOINTMENTS, HEALTH, WORKLOAD, conditions, messages, served},
+    world::{decide, failure, inventory, set_pods, settings, settle, snapshot, system, tenant, unreadable, with_home},
 };
 
-const WORKLOAD: &str = "health--appointments";
-
-fn world() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
-    seen
-}
-
 fn with_stage(stage: &str) -> Snapshot {
-    let mut seen = world();
+    let mut seen = served();
     seen.systems = vec![system(&APPOINTMENTS.replace("Running", stage))];
     settle(&mut seen);
     seen
@@ -94,7 +86,7 @@ fn of_a_system_that_is_not_served_each_condition_says_why() {
         (never_valid, "Unknown Invalid"),
     ];
     for (change, expected) in cases {
-        let mut seen = world();
+        let mut seen = served();
         change(&mut seen);
         let told = conditions(&seen).1;
         for kind in ["QuotaGranted", "Provisioned", "Isolated"] {
@@ -105,7 +97,7 @@ fn of_a_system_that_is_not_served_each_condition_says_why() {
 
 #[test]
 fn a_namespace_that_is_being_deleted_is_told_though_nothing_is_planned_for_it() {
-    let mut seen = world();
+    let mut seen = served();
     unreadable_contract(&mut seen);
     namespace_of(&mut seen).deleting = true;
     assert_eq!(conditions(&seen).1["Provisioned"], "False Deleting");
@@ -140,7 +132,7 @@ fn pods_that_kubernetes_itself_lets_go_stall_a_deletion_only_after_a_minute() {
         ("batch.kubernetes.io/job-tracking", 60, "True FinalizersRemaining"),
         ("example.com/a", 59, "True FinalizersRemaining"),
     ] {
-        let mut seen = world();
+        let mut seen = served();
         seen.now = Timestamp::from_second(NOW).unwrap();
         seen.systems[0].deleting = true;
         let entry = namespace_of(&mut seen);
@@ -154,17 +146,8 @@ fn pods_that_kubernetes_itself_lets_go_stall_a_deletion_only_after_a_minute() {
 #[test]
 fn a_system_is_isolated_unless_its_namespace_or_its_network_policy_cannot_be_written() {
     for (kind, expected) in [("Namespace", "False"), ("NetworkPolicy", "False"), ("RoleBinding", "True")] {
-        let failure = Failure {
-            kind,
-            name: "x".into(),
-            reason: reason::UNAVAILABLE,
-            message: "no".into(),
-            stalled: false,
-            stale: false,
-            retry_after: None,
-        };
-        let space = NamespaceOutcome { failures: vec![failure], ..NamespaceOutcome::default() };
-        let (_, status) = statuses_after(&world(), &Outcome { namespaces: [(NamespaceName::new(WORKLOAD), space)].into() });
+        let space = NamespaceOutcome { failures: vec![failure(kind)], ..NamespaceOutcome::default() };
+        let (_, status) = statuses_after(&served(), &Outcome { namespaces: [(NamespaceName::new(WORKLOAD), space)].into() });
         assert_eq!(find(&status.conditions, kind::ISOLATED).unwrap().status, expected, "{kind}");
         assert_eq!(find(&status.conditions, kind::PROVISIONED).unwrap().status, "False", "{kind}");
     }
@@ -172,7 +155,7 @@ fn a_system_is_isolated_unless_its_namespace_or_its_network_policy_cannot_be_wri
 
 #[test]
 fn a_deleted_system_is_ready_no_more_when_nothing_is_left_to_do() {
-    let mut seen = world();
+    let mut seen = served();
     seen.systems[0].deleting = true;
     settle(&mut seen);
     assert_eq!(conditions(&seen).1["Ready"], "False Deleting");
@@ -182,7 +165,7 @@ fn a_deleted_system_is_ready_no_more_when_nothing_is_left_to_do() {
 
 #[test]
 fn a_stage_holds_once_everything_is_written() {
-    let mut seen = world();
+    let mut seen = served();
     seen.systems[0].status.stage = Some(Stage::Testing);
     assert_eq!(statuses(&seen).1.stage, Some(Stage::Running));
     for quota in seen.observed.values_mut().filter_map(|entry| entry.quota.as_mut()) {
@@ -193,14 +176,14 @@ fn a_stage_holds_once_everything_is_written() {
 
 #[test]
 fn a_condition_that_is_new_bears_the_time_of_the_snapshot() {
-    let (tenant, system) = statuses(&world());
+    let (tenant, system) = statuses(&served());
     let times = tenant.conditions.iter().chain(&system.conditions).map(|condition: &Condition| condition.last_transition_time.as_str());
     assert!(times.clone().count() > 8 && times.clone().all(|time| time == "2026-01-02T00:00:00Z"), "{:?}", times.collect::<Vec<_>>());
 }
 
 #[test]
 fn a_tenant_is_ready_also_when_it_is_suspended_and_tells_how_many_systems_are() {
-    let mut seen = world();
+    let mut seen = served();
     assert_eq!(messages(&seen).0["Ready"], "the contract is in force; 1 of 1 hosted systems are ready");
     assert_eq!(statuses(&seen).0.summary.unwrap().systems, "1/1");
     seen.tenant = Some(tenant(&HEALTH.replace("  quota:", "  suspended: true\n  quota:")).into());
@@ -215,11 +198,11 @@ fn a_suspended_system_says_who_suspends_it() {
         messages(seen).1["Ready"].clone()
     };
     assert_eq!(ready(&mut with_stage("Suspended")), "suspended: network closed, no new pods; set spec.stage to end that");
-    let mut by_contract = world();
+    let mut by_contract = served();
     by_contract.tenant = Some(tenant(&HEALTH.replace("  quota:", "  suspended: true\n  quota:")).into());
     let cure = "agencytenant/health is suspended: set spec.suspended of it to false";
     assert_eq!(ready(&mut by_contract), format!("suspended: network closed, no new pods; {cure}"));
-    let mut stopped = world();
+    let mut stopped = served();
     let root = stopped.tenant.as_mut().unwrap();
     root.spec.as_mut().unwrap().preapproved = false;
     root.status.contract = root.spec.as_ref().ok().map(Contract::of);
@@ -232,7 +215,7 @@ fn a_suspended_system_says_who_suspends_it() {
 #[test]
 fn who_approved_or_stopped_a_tenant_is_named_as_long_as_the_decision_stands() {
     let told = |decision: Decision, stage: Option<TenantStage>| {
-        let mut seen = world();
+        let mut seen = served();
         let root = seen.tenant.as_mut().unwrap();
         root.spec.as_mut().unwrap().preapproved = false;
         root.status.contract = root.spec.as_ref().ok().map(Contract::of);
@@ -248,7 +231,7 @@ fn who_approved_or_stopped_a_tenant_is_named_as_long_as_the_decision_stands() {
 
 #[test]
 fn what_a_change_waits_for_is_told_beside_what_is_served() {
-    let mut seen = world();
+    let mut seen = served();
     let root = seen.tenant.as_mut().unwrap();
     root.spec = tenant(&HEALTH.replace("'40'", "'60'")).spec;
     root.spec.as_mut().unwrap().preapproved = false;
@@ -259,7 +242,7 @@ fn what_a_change_waits_for_is_told_beside_what_is_served() {
 
 #[test]
 fn namespaces_that_wait_for_their_systems_are_named() {
-    let mut seen = world();
+    let mut seen = served();
     assert!(messages(&seen).0["Provisioned"].as_str().unwrap().ends_with("are as they should be"));
     seen.systems.clear();
     seen.crds.created = 100;
@@ -277,7 +260,7 @@ fn of_a_tenant_that_is_not_served_it_is_told_whether_anything_was_ever_approved(
     request.spec.as_mut().unwrap().preapproved = false;
     let nothing = "nothing is created before the request is approved";
     assert_eq!(told(&snapshot(request, Vec::new())), (json!("Unknown Requested"), json!(nothing)));
-    let mut seen = world();
+    let mut seen = served();
     unreadable_contract(&mut seen);
     let (condition, message) = told(&seen);
     assert_eq!(condition, "Unknown Invalid");

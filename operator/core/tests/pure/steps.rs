@@ -18,8 +18,8 @@ use govcloud_core::{
 };
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
-    world::{settings, settle, snapshot, system, tenant, with_home},
+    decisions::{APPOINTMENTS, HEALTH, served},
+    world::{failure, settings, snapshot, system, tenant},
 };
 
 fn next(seen: &Snapshot) -> Step {
@@ -53,23 +53,14 @@ fn asked(step: Step) -> Vec<Question> {
 
 /// A tenant with a system, all done and told.
 fn done() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
+    let mut seen = served();
     let told = next(&seen);
     carry_out(&mut seen, told);
     seen
 }
 
 fn failed(stale: bool, written: usize) -> Outcome {
-    let failure = Failure {
-        kind: "NetworkPolicy",
-        name: "govcloud-isolation".into(),
-        reason: reason::UNAVAILABLE,
-        message: "the API server is busy".into(),
-        stalled: false,
-        stale,
-        retry_after: Some(Duration::from_secs(3)),
-    };
+    let failure = Failure { stale, retry_after: Some(Duration::from_secs(3)), ..failure("NetworkPolicy") };
     let space = NamespaceOutcome { written, failures: vec![failure], ..NamespaceOutcome::default() };
     Outcome { namespaces: [(NamespaceName::new("health--appointments"), space)].into() }
 }

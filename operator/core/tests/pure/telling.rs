@@ -17,7 +17,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    decisions::{APPOINTMENTS, HEALTH},
+    decisions::{APPOINTMENTS, HEALTH, served},
     world::{decide, inventory, settings, settle, system, with_home},
 };
 
@@ -38,12 +38,6 @@ fn told(seen: &mut Snapshot) -> (Value, Value) {
     let pair = (by_type(json!(status.conditions)), by_type(json!(tenant.conditions)));
     seen.systems[0].status = status;
     pair
-}
-
-fn world() -> Snapshot {
-    let mut seen = with_home(HEALTH, vec![system(APPOINTMENTS)]);
-    settle(&mut seen);
-    seen
 }
 
 fn namespace() -> NamespaceName {
@@ -84,7 +78,7 @@ fn of_a_suspended_or_retired_system_the_stage_is_the_cause_whichever_rule_refuse
 
 #[test]
 fn a_refusal_is_told_from_the_first_look_on_and_its_words_stay() {
-    let mut seen = world();
+    let mut seen = served();
     assert_eq!(available(&mut seen, vec![refusal("web", 60, Seen::NotYet)]).0, "True", "it may be cured already");
     let (status, message) = available(&mut seen, vec![refusal("web", 60, Seen::Lacking)]);
     assert_eq!(status, "False");
@@ -121,7 +115,7 @@ fn a_share_of_a_key_that_the_contract_names_is_the_owners_to_raise() {
 
 #[test]
 fn several_causes_are_told_each_with_its_cure() {
-    let mut seen = world();
+    let mut seen = served();
     let of_image = |name: &str, image: &str| FailedCreate { cause: format!("rule images: {image}"), ..refusal(name, 60, Seen::Lacking) };
     let failed_creates = vec![of_image("a", "one"), refusal("b", 60, Seen::Lacking), refusal("c", 61, Seen::Lacking)];
     let (_, message) = available(&mut seen, failed_creates.clone());
@@ -150,7 +144,7 @@ fn a_namespace_that_does_not_go_says_what_holds_it_once_that_lasts() {
     for (since, of_kubernetes, is_told, stalled) in
         [(NOW - 4, false, false, "False"), (NOW - 5, false, true, "True"), (NOW - 59, true, true, "False"), (NOW - 60, true, true, "True")]
     {
-        let mut seen = world();
+        let mut seen = served();
         seen.systems[0].deleting = true;
         seen.tenant.as_mut().unwrap().deleting = true;
         let itself = |name: &str| name == namespace().as_str();
@@ -190,7 +184,7 @@ fn by_tag(seen: &mut Snapshot) -> [String; 3] {
 #[test]
 fn pods_by_tag_are_told_from_the_change_on_until_none_is_left() {
     let stage = |seen: &mut Snapshot, stage| seen.systems[0].spec.as_mut().unwrap().stage = stage;
-    let mut seen = world();
+    let mut seen = served();
     assert!(!look(&mut seen, NOW, None), "a new system has no pods yet");
     assert_eq!(by_tag(&mut seen)[1], "NoneRefused");
 
@@ -229,7 +223,7 @@ fn pods_by_tag_are_told_from_the_change_on_until_none_is_left() {
 #[test]
 fn pods_by_tag_are_looked_for_when_the_stage_changes_or_the_contract_does() {
     let looks = |former: Stage, enforced: bool| {
-        let mut seen = world();
+        let mut seen = served();
         seen.systems[0].status.stage = Some(former);
         let itself = namespace();
         seen.observed.iter_mut().filter(|(key, _)| *key.name == *itself.as_str()).for_each(|(_, entry)| entry.requires_digests = enforced);

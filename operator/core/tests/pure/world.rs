@@ -1,11 +1,12 @@
 //! A cluster that does exactly what it is told: changes become observed objects.
 
 use govcloud_core::{
-    api::{AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus},
+    api::{AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus, conditions::reason},
     children::manifests::Manifests,
     model::{
         amounts::Amount,
         names::{FINALIZER, NamespaceName, TenantName},
+        outcome::Failure,
         root::{Root, SystemRoot, TenantRoot, Unreadable},
         settings::Settings,
         shared::Shared,
@@ -47,6 +48,12 @@ pub fn system(yaml: &str) -> Shared<SystemRoot> {
     let object: HostedSystem = serde_yaml::from_str(yaml).unwrap();
     let namespace = object.metadata.namespace.unwrap();
     root(object.metadata.name.unwrap(), namespace, Ok(object.spec), HostedSystemStatus::default()).into()
+}
+
+/// A write that the API server did not take.
+pub fn failure(kind: &'static str) -> Failure {
+    let (name, message) = ("x".into(), "the API server is busy".into());
+    Failure { kind, name, reason: reason::UNAVAILABLE, message, stalled: false, stale: false, retry_after: None }
 }
 
 pub fn unreadable(field: &str, complaint: &str) -> Unreadable {
