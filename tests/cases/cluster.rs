@@ -1,7 +1,10 @@
 //! The shared cluster, and what every case does with it: apply YAML, look, wait until something holds.
 
 use std::{
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -10,10 +13,12 @@ use acceptance::{
     manifests::{self, Applier},
 };
 use futures::{StreamExt, TryStreamExt, pin_mut};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview, SubjectAccessReviewSpec,
+};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
     runtime::{WatchStreamExt, watcher},
 };
@@ -254,14 +259,52 @@ impl Person {
         find_condition(&object, condition)["message"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until a tenant is ready.
+    /// Waits until a tenant is ready and whoever has access by it may use that.
     pub async fn tenant_ready(&self, name: &str) {
         self.until_condition("AgencyTenant", "", name, "Ready", "True", "Ready").await;
+        self.until_bindings_are_read().await;
     }
 
-    /// Waits until a system is ready.
+    /// Waits until a system is ready and whoever has access by it may use that.
     pub async fn system_ready(&self, tenant: &str, name: &str) {
         self.until_condition("HostedSystem", tenant, name, "Ready", "True", "Ready").await;
+        self.until_bindings_are_read().await;
+    }
+
+    /// Waits until the authorizer has read all bindings that were written before. It reads each kind by a watch of its own, in the order of
+    /// the writes and somewhat later than they are answered: once it knows a new one, it knows all former ones.
+    async fn until_bindings_are_read(&self) {
+        tokio::join!(
+            self.until_a_new_binding_is_read("RoleBinding", "default"),
+            self.until_a_new_binding_is_read("ClusterRoleBinding", "")
+        );
+    }
+
+    async fn until_a_new_binding_is_read(&self, kind: &str, namespace: &str) {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("reader-{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let binding = json!({
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}],
+        });
+        let bindings = self.api(kind, namespace);
+        bindings.create(&PostParams::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+        let attributes = ResourceAttributes {
+            verb: Some("get".to_owned()),
+            resource: Some("pods".to_owned()),
+            namespace: Some("default".to_owned()),
+            ..ResourceAttributes::default()
+        };
+        let spec = SubjectAccessReviewSpec { user: Some(name.clone()), resource_attributes: Some(attributes), ..Default::default() };
+        let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+        let reviews: Api<SubjectAccessReview> = Api::all(self.client.clone());
+        let begin = Instant::now();
+        while !reviews.create(&PostParams::default(), &review).await.unwrap().status.unwrap().allowed {
+            assert!(begin.elapsed() < PATIENCE, "the authorizer has not read {kind} {name} after {} s", PATIENCE.as_secs());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.delete(kind, namespace, &name).await;
     }
 
     /// Waits until an object is gone.
