@@ -6,6 +6,7 @@ mod confirm;
 mod crds;
 mod files;
 mod my;
+mod options;
 mod page;
 mod plan;
 mod run;
@@ -17,7 +18,10 @@ use clap::{Parser, Subcommand};
 use govcloud_core::api::approval::Decision;
 
 use self::target::Target;
-use crate::error::{Error, with_causes};
+use crate::{
+    cluster::kubernetes_version::OLDEST,
+    error::{Error, with_causes},
+};
 
 /// GovCloud: runs a government's shared private cloud on Kubernetes.
 #[derive(Parser)]
@@ -48,7 +52,9 @@ enum Command {
     /// Print the operator's own `ClusterRole`s.
     Role,
     /// Run the operator.
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
+    /// Print the version.
+    Version,
 }
 
 impl Cli {
@@ -68,7 +74,11 @@ impl Cli {
             Command::Adopt(arguments) => adopt::adopt(&arguments, &target),
             Command::Crds(arguments) => done(crds::write(&arguments)),
             Command::Role => done(crds::print_role()),
-            Command::Run(arguments) => done(run::run(&arguments, &target)),
+            Command::Run(arguments) => done(run::run(*arguments, &target)),
+            Command::Version => {
+                println!("govcloud {}, for Kubernetes {OLDEST} or later", env!("CARGO_PKG_VERSION"));
+                Ok(ExitCode::SUCCESS)
+            }
         };
         result.unwrap_or_else(|error| {
             eprintln!("{}", words(&error));

@@ -13,6 +13,7 @@ mod guard_rails;
 mod health;
 mod http;
 mod interner;
+pub mod kubernetes_version;
 mod leader;
 mod lease;
 pub mod live;

@@ -21,6 +21,7 @@ use super::{
     guard_rails::watch_over,
     health::{Health, probe},
     http::{Pages, pages},
+    kubernetes_version,
     leader::Election,
     memory::Memory,
     metrics::Metrics,
@@ -58,6 +59,7 @@ pub struct Options {
 /// What kept it from starting, no cluster configuration or no free port, or from going on: a lost lease.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let client = client(options.config)?;
+    kubernetes_version::check(&client).await?;
     let (requeue, triggers) = mpsc::unbounded_channel();
     let (store, health, metrics) = (Arc::new(Store::new(requeue.clone())), Arc::<Health>::default(), Metrics::default());
     let (state, fence) = Fence::new();

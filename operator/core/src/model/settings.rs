@@ -27,8 +27,9 @@ pub struct Settings {
     pub platform_images: Vec<String>,
 }
 
-/// The controller of an ingress class.
+/// The controller of an ingress class. In a file: `class` beside the fields of its pods.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "IngressControllerFields", into = "IngressControllerFields")]
 pub struct IngressController {
     /// The class, as contracts name it.
     pub class: String,
@@ -38,11 +39,29 @@ pub struct IngressController {
 
 /// Pods of the platform: a namespace, and the labels that they have there; without labels every pod of the namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "PodsFields", into = "PodsFields")]
 pub struct Pods {
     /// Name of the namespace.
     pub namespace: String,
     /// Labels of the pods.
     pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IngressControllerFields {
+    class: String,
+    namespace: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PodsFields {
+    namespace: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
 }
 
 /// Link-local addresses, where clouds serve their metadata; never a destination.
@@ -86,10 +105,33 @@ impl FromStr for IngressController {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('=').filter(|(class, _)| !class.is_empty() && !class.contains('/'));
+        let parts = text.split_once('=').filter(|(class, _)| is_class(class));
         let (class, pods) = parts.ok_or_else(|| format!("'{text}' does not begin with a class; write for example public=ingress-nginx"))?;
         Ok(Self { class: class.to_owned(), pods: pods.parse()? })
     }
+}
+
+impl TryFrom<IngressControllerFields> for IngressController {
+    type Error = String;
+
+    fn try_from(fields: IngressControllerFields) -> Result<Self, String> {
+        let IngressControllerFields { class, namespace, labels } = fields;
+        if !is_class(&class) {
+            return Err(format!("'{class}' is not the name of an ingress class; write for example public"));
+        }
+        Ok(Self { class, pods: PodsFields { namespace, labels }.try_into()? })
+    }
+}
+
+impl From<IngressController> for IngressControllerFields {
+    fn from(controller: IngressController) -> Self {
+        let IngressController { class, pods: Pods { namespace, labels } } = controller;
+        Self { class, namespace, labels }
+    }
+}
+
+fn is_class(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '='])
 }
 
 impl FromStr for Pods {
@@ -97,16 +139,35 @@ impl FromStr for Pods {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (namespace, labels) = text.split_once('/').map_or((text, None), |(namespace, labels)| (namespace, Some(labels)));
-        let is_name = |name: &str| {
-            !name.is_empty() && name.len() <= 63 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        };
-        if !is_name(namespace) {
+        let labels = labels.into_iter().flat_map(|labels| labels.split(',')).map(label).collect::<Result<_, _>>();
+        // What is wrong with the namespace is said first.
+        let pods = Self::try_from(PodsFields { namespace: namespace.to_owned(), labels: BTreeMap::new() })?;
+        Ok(Self { labels: labels?, ..pods })
+    }
+}
+
+impl TryFrom<PodsFields> for Pods {
+    type Error = String;
+
+    fn try_from(PodsFields { namespace, labels }: PodsFields) -> Result<Self, String> {
+        let is_name = !namespace.is_empty()
+            && namespace.len() <= 63
+            && namespace.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if !is_name {
             return Err(format!(
                 "'{namespace}' is not the name of a namespace; write for example monitoring, or monitoring/app=prometheus"
             ));
         }
-        let labels = labels.into_iter().flat_map(|labels| labels.split(',')).map(label).collect::<Result<_, _>>()?;
-        Ok(Self { namespace: namespace.to_owned(), labels })
+        for (key, value) in &labels {
+            label(&format!("{key}={value}"))?;
+        }
+        Ok(Self { namespace, labels })
+    }
+}
+
+impl From<Pods> for PodsFields {
+    fn from(Pods { namespace, labels }: Pods) -> Self {
+        Self { namespace, labels }
     }
 }
 

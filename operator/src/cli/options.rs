@@ -1,0 +1,282 @@
+//! The options of the operator, from flags, the environment and a file.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU16,
+    path::Path,
+};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label};
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, de::Error};
+use tracing_subscriber::EnvFilter;
+
+/// What is given. What is not has the default that its comment names.
+#[derive(clap::Args, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default, expecting = "a map of settings")]
+pub(super) struct Options {
+    /// Address on which /livez, /readyz and /metrics are served. Default: 0.0.0.0:8080.
+    #[arg(long, env = "GOVCLOUD_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Number of tenants that are reconciled at the same time, 1 to 256. Default: 16.
+    #[arg(long, env = "GOVCLOUD_WORKERS", value_name = "NUMBER", value_parser = workers)]
+    #[serde(deserialize_with = "checked_workers")]
+    workers: Option<usize>,
+    /// Namespace of the cluster's DNS servers. Default: kube-system.
+    #[arg(long, env = "GOVCLOUD_DNS_NAMESPACE", value_name = "NAMESPACE")]
+    dns_namespace: Option<String>,
+    /// Labels of the DNS servers' pods, as key=value; several separated by commas. Default: k8s-app=kube-dns.
+    #[arg(long, env = "GOVCLOUD_DNS_SELECTOR", value_name = "LABELS", value_delimiter = ',', value_parser = label)]
+    #[serde(deserialize_with = "checked_labels")]
+    dns_selector: Option<Vec<(String, String)>>,
+    /// Port of the DNS servers' pods, TCP and UDP. Default: 53.
+    #[arg(long, env = "GOVCLOUD_DNS_PORT", value_name = "PORT")]
+    dns_port: Option<NonZeroU16>,
+    /// Address of a DNS cache that runs on every node, such as `NodeLocal DNSCache`, and that pods ask instead of the DNS servers, on
+    /// the same port; several separated by commas, in the file dnsCaches. Example: 169.254.20.10.
+    #[arg(long = "dns-cache", env = "GOVCLOUD_DNS_CACHES", value_name = "ADDRESS", value_delimiter = ',')]
+    dns_caches: Option<Vec<IpAddr>>,
+    /// The cluster's own address ranges (pods, services, nodes), which the egress of an agency may not contain; separated by commas.
+    /// Default: 10.0.0.0/8,172.16.0.0/12.
+    #[arg(long, env = "GOVCLOUD_CLUSTER_RANGES", value_name = "RANGES", value_delimiter = ',')]
+    cluster_ranges: Option<Vec<IpNet>>,
+    /// Pods of the controller that serves an ingress class, as CLASS=NAMESPACE or CLASS=NAMESPACE/KEY=VALUE,KEY=VALUE: they reach
+    /// the pods of every agency whose contract has the class. May be given several times; in the environment separated by
+    /// semicolons; in the file ingressControllers, with class, namespace and labels. Without it, no traffic arrives through the class.
+    /// Example: public=ingress-nginx/app.kubernetes.io/name=ingress-nginx.
+    #[arg(
+        long = "ingress-controller",
+        env = "GOVCLOUD_INGRESS_CONTROLLERS",
+        value_name = "CLASS=NAMESPACE[/LABELS]",
+        value_delimiter = ';'
+    )]
+    ingress_controllers: Option<Vec<IngressController>>,
+    /// Pods that collect metrics, as NAMESPACE or NAMESPACE/KEY=VALUE,KEY=VALUE: they reach the pods of every agency. May be given
+    /// several times; in the environment separated by semicolons; in the file metricsCollectors, with namespace and labels.
+    /// Example: monitoring/app.kubernetes.io/name=prometheus.
+    #[arg(long = "metrics-collector", env = "GOVCLOUD_METRICS_COLLECTORS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
+    metrics_collectors: Option<Vec<Pods>>,
+    /// Pods of other programs of the platform that must reach the pods of every agency, such as database operators, in the
+    /// same form as --metrics-collector; in the file platformPrograms.
+    #[arg(long = "platform-program", env = "GOVCLOUD_PLATFORM_PROGRAMS", value_name = "NAMESPACE[/LABELS]", value_delimiter = ';')]
+    platform_programs: Option<Vec<Pods>>,
+    /// Images of the platform's own programs that get into agencies' pods, such as a mesh's proxy or an agent that a webhook adds: the
+    /// registry, and if wanted the first segments of the path. They are admitted in every agency, whatever its contract says of
+    /// registries and digests, so name only what the platform itself builds or mirrors. May be given several times; in the
+    /// environment separated by commas; in the file platformImages. Example: registry.example.gov.cn/mesh, which does not cover
+    /// registry.example.gov.cn/mesh-other.
+    #[arg(
+        long = "platform-image",
+        env = "GOVCLOUD_PLATFORM_IMAGES",
+        value_name = "PREFIX",
+        value_delimiter = ',',
+        value_parser = image_prefix
+    )]
+    #[serde(deserialize_with = "checked_images")]
+    platform_images: Option<Vec<String>>,
+    /// Format of the log. Default: text.
+    #[arg(long, env = "GOVCLOUD_LOG_FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug, or a filter such as govcloud=debug. Default: info.
+    #[arg(long, env = "GOVCLOUD_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+const DEFAULT_RANGES: [&str; 2] = ["10.0.0.0/8", "172.16.0.0/12"];
+
+impl Options {
+    /// Reads a file. An empty one says nothing.
+    ///
+    /// # Errors
+    /// The file, the path of the field and what is wrong with it.
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        Self::parse(&text).with_context(|| format!("{} is not a valid file of settings", file.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let yaml: serde_yaml::Value = serde_yaml::from_str(text)?;
+        let said: Option<Self> = serde_path_to_error::deserialize(yaml)?;
+        Ok(said.unwrap_or_default())
+    }
+
+    /// These, and where one is not given, that of `others`.
+    pub(super) fn or(self, others: Self) -> Self {
+        Self {
+            listen: self.listen.or(others.listen),
+            workers: self.workers.or(others.workers),
+            dns_namespace: self.dns_namespace.or(others.dns_namespace),
+            dns_selector: self.dns_selector.or(others.dns_selector),
+            dns_port: self.dns_port.or(others.dns_port),
+            dns_caches: self.dns_caches.or(others.dns_caches),
+            cluster_ranges: self.cluster_ranges.or(others.cluster_ranges),
+            ingress_controllers: self.ingress_controllers.or(others.ingress_controllers),
+            metrics_collectors: self.metrics_collectors.or(others.metrics_collectors),
+            platform_programs: self.platform_programs.or(others.platform_programs),
+            platform_images: self.platform_images.or(others.platform_images),
+            log_format: self.log_format.or(others.log_format),
+            log: self.log.or(others.log),
+        }
+    }
+
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 8080).into())
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers.unwrap_or(16)
+    }
+
+    /// What the operator must know of its cluster.
+    pub(super) fn settings(&self) -> Settings {
+        let default_selector = || vec![("k8s-app".to_owned(), "kube-dns".to_owned())];
+        let default_ranges = || DEFAULT_RANGES.iter().filter_map(|range| range.parse().ok()).collect();
+        Settings {
+            dns_namespace: self.dns_namespace.clone().unwrap_or_else(|| "kube-system".to_owned()),
+            dns_selector: self.dns_selector.clone().unwrap_or_else(default_selector).into_iter().collect(),
+            dns_port: self.dns_port.map_or(53, |port| port.get().into()),
+            dns_caches: self.dns_caches.clone().unwrap_or_default(),
+            cluster_ranges: self.cluster_ranges.clone().unwrap_or_else(default_ranges),
+            ingress_controllers: self.ingress_controllers.clone().unwrap_or_default(),
+            platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).flatten().cloned().collect(),
+            platform_images: self.platform_images.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Sends the log to standard error.
+    ///
+    /// # Errors
+    /// What is wrong with the filter.
+    pub(super) fn start_log(&self) -> anyhow::Result<()> {
+        let filter = self.log.as_deref().unwrap_or("info");
+        let filter = EnvFilter::try_new(filter).with_context(|| format!("log: '{filter}' is not a valid filter; example: info"))?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        match self.log_format.unwrap_or_default() {
+            LogFormat::Text => log.with_ansi(false).init(),
+            LogFormat::Json => log.json().init(),
+        }
+        Ok(())
+    }
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=256).contains(number));
+    number.ok_or_else(|| format!("'{text}' is not a number from 1 to 256"))
+}
+
+fn checked_workers<'de, D: Deserializer<'de>>(text: D) -> Result<Option<usize>, D::Error> {
+    let number: Option<usize> = Option::deserialize(text)?;
+    number.map(|number| workers(&number.to_string())).transpose().map_err(D::Error::custom)
+}
+
+fn checked_labels<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Vec<(String, String)>>, D::Error> {
+    let labels: Option<BTreeMap<String, String>> = Option::deserialize(text)?;
+    let checked = labels.map(|labels| labels.iter().map(|(key, value)| label(&format!("{key}={value}"))).collect());
+    checked.transpose().map_err(D::Error::custom)
+}
+
+fn checked_images<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Vec<String>>, D::Error> {
+    let images: Option<Vec<String>> = Option::deserialize(text)?;
+    images.map(|images| images.iter().map(|image| image_prefix(image)).collect()).transpose().map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every option, and none with its default.
+    const ALL: &str = "
+listen: 127.0.0.1:9090
+workers: 4
+dnsNamespace: dns
+dnsSelector: {app: coredns}
+dnsPort: 5353
+dnsCaches: [169.254.20.10]
+clusterRanges: [192.0.2.0/24]
+ingressControllers:
+- {class: public, namespace: ingress-nginx, labels: {app.kubernetes.io/name: ingress-nginx}}
+metricsCollectors: [{namespace: monitoring}]
+platformPrograms: [{namespace: databases, labels: {app: operator}}]
+platformImages: [registry.example.gov.cn/mesh]
+logFormat: json
+log: govcloud=debug
+";
+
+    #[test]
+    fn a_file_says_what_flags_do() {
+        let said = Options::parse(ALL).unwrap();
+        assert_eq!((said.listen().port(), said.workers(), said.log.as_deref()), (9090, 4, Some("govcloud=debug")));
+        assert!(said.log_format == Some(LogFormat::Json));
+        let pods = |text: &str| text.parse::<Pods>().unwrap();
+        let wanted = Settings {
+            dns_namespace: "dns".to_owned(),
+            dns_selector: BTreeMap::from([("app".to_owned(), "coredns".to_owned())]),
+            dns_port: 5353,
+            dns_caches: vec!["169.254.20.10".parse().unwrap()],
+            cluster_ranges: vec!["192.0.2.0/24".parse().unwrap()],
+            ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
+            platform_programs: vec![pods("monitoring"), pods("databases/app=operator")],
+            platform_images: vec!["registry.example.gov.cn/mesh".to_owned()],
+        };
+        assert_eq!(said.settings(), wanted);
+    }
+
+    #[test]
+    fn an_empty_file_leaves_the_defaults() {
+        for text in ["", "# nothing\n", "{}", "dnsSelector:\nlog:\n"] {
+            let said = Options::parse(text).unwrap();
+            assert_eq!((said.listen(), said.workers()), ("0.0.0.0:8080".parse().unwrap(), 16), "{text}");
+            let settings = said.settings();
+            assert_eq!((settings.dns_namespace.as_str(), settings.dns_port, settings.cluster_ranges.len()), ("kube-system", 53, 2));
+            assert_eq!(settings.dns_selector, BTreeMap::from([("k8s-app".to_owned(), "kube-dns".to_owned())]));
+        }
+    }
+
+    #[test]
+    fn what_a_flag_says_comes_before_the_file() {
+        let flags = Options { workers: Some(8), dns_caches: Some(Vec::new()), ..Options::default() };
+        let said = flags.or(Options::parse(ALL).unwrap());
+        assert_eq!((said.workers(), said.listen().port()), (8, 9090));
+        assert_eq!(said.settings().dns_caches, Vec::<IpAddr>::new());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_place() {
+        for (text, place, words) in [
+            ("worker: 4", "worker", "unknown field `worker`, expected one of `listen`, `workers`"),
+            ("workers: 0", "workers", "'0' is not a number from 1 to 256"),
+            ("workers: many", "workers", "expected usize"),
+            ("listen: 8080", "listen", "expected socket address"),
+            ("dnsPort: 0", "dnsPort", "expected a nonzero u16"),
+            ("dnsSelector: {app: ''}", "dnsSelector", "'app=' is not a label"),
+            ("clusterRanges: [10.0.0.0/8, here]", "clusterRanges[1]", "invalid IP address syntax"),
+            (
+                "ingressControllers: [{class: public, namespace: Ingress}]",
+                "ingressControllers[0]",
+                "'Ingress' is not the name of a namespace",
+            ),
+            ("ingressControllers: [{class: a/b, namespace: edge}]", "ingressControllers[0]", "'a/b' is not the name of an ingress class"),
+            ("ingressControllers: [{class: public}]", "ingressControllers[0]", "missing field `namespace`"),
+            ("metricsCollectors: [{namespace: a, label: {}}]", "metricsCollectors[0]", "unknown field `label`"),
+            ("platformImages: [mesh]", "platformImages", "write its registry"),
+            ("logFormat: xml", "logFormat", "unknown variant `xml`, expected `text` or `json`"),
+            ("[1]", "invalid type", "sequence, expected a map of settings"),
+        ] {
+            let Err(refused) = Options::parse(text) else { panic!("{text} is read") };
+            let refused = format!("{refused:#}");
+            assert!(refused.starts_with(place) && refused.contains(words), "{text}: {refused}");
+        }
+    }
+}
