@@ -15,6 +15,7 @@ mod attacks;
 mod backup;
 mod brownfield;
 mod cert_manager;
+mod chart;
 mod children;
 mod contract;
 mod drift;

@@ -1,5 +1,5 @@
 //! Builds the Go programs of the tests, each once for each state of its sources: `tests/controlplane`, which is etcd, the
-//! Kubernetes control plane, kwok and kubectl, and the programs of a platform in `tests/platform`.
+//! Kubernetes control plane, kwok and kubectl, and the programs of a platform and of its administrators in `tests/platform`.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -24,6 +24,8 @@ pub struct GoProgram {
     name: &'static str,
     /// Folder of the module.
     sources: &'static str,
+    /// What of it is built: a package of its own, or one that it names as a tool.
+    package: &'static str,
     /// What is said of its build while it lasts.
     activity: &'static str,
     /// Values of variables that are set when it is linked.
@@ -33,6 +35,7 @@ pub struct GoProgram {
 pub const CONTROL_PLANE: GoProgram = GoProgram {
     name: "controlplane",
     sources: "tests/controlplane",
+    package: ".",
     activity: "building the control plane from its Go modules (6-7 minutes the first time)",
     variables: kubernetes_version,
 };
@@ -40,7 +43,24 @@ pub const CONTROL_PLANE: GoProgram = GoProgram {
 pub const CERT_MANAGER: GoProgram = GoProgram {
     name: "cert-manager",
     sources: "tests/platform/cert-manager",
+    package: ".",
     activity: "building cert-manager from its Go modules (some minutes the first time)",
+    variables: Vec::new,
+};
+
+pub const HELM_4: GoProgram = GoProgram {
+    name: "helm4",
+    sources: "tests/platform/helm4",
+    package: "helm.sh/helm/v4/cmd/helm",
+    activity: "building Helm 4 from its Go modules (some minutes the first time)",
+    variables: Vec::new,
+};
+
+pub const HELM_3: GoProgram = GoProgram {
+    name: "helm3",
+    sources: "tests/platform/helm3",
+    package: "helm.sh/helm/v3/cmd/helm",
+    activity: "building Helm 3 from its Go modules (some minutes the first time)",
     variables: Vec::new,
 };
 
@@ -98,7 +118,7 @@ impl GoProgram {
         let mut go = Command::new("go")
             .args(["build", "-trimpath", "-ldflags", flags, "-o"])
             .arg(&fresh)
-            .arg(".")
+            .arg(self.package)
             .current_dir(self.sources())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

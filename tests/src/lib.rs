@@ -11,6 +11,7 @@ mod bound;
 mod build_layout;
 pub mod control_plane;
 mod go_program;
+pub mod helm;
 pub mod manifests;
 pub mod operator;
 pub mod platform;
@@ -22,6 +23,7 @@ pub mod tables;
 
 pub use build_layout::workspace;
 pub use control_plane::ControlPlane;
+pub use helm::Helm;
 pub use operator::Operator;
 pub use platform::CertManager;
 pub use proxy::Proxy;

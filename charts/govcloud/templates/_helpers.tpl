@@ -10,8 +10,6 @@ app.kubernetes.io/component: operator
 {{ include "govcloud.selector" . }}
 app.kubernetes.io/part-of: govcloud
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{- define "govcloud.image" -}}

@@ -1,0 +1,215 @@
+//! The chart, as administrators install, upgrade and remove it with both versions of Helm. A node that runs no container says that the
+//! operator's pods are ready; the operator itself runs beside the cluster, under the account that the chart made.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use acceptance::{ControlPlane, Helm, Operator, audit, manifests, workspace};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use crate::{cluster::Person, times};
+
+const INSTALL: [&str; 7] = ["install", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
+const UPGRADE: [&str; 7] = ["upgrade", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
+
+/// A control plane with nothing on it but the namespace that the administrator made, at the strictest Pod Security level.
+async fn empty_cluster() -> (&'static ControlPlane, Person) {
+    times::take();
+    let plane = spawn_blocking(|| ControlPlane::start().unwrap_or_else(|error| panic!("{error:#}"))).await.unwrap();
+    let plane: &ControlPlane = Box::leak(Box::new(plane));
+    let admin = Person { client: plane.client().await.unwrap() };
+    let labels = "{pod-security.kubernetes.io/enforce: restricted}";
+    admin.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: govcloud-system, labels: {labels}}}}}")).await;
+    (plane, admin)
+}
+
+/// What Helm wrote from a position of the audit log on, in its order, as verb and resource.
+fn written(plane: &ControlPlane, position: u64) -> Vec<String> {
+    let requests = audit::requests_since(plane.audit_log().unwrap(), position).unwrap();
+    let by_helm = requests.into_iter().filter(|request| request.user_agent.starts_with("Helm/") && request.is_write());
+    by_helm.map(|request| format!("{} {}", request.verb, request.object_ref.unwrap_or_default().resource)).collect()
+}
+
+/// Runs a command of Helm with the chart.
+async fn chart(plane: &'static ControlPlane, helm: &'static Helm, arguments: &[&str]) -> Result<String, String> {
+    let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+    let run = move || helm.chart(plane, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    spawn_blocking(run).await.unwrap().map_err(|error| format!("{error:#}"))
+}
+
+async fn with(helm: fn() -> anyhow::Result<Helm>) {
+    let helm: &Helm = Box::leak(Box::new(spawn_blocking(helm).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"))));
+    let (plane, admin) = empty_cluster().await;
+    installed_in_order(plane, helm).await;
+    let operator = Operator::start(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
+    admin.tenant_with_systems("charted", &["web"]).await;
+
+    changed_only_where_values_are(plane, helm, &admin).await;
+    refused(plane, helm).await;
+    removed_and_put_back(plane, helm, &admin).await;
+    drop(operator);
+}
+
+/// Policies come before roles and these before the operator, and the operator's pods are admitted.
+async fn installed_in_order(plane: &'static ControlPlane, helm: &'static Helm) {
+    let printed = chart(plane, helm, &INSTALL).await.unwrap();
+    assert!(printed.contains("kubectl get govcloud -A"), "{printed}");
+    let written = written(plane, 0);
+    let places = |resources: &[&str]| {
+        let is_one = |index: &usize| resources.iter().any(|resource| written[*index].ends_with(&format!(" {resource}")));
+        let places: Vec<usize> = (0..written.len()).filter(is_one).collect();
+        (places[0], places[places.len() - 1])
+    };
+    let order: [&[&str]; 4] = [
+        &["customresourcedefinitions"],
+        &["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        &["clusterroles", "clusterrolebindings"],
+        &["deployments"],
+    ];
+    for pair in order.windows(2) {
+        assert!(places(pair[0]).1 < places(pair[1]).0, "{pair:?}: {written:#?}");
+    }
+}
+
+/// An upgrade with the same values changes nothing; one with other settings rolls the operator out and leaves the policies as they are.
+async fn changed_only_where_values_are(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
+    let before = versions(admin).await;
+    let deployed = admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
+    chart(plane, helm, &UPGRADE).await.unwrap();
+    let again = admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
+    assert_eq!((versions(admin).await, &again["metadata"]["generation"]), (before.clone(), &deployed["metadata"]["generation"]));
+
+    let auditors = r#"bindings.auditAdmin=[{"kind":"Group","name":"charted-checks"}]"#;
+    chart(plane, helm, &[&UPGRADE[..], &["--set", "config.workers=4", "--set-json", auditors]].concat()).await.unwrap();
+    let after = admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
+    assert_ne!(deployed["metadata"]["generation"], after["metadata"]["generation"]);
+    assert_eq!(versions(admin).await, before);
+    let config = admin.get("ConfigMap", "govcloud-system", "govcloud-operator").await;
+    assert_eq!(config["data"]["config.yaml"], "workers: 4\n");
+    let auditor = Person { client: plane.client_as("li", &["charted-checks"]).await.unwrap() };
+    auditor.until_may("list", "govcloud.io", "agencytenants", "").await;
+}
+
+/// Versions of what protects the tenants and lets their members in.
+async fn versions(admin: &Person) -> Vec<Value> {
+    let mut versions = Vec::new();
+    for (kind, name) in [
+        ("CustomResourceDefinition", "hostedsystems.govcloud.io"),
+        ("ValidatingAdmissionPolicy", "govcloud-tenants"),
+        ("ValidatingAdmissionPolicyBinding", "govcloud-tenants"),
+        ("ClusterRole", "govcloud:owner:base"),
+        ("ClusterRoleBinding", "govcloud-operator"),
+    ] {
+        let metadata = &admin.get(kind, "", name).await["metadata"];
+        // Kubernetes writes the status of policies and definitions.
+        versions.push(metadata.get("generation").unwrap_or(&metadata["resourceVersion"]).clone());
+    }
+    versions
+}
+
+/// Values that are wrong change nothing.
+async fn refused(plane: &'static ControlPlane, helm: &'static Helm) {
+    for (value, words) in [
+        ("confg.workers=4", "confg"),
+        ("config.worker=4", "worker"),
+        ("config.workers=0", "workers"),
+        ("image.digest=sha256:12", "digest"),
+        ("bindings.admin[0].kind=User", "admin"),
+        ("bindings.platform[0].kind=ServiceAccount,bindings.platform[0].name=argo", "bindings"),
+    ] {
+        let refused = chart(plane, helm, &[&UPGRADE[..], &["--set", value]].concat()).await.expect_err(value);
+        assert!(refused.contains("don't meet the specifications of the schema") && refused.contains(words), "{value}: {refused}");
+    }
+}
+
+/// Without the chart the tenants and what protects them stay, and a new installation takes all of it up again.
+async fn removed_and_put_back(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
+    let kept = [
+        ("CustomResourceDefinition", "", "agencytenants.govcloud.io"),
+        ("ValidatingAdmissionPolicy", "", "govcloud-tenants"),
+        ("ValidatingAdmissionPolicyBinding", "", "govcloud-tenants"),
+        ("ClusterRole", "", "govcloud:owner"),
+        ("AgencyTenant", "", "charted"),
+        ("HostedSystem", "charted", "web"),
+        ("ResourceQuota", "charted--web", "govcloud-quota"),
+        ("NetworkPolicy", "charted--web", "govcloud-isolation"),
+    ];
+    let mut uids = Vec::new();
+    for (kind, namespace, name) in kept {
+        uids.push(admin.get(kind, namespace, name).await["metadata"]["uid"].clone());
+    }
+    let uninstall = || helm.run(plane, &["uninstall", "govcloud", "--namespace", "govcloud-system", "--wait"]);
+    spawn_blocking(uninstall).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+    admin.gone("Deployment", "govcloud-system", "govcloud-operator").await;
+    chart(plane, helm, &INSTALL).await.unwrap();
+    admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
+    for ((kind, namespace, name), uid) in kept.into_iter().zip(uids) {
+        assert_eq!(admin.get(kind, namespace, name).await["metadata"]["uid"], uid, "{kind} {namespace}/{name}");
+    }
+}
+
+#[tokio::test]
+async fn helm_4_installs_upgrades_and_removes_the_chart() {
+    with(Helm::four).await;
+}
+
+#[tokio::test]
+async fn helm_3_installs_upgrades_and_removes_the_chart() {
+    with(Helm::three).await;
+}
+
+/// Objects of a YAML text by kind and name, those of lists each by itself, without what tells Helm to keep them.
+fn objects(text: &str) -> BTreeMap<(String, String), Value> {
+    let mut found = BTreeMap::new();
+    for object in manifests::parse(text).unwrap() {
+        let kind = object.types.as_ref().unwrap().kind.clone();
+        let name = object.name_any();
+        let mut object = serde_json::to_value(object).unwrap();
+        if let Some(items) = object["items"].as_array() {
+            let items = items.iter().map(|item| serde_yaml::to_string(item).unwrap());
+            found.extend(objects(&items.collect::<Vec<_>>().join("---\n")));
+            continue;
+        }
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        metadata.retain(|key, value| key != "annotations" || *value != json!({"helm.sh/resource-policy": "keep"}));
+        found.insert((kind, name), object);
+    }
+    found
+}
+
+/// With `GOVCLOUD_ACCEPT_CHART=1` the file is written anew.
+#[tokio::test]
+async fn the_kustomization_brings_what_the_chart_does() {
+    let helm = spawn_blocking(Helm::four).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+    let plane = &crate::cluster::shared().plane;
+    let template = ["template", "govcloud", "--namespace", "govcloud-system"];
+    let operator = helm.chart(plane, &[&template[..], &["--show-only", "templates/3-operator.yaml"]].concat()).unwrap();
+    let operator = operator.split_once(".yaml\n").unwrap().1;
+    let file: PathBuf = workspace().join("charts/govcloud/plain/operator.yaml");
+    if std::env::var_os("GOVCLOUD_ACCEPT_CHART").is_some() {
+        fs::write(&file, operator).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), operator, "GOVCLOUD_ACCEPT_CHART=1 writes {} anew", file.display());
+
+    let rendered = objects(&helm.chart(plane, &template).unwrap());
+    let output = plane.kubectl().arg("kustomize").arg(workspace().join("charts/govcloud")).output().unwrap();
+    let mut plain = objects(&String::from_utf8(output.stdout).unwrap());
+    let namespace = plain.remove(&("Namespace".to_owned(), "govcloud-system".to_owned())).unwrap();
+    assert_eq!(namespace["metadata"]["labels"], json!({"pod-security.kubernetes.io/enforce": "restricted"}));
+    assert_eq!(rendered.keys().collect::<Vec<_>>(), plain.keys().collect::<Vec<_>>());
+    for (key, object) in rendered {
+        assert_eq!(normal(&object), normal(&plain[&key]), "{key:?}");
+    }
+}
+
+/// A value without what kustomize changes in writing: breaks of lines in expressions, and 1.0 for 1.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::String(text) => json!(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(normal).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), normal(value))).collect(),
+        other => other.clone(),
+    }
+}
