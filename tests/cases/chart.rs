@@ -54,7 +54,7 @@ async fn with(helm: fn() -> anyhow::Result<Helm>) {
 /// Policies come before roles and these before the operator, and the operator's pods are admitted.
 async fn installed_in_order(plane: &'static ControlPlane, helm: &'static Helm) {
     let printed = chart(plane, helm, &INSTALL).await.unwrap();
-    assert!(printed.contains("kubectl get govcloud -A"), "{printed}");
+    assert!(printed.contains("kubectl get govcloud --all-namespaces"), "{printed}");
     let written = written(plane, 0);
     let places = |resources: &[&str]| {
         let is_one = |index: &usize| resources.iter().any(|resource| written[*index].ends_with(&format!(" {resource}")));

@@ -28,5 +28,6 @@ mod matrix;
 mod platform;
 mod quota;
 mod sizes;
+mod start;
 mod strangers;
 mod uninstall;

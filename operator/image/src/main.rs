@@ -1,0 +1,51 @@
+//! `cargo image`: writes the operator's container image to `target/image/oci`, and beside it what the program is made of. It needs no
+//! container daemon.
+
+mod layout;
+mod program;
+
+use std::{collections::HashMap, path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
+use program::{PLATFORMS, Tools};
+
+/// Largest program, in bytes.
+const LARGEST: usize = 25_000_000;
+
+fn main() -> Result<()> {
+    let operator = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the folder of this crate has none above it")?;
+    let workspace = operator.parent().context("the operator's folder has none above it")?;
+    let folder = workspace.join("target/image");
+    let git = |format: &str| {
+        let output = Command::new("git").args(["show", "--no-patch", &format!("--format={format}")]).current_dir(workspace).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).context("asking git for the commit")
+    };
+    let (revision, seconds, created) = (git("%H")?, git("%ct")?, git("%cI")?);
+    let version = env!("CARGO_PKG_VERSION");
+    let labels = [
+        ("title", "govcloud"),
+        ("description", "Operator that runs one shared cluster as a private cloud for many government agencies"),
+        ("version", version),
+        ("revision", &revision),
+        ("created", &created),
+        ("licenses", env!("CARGO_PKG_LICENSE")),
+    ];
+    let labels: HashMap<_, _> =
+        labels.into_iter().map(|(key, value)| (format!("org.opencontainers.image.{key}"), value.to_owned())).collect();
+
+    let tools = Tools::install(folder.join("tools"), workspace.to_owned())?;
+    let mut programs = Vec::new();
+    for (architecture, target) in PLATFORMS {
+        println!("building for {architecture}");
+        let program = tools.build(architecture, target)?;
+        println!("{:.1} MB", f64::from(u32::try_from(program.bytes.len())?) / 1e6);
+        if program.bytes.len() > LARGEST {
+            bail!("the program for {target} has more than {LARGEST} bytes");
+        }
+        programs.push(program);
+    }
+    let digest = layout::write(&folder.join("oci"), version, &labels, &created, &programs)?;
+    let bill = tools.bill_of_materials(&folder, &seconds)?;
+    println!("{digest}\n{}\n{}", folder.join("oci").display(), bill.display());
+    Ok(())
+}
