@@ -1,11 +1,12 @@
 //! Whether the guard rails are in force: policies that are missing, or written and not active yet, refuse nothing.
 //!
 //! Each policy also judges the creation of a `ClusterRole` of a name of its own, and refuses it always. So a dry run of that
-//! proves that the API server has taken the policy in. Nobody is let in anywhere before all have been proven.
+//! proves that the API server has taken the policy in. Nobody is let in anywhere before all have been proven, each as this version of
+//! the operator or a later one brings it: what a new version lets members do may rest on its policies.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use govcloud_core::model::names::{POLICIES, POLICY_SELECTOR, PROBE_PREFIX};
+use govcloud_core::model::names::{LABEL_VERSION, POLICIES, POLICY_SELECTOR, PROBE_PREFIX};
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     rbac::v1::ClusterRole,
@@ -14,6 +15,7 @@ use kube::{
     Api, Resource, ResourceExt,
     api::{ListParams, ObjectMeta, PostParams},
 };
+use semver::Version;
 use tracing::{info, warn};
 
 use super::{connection::Connection, health::Health};
@@ -52,8 +54,8 @@ async fn look(connection: &Connection, proven: &mut BTreeMap<&'static str, [Stri
     for policy in POLICIES {
         let missing = |kind: &str| format!("{kind} {policy} is missing; apply the chart's policies");
         let versions = [
-            policies.get(policy).cloned().ok_or_else(|| missing("ValidatingAdmissionPolicy"))?,
-            bindings.get(policy).cloned().ok_or_else(|| missing("ValidatingAdmissionPolicyBinding"))?,
+            current(policies.get(policy).ok_or_else(|| missing("ValidatingAdmissionPolicy"))?)?,
+            current(bindings.get(policy).ok_or_else(|| missing("ValidatingAdmissionPolicyBinding"))?)?,
         ];
         if proven.get(policy) != Some(&versions) {
             proven.remove(policy);
@@ -64,8 +66,26 @@ async fn look(connection: &Connection, proven: &mut BTreeMap<&'static str, [Stri
     Ok(())
 }
 
-/// Versions by name.
-async fn list<Kind>(connection: &Connection, plural: &'static str) -> Result<BTreeMap<String, String>, String>
+/// What is read of a policy or of a binding.
+struct Found {
+    described: String,
+    resource_version: String,
+    /// The version of the operator whose chart brought it, where it says one.
+    release: Option<Version>,
+}
+
+/// The resource version of one that is no older than this operator.
+fn current(found: &Found) -> Result<String, String> {
+    let own = Version::parse(env!("CARGO_PKG_VERSION")).ok();
+    if found.release < own {
+        let told = found.release.as_ref().map_or_else(|| "says no version".to_owned(), |release| format!("is of version {release}"));
+        return Err(format!("{} {told}, and this operator of {}; apply the policies of its chart", found.described, env!("CARGO_PKG_VERSION")));
+    }
+    Ok(found.resource_version.clone())
+}
+
+/// Those that there are, by name.
+async fn list<Kind>(connection: &Connection, plural: &'static str) -> Result<BTreeMap<String, Found>, String>
 where
     Kind: Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
@@ -73,7 +93,12 @@ where
     let parameters = ListParams::default().labels(POLICY_SELECTOR);
     let listed = connection.unfenced("list", plural, TIMEOUT, api.list(&parameters)).await;
     let listed = listed.map_err(|error| format!("the policies of the chart cannot be listed: {error}"))?;
-    Ok(listed.items.iter().map(|item| (item.name_any(), item.resource_version().unwrap_or_default())).collect())
+    let found = |item: &Kind| Found {
+        described: format!("{} {}", Kind::kind(&()), item.name_any()),
+        resource_version: item.resource_version().unwrap_or_default(),
+        release: item.labels().get(LABEL_VERSION).and_then(|version| Version::parse(version).ok()),
+    };
+    Ok(listed.items.iter().map(|item| (item.name_any(), found(item))).collect())
 }
 
 /// Asks for what this policy, if it is in force, refuses to everybody.
@@ -88,5 +113,27 @@ async fn prove(connection: &Connection, policy: &str) -> Result<(), String> {
             "ValidatingAdmissionPolicy {policy} exists but is not in force yet; if this lasts, apply the policies of the chart again"
         )),
         Err(error) => Err(format!("ValidatingAdmissionPolicy {policy} cannot be proven to be in force: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_of_an_older_version_or_of_none_is_not_this_operators() {
+        let found = |release: Option<&str>| Found {
+            described: "ValidatingAdmissionPolicy govcloud-tenants".to_owned(),
+            resource_version: "7".to_owned(),
+            release: release.map(|release| Version::parse(release).unwrap()),
+        };
+        let own = env!("CARGO_PKG_VERSION");
+        for release in [own, "1000.0.0"] {
+            assert_eq!(current(&found(Some(release))).as_deref(), Ok("7"), "{release}");
+        }
+        let told = |release| current(&found(release)).unwrap_err();
+        let cure = format!(", and this operator of {own}; apply the policies of its chart");
+        assert_eq!(told(Some("0.1.9")), format!("ValidatingAdmissionPolicy govcloud-tenants is of version 0.1.9{cure}"));
+        assert_eq!(told(None), format!("ValidatingAdmissionPolicy govcloud-tenants says no version{cure}"));
     }
 }

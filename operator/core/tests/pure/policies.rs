@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use govcloud_core::model::names::{POLICIES, PROBE_PREFIX};
+use govcloud_core::model::names::{LABEL_VERSION, POLICIES, PROBE_PREFIX};
 use serde_json::{Value, json};
 
 use super::table::{document, text};
@@ -88,6 +88,16 @@ fn the_parts_of_a_policy_stand_in_one_order() {
         let parts: Vec<String> = constraints.filter(is_part).filter_map(key).collect();
         let wanted = ["    matchPolicy", "    objectSelector", "    namespaceSelector", "    resourceRules"];
         assert_eq!(parts, wanted, "{}", policy.name);
+    }
+}
+
+#[test]
+fn policies_and_their_bindings_are_of_the_version_of_the_operator() {
+    for policy in policies() {
+        let file = text(&format!("charts/govcloud/policies/{}.yaml", policy.name.strip_prefix("govcloud-").unwrap()));
+        let labels = file.lines().filter(|line| line.starts_with("  labels: "));
+        let wanted = format!("  labels: {{app.kubernetes.io/part-of: govcloud, {LABEL_VERSION}: {}}}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(labels.collect::<Vec<_>>(), [&wanted, &wanted], "{}", policy.name);
     }
 }
 
