@@ -97,7 +97,11 @@ fn manifest(blobs: &Blobs, labels: &HashMap<String, String>, created: &str, prog
 fn archive(program: &[u8]) -> Result<Vec<u8>> {
     let mut header = tar::Header::new_ustar();
     header.set_path(PROGRAM)?;
+    header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o555);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_size(program.len().try_into()?);
     header.set_cksum();
     let mut archive = tar::Builder::new(Vec::new());
