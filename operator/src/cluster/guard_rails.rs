@@ -79,7 +79,11 @@ fn current(found: &Found) -> Result<String, String> {
     let own = Version::parse(env!("CARGO_PKG_VERSION")).ok();
     if found.release < own {
         let told = found.release.as_ref().map_or_else(|| "says no version".to_owned(), |release| format!("is of version {release}"));
-        return Err(format!("{} {told}, and this operator of {}; apply the policies of its chart", found.described, env!("CARGO_PKG_VERSION")));
+        return Err(format!(
+            "{} {told}, and this operator of {}; apply the policies of its chart",
+            found.described,
+            env!("CARGO_PKG_VERSION")
+        ));
     }
     Ok(found.resource_version.clone())
 }
