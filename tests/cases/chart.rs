@@ -47,7 +47,10 @@ async fn with(helm: fn() -> anyhow::Result<Helm>) {
 
     changed_only_where_values_are(plane, helm, &admin).await;
     refused(plane, helm).await;
+    drop(operator);
     removed_and_put_back(plane, helm, &admin).await;
+    let operator = Operator::start(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
+    removed_altogether(plane, helm, &admin).await;
     drop(operator);
 }
 
@@ -139,13 +142,41 @@ async fn removed_and_put_back(plane: &'static ControlPlane, helm: &'static Helm,
     for (kind, namespace, name) in kept {
         uids.push(admin.get(kind, namespace, name).await["metadata"]["uid"].clone());
     }
-    let uninstall = || helm.run(plane, &["uninstall", "govcloud", "--namespace", "govcloud-system", "--wait"]);
-    spawn_blocking(uninstall).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
-    admin.gone("Deployment", "govcloud-system", "govcloud-operator").await;
+    uninstalled(plane, helm, admin).await;
     chart(plane, helm, &INSTALL).await.unwrap();
     admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
     for ((kind, namespace, name), uid) in kept.into_iter().zip(uids) {
         assert_eq!(admin.get(kind, namespace, name).await["metadata"]["uid"], uid, "{kind} {namespace}/{name}");
+    }
+}
+
+async fn uninstalled(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
+    let uninstall = || helm.run(plane, &["uninstall", "govcloud", "--namespace", "govcloud-system", "--wait"]);
+    spawn_blocking(uninstall).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+    admin.gone("Deployment", "govcloud-system", "govcloud-operator").await;
+}
+
+/// The three commands of README: then nothing of the product is left, and what the agencies have in their namespaces stays.
+async fn removed_altogether(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
+    let kubectl = async |arguments: &[&str]| {
+        let output = plane.kubectl().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let ours = ["--selector", "app.kubernetes.io/part-of=govcloud", "--timeout", "60s"];
+    kubectl(&[&["delete", "customresourcedefinitions"][..], &ours].concat()).await;
+    uninstalled(plane, helm, admin).await;
+    let kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings";
+    kubectl(&[&["delete", kinds][..], &ours].concat()).await;
+    for kind in
+        ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole", "ClusterRoleBinding"]
+    {
+        let mut left = admin.names(kind, "").await;
+        left.retain(|name| name.contains("govcloud"));
+        assert_eq!(left, [""; 0], "{kind}");
+    }
+    for namespace in ["charted", "charted--web"] {
+        admin.get("Namespace", "", namespace).await;
+        admin.get("NetworkPolicy", namespace, "govcloud-isolation").await;
     }
 }
 

@@ -28,6 +28,9 @@ use serde_json::json;
 #[must_use]
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![AgencyTenant::crd(), HostedSystem::crd()];
+    for definition in &mut crds {
+        definition.metadata.labels = Some(part_of());
+    }
     let versions = crds.iter_mut().flat_map(|definition| &mut definition.spec.versions);
     for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {
         unwrap_lines(schema);
@@ -40,6 +43,15 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         }
     }
     crds
+}
+
+/// The label of all that stands in cluster scope because of the product: its own objects and tenants' access to their `AgencyTenant`.
+pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "govcloud");
+
+/// The label as the only one.
+#[must_use]
+pub fn part_of() -> BTreeMap<String, String> {
+    BTreeMap::from([(PART_OF.0.to_owned(), PART_OF.1.to_owned())])
 }
 
 /// Lines of a doc comment become one paragraph; `kubectl explain` wraps by itself.

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
+    api::PART_OF,
     children::desired::Desired,
     model::{
         names::{LABEL_MANAGED_BY, LABEL_SYSTEM, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
@@ -64,7 +65,8 @@ pub fn children(input: &ChildInput) -> Vec<Desired> {
 /// What grants a tenant's members access to their own `AgencyTenant`.
 #[must_use]
 pub fn tenant_access(access: &TenantAccess) -> Vec<Desired> {
-    let marks = marks(access.tenant, access.identity, None);
+    let mut marks = marks(access.tenant, access.identity, None);
+    marks.insert(PART_OF.0, json!(PART_OF.1)); // in cluster scope, whoever removes the product finds it by this
     let build = |(index, kind): (usize, &&'static Kind)| match kind.build {
         Build::TenantAccess(build) => {
             build(access).into_iter().map(|object| desired(index, kind, &NamespaceName::cluster(), &marks, object)).collect::<Vec<_>>()

@@ -5,7 +5,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{
-    api::agency_tenant::Role,
+    api::{agency_tenant::Role, part_of},
     children::{PIPELINE_ROLE, TABLE, WriteMode, cluster_role as tenant_role},
     model::{
         api_server,
@@ -58,7 +58,8 @@ pub fn lease_role() -> ClusterRole {
 }
 
 fn role(name: &str, rules: Vec<PolicyRule>) -> ClusterRole {
-    ClusterRole { metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() }, rules: Some(rules), aggregation_rule: None }
+    let metadata = ObjectMeta { name: Some(name.into()), labels: Some(part_of()), ..ObjectMeta::default() };
+    ClusterRole { metadata, rules: Some(rules), aggregation_rule: None }
 }
 
 fn verbs(write: WriteMode) -> &'static [&'static str] {
