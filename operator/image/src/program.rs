@@ -53,7 +53,10 @@ impl Tools {
     pub fn build(&self, architecture: Arch, target: &str) -> Result<Program> {
         let home = env::var("CARGO_HOME").map_or_else(|_| Path::new(&env::var("HOME").unwrap_or_default()).join(".cargo"), PathBuf::from);
         let build = self.folder.with_file_name("build");
+        let (sysroot, commit) = self.compiler()?;
         let flags = [
+            // Where its sources are installed, the standard library would name their folder.
+            format!("--remap-path-prefix={sysroot}/lib/rustlib/src/rust=/rustc/{commit}"),
             format!("--remap-path-prefix={}=/cargo", home.display()),
             format!("--remap-path-prefix={}=/govcloud", self.workspace.display()),
             "-Cstrip=symbols".to_owned(),
@@ -65,6 +68,17 @@ impl Tools {
         let file = build.join(target).join("release/govcloud");
         let bytes = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
         Ok(Program { architecture, bytes })
+    }
+
+    /// The compiler's folder, and the commit that it was built from.
+    fn compiler(&self) -> Result<(String, String)> {
+        let print = |argument: &[&str]| {
+            let output = Command::new("rustc").args(argument).current_dir(&self.workspace).output();
+            output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).context("asking rustc for its version")
+        };
+        let version = print(&["--version", "--verbose"])?;
+        let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).context("rustc names no commit")?;
+        Ok((print(&["--print", "sysroot"])?, commit.to_owned()))
     }
 
     /// Writes the list of what the program is made of, as `CycloneDX` in JSON, into a folder. Returns the file.
@@ -81,7 +95,12 @@ impl Tools {
         for member in ["operator", "operator/core", "operator/image", "tests"] {
             let made = self.workspace.join(member).join(format!("{name}.json"));
             match member {
-                "operator" => fs::rename(&made, &file).with_context(|| format!("moving {}", made.display()))?,
+                "operator" => {
+                    let text = fs::read_to_string(&made).with_context(|| format!("reading {}", made.display()))?;
+                    let text = text.replace(&format!("file://{}", self.workspace.display()), "file:///govcloud");
+                    fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+                    fs::remove_file(&made).with_context(|| format!("removing {}", made.display()))?;
+                }
                 _ => drop(fs::remove_file(&made)), // of crates that are not in the image
             }
         }
