@@ -117,6 +117,8 @@ async fn refused(plane: &'static ControlPlane, helm: &'static Helm) {
         ("confg.workers=4", "confg"),
         ("config.worker=4", "worker"),
         ("config.workers=0", "workers"),
+        ("config.clusterRanges={here}", "clusterRanges"),
+        ("podLabels.app\\.kubernetes\\.io/name=other", "podLabels"),
         ("image.digest=sha256:12", "digest"),
         ("bindings.admin[0].kind=User", "admin"),
         ("bindings.platform[0].kind=ServiceAccount,bindings.platform[0].name=argo", "bindings"),
@@ -124,6 +126,10 @@ async fn refused(plane: &'static ControlPlane, helm: &'static Helm) {
         let refused = chart(plane, helm, &[&UPGRADE[..], &["--set", value]].concat()).await.expect_err(value);
         assert!(refused.contains("don't meet the specifications of the schema") && refused.contains(words), "{value}: {refused}");
     }
+    // There the policies would take it for one of Kubernetes' own controllers.
+    let refused =
+        chart(plane, helm, &["template", "govcloud", "--kube-version", "1.37.0", "--namespace", "kube-system"]).await.unwrap_err();
+    assert!(refused.contains("install with --namespace govcloud-system"), "{refused}");
 }
 
 /// Without the chart the tenants and what protects them stay, and a new installation takes all of it up again.

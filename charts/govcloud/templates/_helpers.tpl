@@ -1,6 +1,14 @@
 {{/* Names are fixed: policies and roles are the whole cluster's, so a cluster has one release of this chart. */}}
 {{- define "govcloud.name" -}}govcloud-operator{{- end }}
 
+{{/* The policies take accounts of kube-system for Kubernetes' own controllers, and would not confine an operator there. */}}
+{{- define "govcloud.namespace" -}}
+{{- if eq .Release.Namespace "kube-system" }}
+{{- fail "the operator needs a namespace of its own: install with --namespace govcloud-system" }}
+{{- end -}}
+{{ .Release.Namespace | quote }}
+{{- end }}
+
 {{- define "govcloud.selector" -}}
 app.kubernetes.io/name: govcloud
 app.kubernetes.io/component: operator

@@ -16,11 +16,19 @@ fn main() -> Result<()> {
     let operator = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the folder of this crate has none above it")?;
     let workspace = operator.parent().context("the operator's folder has none above it")?;
     let folder = workspace.join("target/image");
-    let git = |format: &str| {
-        let output = Command::new("git").args(["show", "--no-patch", &format!("--format={format}")]).current_dir(workspace).output();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).context("asking git for the commit")
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).current_dir(workspace).output().context("asking git for the commit")?;
+        if !output.status.success() {
+            bail!("git {arguments:?}: {}; the image is built from a checkout", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let (revision, seconds, created) = (git("%H")?, git("%ct")?, git("%cI")?);
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    if !changed.is_empty() {
+        bail!("the image names the commit that it is built from, and these files differ from it; commit them first:\n{changed}");
+    }
+    let commit = |format: &str| git(&["show", "--no-patch", &format!("--format={format}")]);
+    let (revision, seconds, created) = (commit("%H")?, commit("%ct")?, commit("%cI")?);
     let version = env!("CARGO_PKG_VERSION");
     let labels = [
         ("title", "govcloud"),

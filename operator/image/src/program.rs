@@ -30,20 +30,29 @@ impl Tools {
     /// # Errors
     /// Says which of them cannot be installed; Python 3 and `rustup` must be there.
     pub fn install(folder: PathBuf, workspace: PathBuf) -> Result<Self> {
-        let program = |name: &str| folder.join("bin").join(name);
-        if !program("cargo-zigbuild").exists() {
-            run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-            run(Command::new(program("pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(ZIG))?;
+        // A mark for what is installed, so that other versions are installed anew.
+        let mark = folder.join("versions");
+        let versions = format!("{} cargo-cyclonedx=={CYCLONEDX}", ZIG.join(" "));
+        if fs::read_to_string(&mark).is_ok_and(|installed| installed == versions) {
+            return Self { folder, workspace }.with_targets();
         }
-        if !program("cargo-cyclonedx").exists() {
-            let mut cargo = Command::new("cargo");
-            cargo.args(["install", "--quiet", "--locked", "cargo-cyclonedx", "--version", CYCLONEDX, "--root"]).arg(&folder);
-            run(&mut cargo)?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
         }
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+        run(Command::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(ZIG))?;
+        let mut cargo = Command::new("cargo");
+        cargo.args(["install", "--quiet", "--locked", "cargo-cyclonedx", "--version", CYCLONEDX, "--root"]).arg(&folder);
+        run(&mut cargo)?;
+        fs::write(&mark, versions).with_context(|| format!("writing {}", mark.display()))?;
+        Self { folder, workspace }.with_targets()
+    }
+
+    fn with_targets(self) -> Result<Self> {
         for (_, target) in PLATFORMS {
-            run(Command::new("rustup").args(["--quiet", "target", "add", target]).current_dir(&workspace))?;
+            run(Command::new("rustup").args(["--quiet", "target", "add", target]).current_dir(&self.workspace))?;
         }
-        Ok(Self { folder, workspace })
+        Ok(self)
     }
 
     /// Builds the program for a platform. Nothing of the place where it is built is in it.
@@ -118,11 +127,9 @@ impl Tools {
 
 /// Runs a command that shows its output, to its end.
 pub fn run(command: &mut Command) -> Result<()> {
-    let words = || format!("{command:?}");
-    let described = words();
-    let status = command.status().with_context(|| format!("running {described}"))?;
+    let status = command.status().with_context(|| format!("running {command:?}"))?;
     if !status.success() {
-        bail!("{described} fails: {status}");
+        bail!("{command:?} fails: {status}");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use clap::ValueEnum;
-use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label};
+use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label, labels, namespace};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 use tracing_subscriber::EnvFilter;
@@ -20,29 +20,34 @@ use tracing_subscriber::EnvFilter;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default, expecting = "a map of settings")]
 pub(super) struct Options {
     /// Address on which /livez, /readyz and /metrics are served. Default: 0.0.0.0:8080.
-    #[arg(long, env = "GOVCLOUD_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "GOVCLOUD_LISTEN", value_name = "ADDRESS", value_parser = address)]
+    #[serde(deserialize_with = "checked_address")]
     listen: Option<SocketAddr>,
     /// Number of tenants that are reconciled at the same time, 1 to 256. Default: 16.
     #[arg(long, env = "GOVCLOUD_WORKERS", value_name = "NUMBER", value_parser = workers)]
     #[serde(deserialize_with = "checked_workers")]
     workers: Option<usize>,
     /// Namespace of the cluster's DNS servers. Default: kube-system.
-    #[arg(long, env = "GOVCLOUD_DNS_NAMESPACE", value_name = "NAMESPACE")]
+    #[arg(long, env = "GOVCLOUD_DNS_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
+    #[serde(deserialize_with = "checked_namespace")]
     dns_namespace: Option<String>,
     /// Labels of the DNS servers' pods, as key=value; several separated by commas. Default: k8s-app=kube-dns.
     #[arg(long, env = "GOVCLOUD_DNS_SELECTOR", value_name = "LABELS", value_delimiter = ',', value_parser = label)]
-    #[serde(deserialize_with = "checked_labels")]
+    #[serde(deserialize_with = "checked_selector")]
     dns_selector: Option<Vec<(String, String)>>,
     /// Port of the DNS servers' pods, TCP and UDP. Default: 53.
-    #[arg(long, env = "GOVCLOUD_DNS_PORT", value_name = "PORT")]
+    #[arg(long, env = "GOVCLOUD_DNS_PORT", value_name = "PORT", value_parser = port)]
+    #[serde(deserialize_with = "checked_port")]
     dns_port: Option<NonZeroU16>,
     /// Address of a DNS cache that runs on every node, such as `NodeLocal DNSCache`, and that pods ask instead of the DNS servers, on
     /// the same port; several separated by commas, in the file dnsCaches. Example: 169.254.20.10.
-    #[arg(long = "dns-cache", env = "GOVCLOUD_DNS_CACHES", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(long = "dns-cache", env = "GOVCLOUD_DNS_CACHES", value_name = "ADDRESS", value_delimiter = ',', value_parser = cache)]
+    #[serde(deserialize_with = "checked_caches")]
     dns_caches: Option<Vec<IpAddr>>,
     /// The cluster's own address ranges (pods, services, nodes), which the egress of an agency may not contain; separated by commas.
     /// Default: 10.0.0.0/8,172.16.0.0/12.
-    #[arg(long, env = "GOVCLOUD_CLUSTER_RANGES", value_name = "RANGES", value_delimiter = ',')]
+    #[arg(long, env = "GOVCLOUD_CLUSTER_RANGES", value_name = "RANGES", value_delimiter = ',', value_parser = range)]
+    #[serde(deserialize_with = "checked_ranges")]
     cluster_ranges: Option<Vec<IpNet>>,
     /// Pods of the controller that serves an ingress class, as CLASS=NAMESPACE or CLASS=NAMESPACE/KEY=VALUE,KEY=VALUE: they reach
     /// the pods of every agency whose contract has the class. May be given several times; in the environment separated by
@@ -171,25 +176,93 @@ impl Options {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("'{text}' is not an address with a port; write for example 0.0.0.0:8080"))
+}
+
 fn workers(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=256).contains(number));
     number.ok_or_else(|| format!("'{text}' is not a number from 1 to 256"))
 }
 
-fn checked_workers<'de, D: Deserializer<'de>>(text: D) -> Result<Option<usize>, D::Error> {
-    let number: Option<usize> = Option::deserialize(text)?;
-    number.map(|number| workers(&number.to_string())).transpose().map_err(D::Error::custom)
+fn port(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a port from 1 to 65535"))
 }
 
-fn checked_labels<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Vec<(String, String)>>, D::Error> {
-    let labels: Option<BTreeMap<String, String>> = Option::deserialize(text)?;
-    let checked = labels.map(|labels| labels.iter().map(|(key, value)| label(&format!("{key}={value}"))).collect());
-    checked.transpose().map_err(D::Error::custom)
+fn cache(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("'{text}' is not an address; write for example 169.254.20.10"))
 }
 
-fn checked_images<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Vec<String>>, D::Error> {
-    let images: Option<Vec<String>> = Option::deserialize(text)?;
-    images.map(|images| images.iter().map(|image| image_prefix(image)).collect()).transpose().map_err(D::Error::custom)
+fn range(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a range of addresses; write for example 10.0.0.0/8"))
+}
+
+/// A text or a number of the file, as it would stand on the command line.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "it is neither a text nor a number")]
+enum Word {
+    Text(String),
+    Number(u64),
+}
+
+impl Word {
+    fn read<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
+        match self {
+            Self::Text(text) => read(text),
+            Self::Number(number) => read(&number.to_string()),
+        }
+    }
+}
+
+/// Reads a field of the file by the rule of its flag.
+fn checked<'de, D: Deserializer<'de>, T>(field: D, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, D::Error> {
+    let word: Option<Word> = Option::deserialize(field)?;
+    word.map(|word| word.read(read)).transpose().map_err(D::Error::custom)
+}
+
+/// Reads a list of the file by the rule of its flag.
+fn checked_list<'de, D: Deserializer<'de>, T>(field: D, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<Vec<T>>, D::Error> {
+    let words: Option<Vec<Word>> = Option::deserialize(field)?;
+    words.map(|words| words.iter().map(|word| word.read(&read)).collect()).transpose().map_err(D::Error::custom)
+}
+
+fn checked_address<'de, D: Deserializer<'de>>(field: D) -> Result<Option<SocketAddr>, D::Error> {
+    checked(field, address)
+}
+
+fn checked_workers<'de, D: Deserializer<'de>>(field: D) -> Result<Option<usize>, D::Error> {
+    checked(field, workers)
+}
+
+fn checked_namespace<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
+    checked(field, namespace)
+}
+
+fn checked_port<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NonZeroU16>, D::Error> {
+    checked(field, port)
+}
+
+fn checked_caches<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<IpAddr>>, D::Error> {
+    checked_list(field, cache)
+}
+
+fn checked_ranges<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<IpNet>>, D::Error> {
+    checked_list(field, range)
+}
+
+fn checked_images<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::Error> {
+    checked_list(field, image_prefix)
+}
+
+fn checked_selector<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<(String, String)>>, D::Error> {
+    let Some(selector) = Option::<BTreeMap<String, String>>::deserialize(field)? else { return Ok(None) };
+    if selector.is_empty() {
+        return Err(D::Error::custom(
+            "no label selects every pod of the namespace; name those of the DNS servers, for example k8s-app: kube-dns",
+        ));
+    }
+    labels(&selector).map_err(D::Error::custom)?;
+    Ok(Some(selector.into_iter().collect()))
 }
 
 #[cfg(test)]
@@ -253,21 +326,37 @@ log: govcloud=debug
     }
 
     #[test]
+    fn the_values_of_the_chart_have_every_setting() {
+        let schema = include_str!("../../../charts/govcloud/values.schema.json");
+        let schema: serde_yaml::Value = serde_yaml::from_str(schema).unwrap();
+        let of_chart = schema["properties"]["config"]["properties"].as_mapping().unwrap().keys();
+        let all: serde_yaml::Mapping = serde_yaml::from_str(ALL).unwrap();
+        let mut settings: Vec<_> = all.keys().filter(|key| key.as_str() != Some("listen")).collect(); // its port is the pod's own
+        let mut of_chart: Vec<_> = of_chart.collect();
+        settings.sort_by_key(|key| key.as_str());
+        of_chart.sort_by_key(|key| key.as_str());
+        assert_eq!(of_chart, settings);
+        let refused = Options::parse("x: 1").err().unwrap().to_string();
+        assert_eq!(refused.matches('`').count() / 2 - 1, all.len(), "each is in {ALL}: {refused}");
+    }
+
+    #[test]
     fn what_is_wrong_in_a_file_is_told_with_its_place() {
         for (text, place, words) in [
             ("worker: 4", "worker", "unknown field `worker`, expected one of `listen`, `workers`"),
             ("workers: 0", "workers", "'0' is not a number from 1 to 256"),
-            ("workers: many", "workers", "expected usize"),
-            ("listen: 8080", "listen", "expected socket address"),
-            ("dnsPort: 0", "dnsPort", "expected a nonzero u16"),
-            ("dnsSelector: {app: ''}", "dnsSelector", "'app=' is not a label"),
-            ("clusterRanges: [10.0.0.0/8, here]", "clusterRanges[1]", "invalid IP address syntax"),
-            (
-                "ingressControllers: [{class: public, namespace: Ingress}]",
-                "ingressControllers[0]",
-                "'Ingress' is not the name of a namespace",
-            ),
+            ("workers: many", "workers", "'many' is not a number from 1 to 256"),
+            ("workers: [1]", "workers", "it is neither a text nor a number"),
+            ("listen: 8080", "listen", "'8080' is not an address with a port; write for example 0.0.0.0:8080"),
+            ("dnsNamespace: Kube System", "dnsNamespace", "'Kube System' is not the name of a namespace; write for example monitoring"),
+            ("dnsPort: 0", "dnsPort", "'0' is not a port from 1 to 65535"),
+            ("dnsSelector: {app: ''}", "dnsSelector", "'app: ' is not a label"),
+            ("dnsSelector: {}", "dnsSelector", "name those of the DNS servers"),
+            ("dnsCaches: [here]", "dnsCaches", "'here' is not an address"),
+            ("clusterRanges: [10.0.0.0/8, here]", "clusterRanges", "'here' is not a range of addresses; write for example 10.0.0.0/8"),
+            ("ingressControllers: [{class: public, namespace: Edge}]", "ingressControllers[0]", "'Edge' is not the name of a namespace"),
             ("ingressControllers: [{class: a/b, namespace: edge}]", "ingressControllers[0]", "'a/b' is not the name of an ingress class"),
+            ("metricsCollectors: [{namespace: a, labels: {b: 'c d'}}]", "metricsCollectors[0]", "'b: c d' is not a label"),
             ("ingressControllers: [{class: public}]", "ingressControllers[0]", "missing field `namespace`"),
             ("metricsCollectors: [{namespace: a, label: {}}]", "metricsCollectors[0]", "unknown field `label`"),
             ("platformImages: [mesh]", "platformImages", "write its registry"),

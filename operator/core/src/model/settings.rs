@@ -139,29 +139,18 @@ impl FromStr for Pods {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (namespace, labels) = text.split_once('/').map_or((text, None), |(namespace, labels)| (namespace, Some(labels)));
-        let labels = labels.into_iter().flat_map(|labels| labels.split(',')).map(label).collect::<Result<_, _>>();
-        // What is wrong with the namespace is said first.
-        let pods = Self::try_from(PodsFields { namespace: namespace.to_owned(), labels: BTreeMap::new() })?;
-        Ok(Self { labels: labels?, ..pods })
+        let namespace = self::namespace(namespace)?;
+        let labels = labels.into_iter().flat_map(|labels| labels.split(',')).map(label).collect::<Result<_, _>>()?;
+        Ok(Self { namespace, labels })
     }
 }
 
 impl TryFrom<PodsFields> for Pods {
     type Error = String;
 
-    fn try_from(PodsFields { namespace, labels }: PodsFields) -> Result<Self, String> {
-        let is_name = !namespace.is_empty()
-            && namespace.len() <= 63
-            && namespace.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if !is_name {
-            return Err(format!(
-                "'{namespace}' is not the name of a namespace; write for example monitoring, or monitoring/app=prometheus"
-            ));
-        }
-        for (key, value) in &labels {
-            label(&format!("{key}={value}"))?;
-        }
-        Ok(Self { namespace, labels })
+    fn try_from(fields: PodsFields) -> Result<Self, String> {
+        labels(&fields.labels)?;
+        Ok(Self { namespace: namespace(&fields.namespace)?, labels: fields.labels })
     }
 }
 
@@ -171,15 +160,44 @@ impl From<Pods> for PodsFields {
     }
 }
 
-/// A label as key=value. Neither is empty or holds a blank: the guard rails read them from lists.
+/// The name of a namespace.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn namespace(text: &str) -> Result<String, String> {
+    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let is_name = text.len() <= 63 && text.starts_with(is_plain) && text.ends_with(is_plain);
+    if is_name && text.chars().all(|letter| is_plain(letter) || letter == '-') {
+        return Ok(text.to_owned());
+    }
+    Err(format!("'{text}' is not the name of a namespace; write for example monitoring"))
+}
+
+/// A label as key=value.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn label(text: &str) -> Result<(String, String), String> {
-    let parts = text.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty());
-    let parts = parts.filter(|_| !text.contains([' ', '\n', ';', ',']));
+    let parts = text.split_once('=').filter(|(key, value)| is_label(key, value));
     let (key, value) = parts.ok_or_else(|| format!("'{text}' is not a label; write key=value"))?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Checks labels of a file.
+///
+/// # Errors
+/// What is wrong with the first that is none.
+pub fn labels(labels: &BTreeMap<String, String>) -> Result<(), String> {
+    match labels.iter().find(|(key, value)| !is_label(key, value)) {
+        Some((key, value)) => Err(format!("'{key}: {value}' is not a label; write a key and a value without blanks, for example app: web")),
+        None => Ok(()),
+    }
+}
+
+/// Neither part of a label is empty or holds a separator: the guard rails read them from lists.
+fn is_label(key: &str, value: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && !part.contains([' ', '\n', ';', ',', '=']);
+    is_part(key) && is_part(value)
 }
 
 /// A prefix of images: a registry's host, and if wanted the first segments of a path. No comma: the guard rails read a list.

@@ -92,13 +92,15 @@ fn the_parts_of_a_policy_stand_in_one_order() {
 }
 
 #[test]
-fn policies_and_their_bindings_are_of_the_version_of_the_operator() {
+fn policies_their_bindings_and_the_chart_are_of_the_version_of_the_operator() {
     for policy in policies() {
         let file = text(&format!("charts/govcloud/policies/{}.yaml", policy.name.strip_prefix("govcloud-").unwrap()));
         let labels = file.lines().filter(|line| line.starts_with("  labels: "));
         let wanted = format!("  labels: {{app.kubernetes.io/part-of: govcloud, {LABEL_VERSION}: {}}}", env!("CARGO_PKG_VERSION"));
         assert_eq!(labels.collect::<Vec<_>>(), [&wanted, &wanted], "{}", policy.name);
     }
+    let chart = document("charts/govcloud/Chart.yaml");
+    assert_eq!([&chart["version"], &chart["appVersion"]], [env!("CARGO_PKG_VERSION"); 2], "and so is the chart");
 }
 
 #[test]
