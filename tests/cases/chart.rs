@@ -1,7 +1,7 @@
 //! The chart, as administrators install, upgrade and remove it with both versions of Helm. A node that runs no container says that the
 //! operator's pods are ready; the operator itself runs beside the cluster, under the account that the chart made.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs};
 
 use acceptance::{ControlPlane, Helm, Operator, audit, manifests, workspace};
 use kube::ResourceExt;
@@ -149,7 +149,10 @@ async fn removed_and_put_back(plane: &'static ControlPlane, helm: &'static Helm,
         uids.push(admin.get(kind, namespace, name).await["metadata"]["uid"].clone());
     }
     uninstalled(plane, helm, admin).await;
+    let bound = async || admin.get("ClusterRoleBinding", "", "govcloud:audit-admin:members").await["subjects"].clone();
+    assert_eq!(bound().await[0]["name"], "charted-checks");
     chart(plane, helm, &INSTALL).await.unwrap();
+    assert!(bound().await.is_null(), "whom the new values do not name is left in");
     admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
     for ((kind, namespace, name), uid) in kept.into_iter().zip(uids) {
         assert_eq!(admin.get(kind, namespace, name).await["metadata"]["uid"], uid, "{kind} {namespace}/{name}");
@@ -215,20 +218,22 @@ fn objects(text: &str) -> BTreeMap<(String, String), Value> {
     found
 }
 
-/// With `GOVCLOUD_ACCEPT_CHART=1` the file is written anew.
+/// With `GOVCLOUD_ACCEPT_CHART=1` the files are written anew.
 #[tokio::test]
 async fn the_kustomization_brings_what_the_chart_does() {
     let helm = spawn_blocking(Helm::four).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
     let plane = &crate::cluster::shared().plane;
     let template = ["template", "govcloud", "--namespace", "govcloud-system"];
-    let operator = helm.chart(plane, &[&template[..], &["--show-only", "templates/3-operator.yaml"]].concat()).unwrap();
-    let operator = operator.split_once(".yaml\n").unwrap().1;
-    let file: PathBuf = workspace().join("charts/govcloud/plain/operator.yaml");
-    if std::env::var_os("GOVCLOUD_ACCEPT_CHART").is_some() {
-        fs::write(&file, operator).unwrap();
+    for (source, file) in [("3-members", "members"), ("4-operator", "operator")] {
+        let printed = helm.chart(plane, &[&template[..], &["--show-only", &format!("templates/{source}.yaml")]].concat()).unwrap();
+        let printed = printed.split_once(".yaml\n").unwrap().1;
+        let file = workspace().join(format!("charts/govcloud/plain/{file}.yaml"));
+        if std::env::var_os("GOVCLOUD_ACCEPT_CHART").is_some() {
+            fs::write(&file, printed).unwrap();
+        }
+        let found = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(found, printed, "GOVCLOUD_ACCEPT_CHART=1 writes {} anew", file.display());
     }
-    assert_eq!(fs::read_to_string(&file).unwrap(), operator, "GOVCLOUD_ACCEPT_CHART=1 writes {} anew", file.display());
-
     let rendered = objects(&helm.chart(plane, &template).unwrap());
     let output = plane.kubectl().arg("kustomize").arg(workspace().join("charts/govcloud")).output().unwrap();
     let mut plain = objects(&String::from_utf8(output.stdout).unwrap());

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, admin, system_yaml, tenant_yaml};
 
 /// Folders of what ships. Both folders of examples have an agency `health`: the larger one comes last, for a total is not lowered under use.
-const GUARDS: [&str; 3] = ["crds", "charts/govcloud/policies", "charts/govcloud/roles"];
+const GUARDS: [&str; 3] = ["crds/", "charts/govcloud/policies", "charts/govcloud/roles"];
 const EXAMPLES: [&str; 2] = ["examples/quickstart", "examples/beijing"];
 
 /// Runs `kubectl` on a folder or file: whether it succeeded, and each line that it printed.

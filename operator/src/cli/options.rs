@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label, labels, namespace};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 /// What is given. What is not has the default that its comment names.
 #[derive(clap::Args, Default, Deserialize)]
@@ -165,8 +165,7 @@ impl Options {
     /// # Errors
     /// What is wrong with the filter.
     pub(super) fn start_log(&self) -> anyhow::Result<()> {
-        let filter = self.log.as_deref().unwrap_or("info");
-        let filter = EnvFilter::try_new(filter).with_context(|| format!("log: '{filter}' is not a valid filter; example: info"))?;
+        let filter = log_filter(self.log.as_deref().unwrap_or("info")).map_err(anyhow::Error::msg)?;
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
         match self.log_format.unwrap_or_default() {
             LogFormat::Text => log.with_ansi(false).init(),
@@ -174,6 +173,13 @@ impl Options {
         }
         Ok(())
     }
+}
+
+/// A single word that is no level would be the name of a part of the program, and all others would be silent.
+fn log_filter(text: &str) -> Result<EnvFilter, String> {
+    let is_directive = |word: &str| word.contains('=') || !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    let filter = EnvFilter::try_new(text).ok().filter(|_| text.split(',').all(is_directive));
+    filter.ok_or_else(|| format!("log: '{text}' is no level and no filter; write error, warn, info, debug, or for example govcloud=debug"))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -247,7 +253,12 @@ fn checked_caches<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<IpAd
 }
 
 fn checked_ranges<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<IpNet>>, D::Error> {
-    checked_list(field, range)
+    match checked_list(field, range)? {
+        Some(ranges) if ranges.is_empty() => {
+            Err(D::Error::custom("without a range, agencies' egress may open the cluster itself; name its own"))
+        }
+        ranges => Ok(ranges),
+    }
 }
 
 fn checked_images<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::Error> {
@@ -341,6 +352,16 @@ log: govcloud=debug
     }
 
     #[test]
+    fn a_word_that_is_no_level_silences_nothing() {
+        for text in ["info", "WARN", "off", "govcloud=debug", "warn,govcloud=debug"] {
+            assert!(log_filter(text).is_ok(), "{text}");
+        }
+        for text in ["loud", "warning", "", "info,loud", "govcloud=loud"] {
+            assert!(log_filter(text).unwrap_err().contains("is no level"), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_in_a_file_is_told_with_its_place() {
         for (text, place, words) in [
             ("worker: 4", "worker", "unknown field `worker`, expected one of `listen`, `workers`"),
@@ -353,6 +374,7 @@ log: govcloud=debug
             ("dnsSelector: {app: ''}", "dnsSelector", "'app: ' is not a label"),
             ("dnsSelector: {}", "dnsSelector", "name those of the DNS servers"),
             ("dnsCaches: [here]", "dnsCaches", "'here' is not an address"),
+            ("clusterRanges: []", "clusterRanges", "name its own"),
             ("clusterRanges: [10.0.0.0/8, here]", "clusterRanges", "'here' is not a range of addresses; write for example 10.0.0.0/8"),
             ("ingressControllers: [{class: public, namespace: Edge}]", "ingressControllers[0]", "'Edge' is not the name of a namespace"),
             ("ingressControllers: [{class: a/b, namespace: edge}]", "ingressControllers[0]", "'a/b' is not the name of an ingress class"),
