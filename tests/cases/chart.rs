@@ -14,10 +14,9 @@ const INSTALL: [&str; 7] = ["install", "govcloud", "--namespace", "govcloud-syst
 const UPGRADE: [&str; 7] = ["upgrade", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
 
 /// A control plane with nothing on it but the namespace that the administrator made, at the strictest Pod Security level.
-async fn empty_cluster() -> (&'static ControlPlane, Person) {
+async fn empty_cluster() -> (ControlPlane, Person) {
     times::take();
     let plane = spawn_blocking(|| ControlPlane::start().unwrap_or_else(|error| panic!("{error:#}"))).await.unwrap();
-    let plane: &ControlPlane = Box::leak(Box::new(plane));
     let admin = Person { client: plane.client().await.unwrap() };
     let labels = "{pod-security.kubernetes.io/enforce: restricted}";
     admin.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: govcloud-system, labels: {labels}}}}}")).await;
@@ -32,31 +31,29 @@ fn written(plane: &ControlPlane, position: u64) -> Vec<String> {
 }
 
 /// Runs a command of Helm with the chart.
-async fn chart(plane: &'static ControlPlane, helm: &'static Helm, arguments: &[&str]) -> Result<String, String> {
-    let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-    let run = move || helm.chart(plane, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    spawn_blocking(run).await.unwrap().map_err(|error| format!("{error:#}"))
+fn chart(plane: &ControlPlane, helm: &Helm, arguments: &[&str]) -> Result<String, String> {
+    helm.chart(plane, arguments).map_err(|error| format!("{error:#}"))
 }
 
 async fn with(helm: fn() -> anyhow::Result<Helm>) {
-    let helm: &Helm = Box::leak(Box::new(spawn_blocking(helm).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"))));
-    let (plane, admin) = empty_cluster().await;
-    installed_in_order(plane, helm).await;
+    let helm = &spawn_blocking(helm).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+    let (plane, admin) = &empty_cluster().await;
+    installed_in_order(plane, helm);
     let operator = Operator::start(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
     admin.tenant_with_systems("charted", &["web"]).await;
 
-    changed_only_where_values_are(plane, helm, &admin).await;
-    refused(plane, helm).await;
+    changed_only_where_values_are(plane, helm, admin).await;
+    refused(plane, helm);
     drop(operator);
-    removed_and_put_back(plane, helm, &admin).await;
+    removed_and_put_back(plane, helm, admin).await;
     let operator = Operator::start(plane).await.unwrap_or_else(|error| panic!("{error:#}"));
-    removed_altogether(plane, helm, &admin).await;
+    removed_altogether(plane, helm, admin).await;
     drop(operator);
 }
 
 /// Policies come before roles and these before the operator, and the operator's pods are admitted.
-async fn installed_in_order(plane: &'static ControlPlane, helm: &'static Helm) {
-    let printed = chart(plane, helm, &INSTALL).await.unwrap();
+fn installed_in_order(plane: &ControlPlane, helm: &Helm) {
+    let printed = chart(plane, helm, &INSTALL).unwrap();
     assert!(printed.contains("kubectl get govcloud --all-namespaces"), "{printed}");
     let written = written(plane, 0);
     let places = |resources: &[&str]| {
@@ -76,15 +73,15 @@ async fn installed_in_order(plane: &'static ControlPlane, helm: &'static Helm) {
 }
 
 /// An upgrade with the same values changes nothing; one with other settings rolls the operator out and leaves the policies as they are.
-async fn changed_only_where_values_are(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
+async fn changed_only_where_values_are(plane: &ControlPlane, helm: &Helm, admin: &Person) {
     let before = versions(admin).await;
     let deployed = admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
-    chart(plane, helm, &UPGRADE).await.unwrap();
+    chart(plane, helm, &UPGRADE).unwrap();
     let again = admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
     assert_eq!((versions(admin).await, &again["metadata"]["generation"]), (before.clone(), &deployed["metadata"]["generation"]));
 
     let auditors = r#"bindings.auditAdmin=[{"kind":"Group","name":"charted-checks"}]"#;
-    chart(plane, helm, &[&UPGRADE[..], &["--set", "config.workers=4", "--set-json", auditors]].concat()).await.unwrap();
+    chart(plane, helm, &[&UPGRADE[..], &["--set", "config.workers=4", "--set-json", auditors]].concat()).unwrap();
     let after = admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
     assert_ne!(deployed["metadata"]["generation"], after["metadata"]["generation"]);
     assert_eq!(versions(admin).await, before);
@@ -112,7 +109,7 @@ async fn versions(admin: &Person) -> Vec<Value> {
 }
 
 /// Values that are wrong change nothing.
-async fn refused(plane: &'static ControlPlane, helm: &'static Helm) {
+fn refused(plane: &ControlPlane, helm: &Helm) {
     for (value, words) in [
         ("confg.workers=4", "confg"),
         ("config.worker=4", "worker"),
@@ -123,17 +120,16 @@ async fn refused(plane: &'static ControlPlane, helm: &'static Helm) {
         ("bindings.admin[0].kind=User", "admin"),
         ("bindings.platform[0].kind=ServiceAccount,bindings.platform[0].name=argo", "bindings"),
     ] {
-        let refused = chart(plane, helm, &[&UPGRADE[..], &["--set", value]].concat()).await.expect_err(value);
+        let refused = chart(plane, helm, &[&UPGRADE[..], &["--set", value]].concat()).expect_err(value);
         assert!(refused.contains("don't meet the specifications of the schema") && refused.contains(words), "{value}: {refused}");
     }
     // There the policies would take it for one of Kubernetes' own controllers.
-    let refused =
-        chart(plane, helm, &["template", "govcloud", "--kube-version", "1.37.0", "--namespace", "kube-system"]).await.unwrap_err();
+    let refused = chart(plane, helm, &["template", "govcloud", "--kube-version", "1.37.0", "--namespace", "kube-system"]).unwrap_err();
     assert!(refused.contains("install with --namespace govcloud-system"), "{refused}");
 }
 
 /// Without the chart the tenants and what protects them stay, and a new installation takes all of it up again.
-async fn removed_and_put_back(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
+async fn removed_and_put_back(plane: &ControlPlane, helm: &Helm, admin: &Person) {
     let kept = [
         ("CustomResourceDefinition", "", "agencytenants.govcloud.io"),
         ("ValidatingAdmissionPolicy", "", "govcloud-tenants"),
@@ -151,7 +147,7 @@ async fn removed_and_put_back(plane: &'static ControlPlane, helm: &'static Helm,
     uninstalled(plane, helm, admin).await;
     let bound = async || admin.get("ClusterRoleBinding", "", "govcloud:audit-admin:members").await["subjects"].clone();
     assert_eq!(bound().await[0]["name"], "charted-checks");
-    chart(plane, helm, &INSTALL).await.unwrap();
+    chart(plane, helm, &INSTALL).unwrap();
     assert!(bound().await.is_null(), "whom the new values do not name is left in");
     admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
     for ((kind, namespace, name), uid) in kept.into_iter().zip(uids) {
@@ -159,23 +155,22 @@ async fn removed_and_put_back(plane: &'static ControlPlane, helm: &'static Helm,
     }
 }
 
-async fn uninstalled(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
-    let uninstall = || helm.run(plane, &["uninstall", "govcloud", "--namespace", "govcloud-system", "--wait"]);
-    spawn_blocking(uninstall).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+async fn uninstalled(plane: &ControlPlane, helm: &Helm, admin: &Person) {
+    helm.run(plane, &["uninstall", "govcloud", "--namespace", "govcloud-system", "--wait"]).unwrap_or_else(|error| panic!("{error:#}"));
     admin.gone("Deployment", "govcloud-system", "govcloud-operator").await;
 }
 
 /// The three commands of README: then nothing of the product is left, and what the agencies have in their namespaces stays.
-async fn removed_altogether(plane: &'static ControlPlane, helm: &'static Helm, admin: &Person) {
-    let kubectl = async |arguments: &[&str]| {
+async fn removed_altogether(plane: &ControlPlane, helm: &Helm, admin: &Person) {
+    let kubectl = |arguments: &[&str]| {
         let output = plane.kubectl().args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     };
     let ours = ["--selector", "app.kubernetes.io/part-of=govcloud", "--timeout", "60s"];
-    kubectl(&[&["delete", "customresourcedefinitions"][..], &ours].concat()).await;
+    kubectl(&[&["delete", "customresourcedefinitions"][..], &ours].concat());
     uninstalled(plane, helm, admin).await;
     let kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings";
-    kubectl(&[&["delete", kinds][..], &ours].concat()).await;
+    kubectl(&[&["delete", kinds][..], &ours].concat());
     for kind in
         ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole", "ClusterRoleBinding"]
     {
@@ -243,6 +238,53 @@ async fn the_kustomization_brings_what_the_chart_does() {
     for (key, object) in rendered {
         assert_eq!(normal(&object), normal(&plain[&key]), "{key:?}");
     }
+}
+
+#[tokio::test]
+async fn values_that_are_not_the_defaults_reach_what_is_installed() {
+    let helm = spawn_blocking(Helm::four).await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
+    let plane = &crate::cluster::shared().plane;
+    let template = ["template", "govcloud", "--namespace", "govcloud-system"];
+    let printed = |values: &[&str]| helm.chart(plane, &[&template[..], values].concat()).unwrap();
+    let rendered = |values: &[&str]| objects(&printed(values));
+    let operator = |kind: &str| (kind.to_owned(), "govcloud-operator".to_owned());
+    let definition = ("CustomResourceDefinition".to_owned(), "agencytenants.govcloud.io".to_owned());
+
+    let plain = rendered(&[]);
+    assert!(plain[&operator("NetworkPolicy")]["spec"].get("ingress").is_none(), "nobody reaches the operator");
+    assert!(plain.contains_key(&operator("PodDisruptionBudget")) && plain.contains_key(&definition));
+
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let collector = r#"config.metricsCollectors=[{"namespace":"2024","labels":{"app":"prometheus"}}]"#;
+    let ranges = "networkPolicy.apiServerRanges={10.0.0.1/32},networkPolicy.apiServerPorts={8443}";
+    let set =
+        rendered(&["--set-json", collector, "--set", ranges, "--set", &format!("image.digest={digest},replicas=3,podLabels.team=cloud")]);
+    let network = &set[&operator("NetworkPolicy")]["spec"];
+    let from = json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "2024"}},
+        "podSelector": {"matchLabels": {"app": "prometheus"}}}]);
+    assert_eq!(network["ingress"], json!([{"ports": [{"port": "http", "protocol": "TCP"}], "from": from}]));
+    let to = json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}]);
+    assert_eq!(network["egress"], json!([{"ports": [{"port": 8443, "protocol": "TCP"}], "to": to}]));
+    let deployment = &set[&operator("Deployment")]["spec"];
+    let image = format!("registry.example.gov.cn/govcloud/govcloud@{digest}");
+    assert_eq!((&deployment["replicas"], &deployment["template"]["spec"]["containers"][0]["image"]), (&json!(3), &json!(image)));
+    assert_eq!(deployment["template"]["metadata"]["labels"]["team"], "cloud");
+    let checksum = |objects: &BTreeMap<(String, String), Value>| {
+        objects[&operator("Deployment")]["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone()
+    };
+    assert_ne!(checksum(&plain), checksum(&set), "other settings roll the operator out");
+
+    let without = rendered(&["--set", "crds.install=false,podDisruptionBudget.enabled=false,networkPolicy.enabled=false"]);
+    for key in [definition, operator("PodDisruptionBudget"), operator("NetworkPolicy")] {
+        assert!(!without.contains_key(&key), "{key:?}");
+    }
+    assert!(without.contains_key(&operator("Deployment")));
+    let kept = |values: &[&str]| printed(values).matches("helm.sh/resource-policy: keep").count();
+    assert_eq!(
+        (kept(&[]), kept(&["--set", "crds.keep=false"])),
+        (5, 3),
+        "policies, roles and bindings stay, and if wanted the definitions"
+    );
 }
 
 /// A value without what kustomize changes in writing: breaks of lines in expressions, and 1.0 for 1.

@@ -20,6 +20,10 @@ app.kubernetes.io/part-of: govcloud
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
+{{- define "govcloud.config" -}}
+{{- toYaml (.Values.config | default dict) }}
+{{- end }}
+
 {{- define "govcloud.image" -}}
 {{- with .Values.image -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use govcloud_core::model::names::{LABEL_VERSION, POLICIES, POLICY_SELECTOR, PROBE_PREFIX};
+use govcloud_core::{
+    api::part_of_selector,
+    model::names::{LABEL_VERSION, POLICIES, PROBE_PREFIX},
+};
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
     rbac::v1::ClusterRole,
@@ -94,7 +97,7 @@ where
     Kind: Resource<DynamicType = (), Scope = kube::core::ClusterResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
     let api = Api::<Kind>::all(connection.client.clone());
-    let parameters = ListParams::default().labels(POLICY_SELECTOR);
+    let parameters = ListParams::default().labels(&part_of_selector());
     let listed = connection.unfenced("list", plural, TIMEOUT, api.list(&parameters)).await;
     let listed = listed.map_err(|error| format!("the policies of the chart cannot be listed: {error}"))?;
     let found = |item: &Kind| Found {

@@ -6,12 +6,10 @@ mod of_the_cluster;
 use std::collections::{BTreeMap, BTreeSet};
 
 use govcloud_core::{
+    api::part_of_selector,
     children::TABLE,
     model::{
-        names::{
-            ANNOTATION_ADOPT_INTO, ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, POLICY_SELECTOR, SystemName,
-            TenantName,
-        },
+        names::{ANNOTATION_ADOPT_INTO, ANNOTATION_CONTRACT, LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, SystemName, TenantName},
         observed::NAMESPACE,
         snapshot::Snapshot,
     },
@@ -209,7 +207,7 @@ impl Live {
     pub async fn guard_rails(&mut self) -> Result<GuardRails, Error> {
         let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy");
         let api = Api::<Object>::all_with(self.client.clone(), &ApiResource::from_gvk(&kind));
-        let list = api.list(&ListParams::default().labels(POLICY_SELECTOR)).await;
+        let list = api.list(&ListParams::default().labels(&part_of_selector())).await;
         let found = self.readable("validatingadmissionpolicies, so whether running objects would be admitted", list)?;
         let policies: Vec<Value> = found.into_iter().flatten().map(|policy| policy.json().clone()).collect();
         Ok(GuardRails::read(&policies))

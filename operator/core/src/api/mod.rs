@@ -48,6 +48,12 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// The label of all that stands in cluster scope because of the product: its own objects and tenants' access to their `AgencyTenant`.
 pub const PART_OF: (&str, &str) = ("app.kubernetes.io/part-of", "govcloud");
 
+/// Selects by the label.
+#[must_use]
+pub fn part_of_selector() -> String {
+    format!("{}={}", PART_OF.0, PART_OF.1)
+}
+
 /// The label as the only one.
 #[must_use]
 pub fn part_of() -> BTreeMap<String, String> {

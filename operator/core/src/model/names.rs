@@ -122,8 +122,6 @@ pub const POLICIES: [&str; 17] = [
     "govcloud-systems",
     "govcloud-tenants",
 ];
-/// Selects them.
-pub const POLICY_SELECTOR: &str = "app.kubernetes.io/part-of=govcloud";
 /// Label of policies and their bindings: the version of the operator whose chart brings them.
 pub const LABEL_VERSION: &str = "app.kubernetes.io/version";
 /// Begins the name of the `ClusterRole` that each policy refuses always, so that it can be proven to be in force.
