@@ -18,6 +18,7 @@ mod cert_manager;
 mod chart;
 mod children;
 mod contract;
+mod doctor;
 mod drift;
 mod faults;
 mod foresight;

@@ -15,6 +15,7 @@ pub mod helm;
 pub mod manifests;
 pub mod operator;
 pub mod platform;
+pub mod programs;
 pub mod progress;
 pub mod proxy;
 pub mod request;

@@ -17,7 +17,7 @@ use govcloud_core::{
         refusals::refusals,
     },
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams},
@@ -132,7 +132,7 @@ async fn show(client: &Client, name: &NamespaceName, namespace: &Namespace) -> a
     let serves = foreseen.intent.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
     section("Changes in the namespace", &changes(space, &metadata, &there));
     section("Stays as it is", &serves.map(|tenant| stays(space, tenant, &there)).unwrap_or_default());
-    section("Quota", &usage(space, &there));
+    section("Quota", &usage(space, &there, Timestamp::now()));
     section("Keeps running, but would not be admitted again", &refused);
     let unknown: Vec<String> =
         found.unknown.into_iter().map(|policy| format!("policy {policy} could not be evaluated here for some objects")).collect();

@@ -4,6 +4,7 @@ mod adopt;
 mod approve;
 mod confirm;
 mod crds;
+mod doctor;
 mod files;
 mod my;
 mod options;
@@ -47,6 +48,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Hand an existing namespace over to the tenant or system of the same name. Shows first what that changes.
     Adopt(adopt::Arguments),
+    /// Examine the operator, its guard rails and the cluster that they rest on. Says what to do about what is not well.
+    Doctor(doctor::Arguments),
     /// Write the custom resource definitions, one YAML file each.
     Crds(crds::Arguments),
     /// Print the operator's own `ClusterRole`s.
@@ -62,9 +65,9 @@ impl Cli {
     #[must_use]
     pub fn execute(self) -> ExitCode {
         let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
-        // These say by 1 that there is a difference.
+        // These say by 1 what they found.
         let Self { command, target } = self;
-        let fails_with = if matches!(command, Command::Plan(_) | Command::Adopt(_)) { 2 } else { 1 };
+        let fails_with = if matches!(command, Command::Plan(_) | Command::Adopt(_) | Command::Doctor(_)) { 2 } else { 1 };
         let result = match command {
             Command::Approve(arguments) => done(approve::approve(&arguments, &target)),
             Command::Reject(arguments) => done(approve::decide(&arguments, Decision::Rejected, &target)),
@@ -72,6 +75,7 @@ impl Cli {
             Command::My => done(my::list(&target)),
             Command::Plan(arguments) => plan::show(&arguments, &target),
             Command::Adopt(arguments) => adopt::adopt(&arguments, &target),
+            Command::Doctor(arguments) => doctor::examine_cluster(&arguments, &target),
             Command::Crds(arguments) => done(crds::write(&arguments)),
             Command::Role => done(crds::print_role()),
             Command::Run(arguments) => done(run::run(*arguments, &target)),

@@ -15,7 +15,7 @@ use k8s_openapi::api::{
     rbac::v1::ClusterRole,
 };
 use kube::{
-    Api, Resource, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{ListParams, ObjectMeta, PostParams},
 };
 use semver::Version;
@@ -110,11 +110,21 @@ where
 
 /// Asks for what this policy, if it is in force, refuses to everybody.
 async fn prove(connection: &Connection, policy: &str) -> Result<(), String> {
+    let answer = connection.unfenced("create", "clusterroles", TIMEOUT, probe(&connection.client, policy)).await;
+    proof(policy, answer)
+}
+
+/// The request that a policy in force refuses to everybody.
+pub async fn probe(client: &Client, policy: &str) -> kube::Result<ClusterRole> {
     let name = format!("{PROBE_PREFIX}{policy}");
     let probe = ClusterRole { metadata: ObjectMeta { name: Some(name), ..ObjectMeta::default() }, ..ClusterRole::default() };
-    let api = Api::<ClusterRole>::all(connection.client.clone());
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
-    match connection.unfenced("create", "clusterroles", TIMEOUT, api.create(&parameters, &probe)).await {
+    Api::<ClusterRole>::all(client.clone()).create(&parameters, &probe).await
+}
+
+/// What the answer to that request says of the policy.
+pub fn proof(policy: &str, answer: Result<ClusterRole, Error>) -> Result<(), String> {
+    match answer {
         Err(Error::Refused { message, .. }) if message.contains(&format!("ValidatingAdmissionPolicy '{policy}'")) => Ok(()),
         Ok(_) => Err(format!(
             "ValidatingAdmissionPolicy {policy} exists but is not in force yet; if this lasts, apply the policies of the chart again"

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use anyhow::bail;
+use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::Client;
 
 /// The oldest one: the types of the API are its own, and the guard rails use what its policies can say.
@@ -29,12 +29,21 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// # Errors
 /// When it is too old.
 pub async fn check(client: &Client) -> anyhow::Result<()> {
-    if let Ok(Ok(info)) = tokio::time::timeout(TIMEOUT, client.apiserver_version()).await
-        && let Some(version) = read(&info.major, &info.minor).filter(|version| *version < OLDEST)
-    {
-        bail!("this cluster runs Kubernetes {version}; govcloud needs {OLDEST} or later");
+    match tokio::time::timeout(TIMEOUT, client.apiserver_version()).await {
+        Ok(Ok(info)) => judge(&info).map_err(anyhow::Error::msg),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether the operator runs on this version. One that cannot be read passes.
+///
+/// # Errors
+/// When it is too old.
+pub fn judge(info: &Info) -> Result<(), String> {
+    match read(&info.major, &info.minor).filter(|version| *version < OLDEST) {
+        Some(version) => Err(format!("this cluster runs Kubernetes {version}; govcloud needs {OLDEST} or later")),
+        None => Ok(()),
+    }
 }
 
 /// Reads a version as the API server tells it; a vendor may add something to the minor one, such as `33+`.

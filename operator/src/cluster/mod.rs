@@ -7,6 +7,7 @@ mod connection;
 mod decode;
 pub mod dry_run;
 mod events;
+pub mod facts;
 mod failed_creates;
 mod fence;
 mod guard_rails;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use acceptance::progress::{Activity, Steps};
 use acceptance::request::{self, plugin};
 use acceptance::rollout::{Rollout, State};
-use acceptance::{ControlPlane, Operator, manifests, tables};
+use acceptance::{ControlPlane, Operator, manifests, programs, tables};
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use kube::ResourceExt;
@@ -91,6 +91,9 @@ async fn bring_up(arguments: &Arguments) -> Result<Cloud> {
 
 async fn run_on(plane: &ControlPlane, program: &Path, rollout: &mut Rollout, deadline: Instant) -> Result<Operator> {
     let began = Instant::now();
+    if plane.is_local() {
+        programs::install(&plane.client().await?).await?;
+    }
     Operator::install(plane).await?;
     let operator = Operator::start_program(plane, program).await?;
     println!("operator installed and ready in {}; its log is {}", seconds(began.elapsed()), operator.log().display());

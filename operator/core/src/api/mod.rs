@@ -30,6 +30,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![AgencyTenant::crd(), HostedSystem::crd()];
     for definition in &mut crds {
         definition.metadata.labels = Some(part_of());
+        definition.spec.names.list_kind = Some(format!("{}List", definition.spec.names.kind));
     }
     let versions = crds.iter_mut().flat_map(|definition| &mut definition.spec.versions);
     for schema in versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut()) {

@@ -12,6 +12,7 @@ pub mod observed;
 pub mod outcome;
 pub mod ownership;
 pub mod pod_classes;
+pub mod pod_usage;
 pub mod root;
 pub mod settings;
 pub mod shared;

@@ -1,5 +1,6 @@
 //! What a takeover would change in a namespace that is there already, what stays in it as it is, and what it uses of its future quota.
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::guard_rails::Subject;
@@ -8,18 +9,11 @@ use crate::{
     model::{
         amounts::{Amount, Amounts},
         names::{ANNOTATION_CONTRACT, is_ours},
+        pod_usage,
         tenant::Tenant,
     },
     plan::NamespacePlan,
 };
-
-/// Keys of the quota that are counted here, each with the resource of a container or claim; pods count themselves.
-const COUNTED: [(&str, &str, &str); 4] = [
-    ("requests.cpu", "requests", "cpu"),
-    ("requests.memory", "requests", "memory"),
-    ("limits.cpu", "limits", "cpu"),
-    ("limits.memory", "limits", "memory"),
-];
 
 /// What becomes of the namespace's own labels, annotations and owners, and which objects are written into it.
 #[must_use]
@@ -95,7 +89,7 @@ fn subjects(binding: &Value, tenant: &Tenant) -> String {
 
 /// What pods and claims use now against what the quota will allow.
 #[must_use]
-pub fn usage(space: &NamespacePlan, there: &[Subject]) -> Vec<String> {
+pub fn usage(space: &NamespacePlan, there: &[Subject], now: Timestamp) -> Vec<String> {
     let quota = space.desired.iter().find(|desired| desired.kind.kind == "ResourceQuota");
     let hard = |key: &str| quota.and_then(|quota| Amount::parse(quota.object["spec"]["hard"][key].as_str()?).ok()).unwrap_or_default();
     let line = |(key, used): (String, Amount)| {
@@ -103,32 +97,20 @@ pub fn usage(space: &NamespacePlan, there: &[Subject]) -> Vec<String> {
         let beyond = if used > hard { "; what runs goes on, and nothing new is admitted until less is used" } else { "" };
         (used > Amount::ZERO).then(|| format!("{key}: {} used now, {} allowed{beyond}", used.text(&key), hard.text(&key)))
     };
-    used(there).into_iter().filter_map(line).collect()
+    used(there, now).into_iter().filter_map(line).collect()
 }
 
-fn used(there: &[Subject]) -> Amounts {
+fn used(there: &[Subject], now: Timestamp) -> Amounts {
     let mut used = Amounts::new();
-    let mut add = |key: &str, amount: Amount| {
-        let sum = used.entry(key.to_owned()).or_default();
-        *sum = sum.plus(amount);
-    };
-    let ended = |pod: &Value| matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    for pod in there.iter().filter(|subject| subject.plural == "pods" && !ended(&subject.object)) {
-        add("pods", Amount::whole(1));
-        for container in pod.object["spec"]["containers"].as_array().into_iter().flatten() {
-            for (key, part, resource) in COUNTED {
-                add(key, amount(&container["resources"][part][resource]));
-            }
-        }
+    for pod in there.iter().filter(|subject| subject.plural == "pods") {
+        pod_usage::add(&mut used, &pod.object, now);
     }
     for claim in there.iter().filter(|subject| subject.plural == "persistentvolumeclaims") {
-        add("requests.storage", amount(&claim.object["spec"]["resources"]["requests"]["storage"]));
+        let wanted = claim.object["spec"]["resources"]["requests"]["storage"].as_str();
+        let sum = used.entry("requests.storage".to_owned()).or_default();
+        *sum = sum.plus(wanted.and_then(|text| Amount::parse(text).ok()).unwrap_or_default());
     }
     used
-}
-
-fn amount(value: &Value) -> Amount {
-    value.as_str().and_then(|text| Amount::parse(text).ok()).unwrap_or_default()
 }
 
 fn name(kind: &str, name: &str) -> String {

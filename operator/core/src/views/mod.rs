@@ -5,6 +5,7 @@ pub mod adoption;
 mod cel;
 pub mod changes;
 pub mod defaults;
+pub mod doctor;
 pub mod foresight;
 pub mod guard_rails;
 pub mod quota;

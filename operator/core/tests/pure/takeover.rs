@@ -8,6 +8,7 @@ use govcloud_core::{
         guard_rails::Subject,
     },
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -27,7 +28,7 @@ fn told(metadata: &Value, objects: &[(&str, &str)]) -> [Vec<String>; 3] {
     let (plan, there) = (decide(&seen).0, subjects(objects));
     let space = plan.namespace(&NamespaceName::new("health--appointments")).unwrap();
     let tenant = intent(&seen, &settings()).tenant.unwrap().unwrap();
-    [changes(space, &json!({ "metadata": metadata }), &there), stays(space, &tenant, &there), usage(space, &there)]
+    [changes(space, &json!({ "metadata": metadata }), &there), stays(space, &tenant, &there), usage(space, &there, Timestamp::UNIX_EPOCH)]
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! What was read of the cluster.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{api::rbac::v1::PolicyRule, jiff::Timestamp};
+use serde_json::Value;
+
+use super::miscount::Miscount;
+use crate::model::settings::Settings;
+
+/// What was read, or why it could not be.
+pub type Read<T> = Result<T, String>;
+
+/// What was read.
+pub struct Facts {
+    /// Version of this program.
+    pub version: &'static str,
+    /// The cluster's version, or what is wrong with it.
+    pub kubernetes: Result<String, String>,
+    /// The API server's clock, and by how many seconds it is ahead of this machine's.
+    pub clock: (Timestamp, i64),
+    /// Definitions, policies, their bindings and roles, as this version brings them.
+    pub shipped: Vec<Value>,
+    /// Objects by the plural of their kind.
+    pub objects: BTreeMap<&'static str, Read<Vec<Value>>>,
+    /// Pods by namespace: of the operator's, and of those that its settings name.
+    pub pods: BTreeMap<String, Read<Vec<Value>>>,
+    /// By policy, what came of asking for what it refuses to everybody; an error of the second kind leaves that open.
+    pub proofs: BTreeMap<&'static str, Read<Result<(), String>>>,
+    /// What the operator's account may not do of what its roles say, a rule of one verb and resource each.
+    pub denied: Read<Vec<PolicyRule>>,
+    /// The operator's settings, as the replica that leads has written them to its lease.
+    pub settings: Option<Settings>,
+    /// Tenants and systems, as they are printed, whose latest change no replica has taken up, though it was waited for.
+    pub lagging: Read<Vec<String>>,
+    /// Quotas that count otherwise than the pods of their namespaces add up to, though it was waited for; and how many were looked at.
+    pub miscounts: Read<(usize, Vec<Miscount>)>,
+}
+
+impl Facts {
+    /// The objects of a kind.
+    pub(super) fn all(&self, plural: &str) -> Result<&[Value], String> {
+        match self.objects.get(plural) {
+            Some(Ok(objects)) => Ok(objects),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err(format!("{plural} were not read")),
+        }
+    }
+
+    /// The settings, where a replica has written any.
+    pub(super) fn settings(&self) -> Result<&Settings, String> {
+        let why = "no replica of the operator has written its settings to its lease, or the lease cannot be read";
+        self.settings.as_ref().ok_or_else(|| why.to_owned())
+    }
+
+    /// The pods of a namespace that have these labels; none at all where nobody asked for them.
+    pub(super) fn pods(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Result<Vec<&Value>, String> {
+        let Some(pods) = self.pods.get(namespace) else { return Ok(Vec::new()) };
+        let has_all = |pod: &&Value| labels.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value);
+        Ok(pods.as_ref().map_err(Clone::clone)?.iter().filter(has_all).collect())
+    }
+}
+
+/// The object of a name.
+pub(super) fn named<'a>(objects: &'a [Value], name: &str) -> Option<&'a Value> {
+    objects.iter().find(|object| object["metadata"]["name"] == name)
+}
+
+/// A field of an object's metadata.
+pub(super) fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
+    object["metadata"][field].as_str().unwrap_or_default()
+}
+
+/// Whether a condition of an object is true.
+pub(super) fn holds(object: &Value, condition: &str) -> bool {
+    let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|found| found["type"] == condition && found["status"] == "True")
+}

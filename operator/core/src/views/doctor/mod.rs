@@ -1,0 +1,59 @@
+//! What `govcloud doctor` tells of a cluster: whether the operator's objects are as its version brings them, whether the operator is at
+//! work, and whether the platform around it is as its settings say. `cluster/facts.rs` reads what is judged here.
+
+mod difference;
+mod facts;
+mod finding;
+mod miscount;
+mod operator;
+mod platform;
+mod release;
+mod tenants;
+
+use self::finding::{Problem, Report, warn};
+pub use self::{
+    facts::{Facts, Read},
+    finding::{Finding, Verdict},
+    miscount::{Miscount, miscounts},
+};
+
+/// Gives a report, or why there can be none.
+type Check = fn(&Facts) -> Result<Report, String>;
+
+const CHECKS: [(&str, Check); 17] = [
+    ("Kubernetes", |facts| Ok(platform::kubernetes(facts))),
+    ("Clock", |facts| Ok(platform::clock(facts))),
+    ("Definitions", release::definitions),
+    ("Policies", release::policies),
+    ("Roles", release::roles),
+    ("Bindings", operator::bindings),
+    ("Permissions", operator::permissions),
+    ("Replicas", operator::replicas),
+    ("Leader", operator::leader),
+    ("Progress", operator::progress),
+    ("NetworkPlugin", platform::network_plugin),
+    ("DNS", platform::dns),
+    ("Programs", platform::programs),
+    ("ClusterRanges", platform::cluster_ranges),
+    ("StorageClass", platform::storage_class),
+    ("Quotas", tenants::quotas),
+    ("Namespaces", tenants::namespaces),
+];
+
+/// Judges everything, in the order in which it is told.
+#[must_use]
+pub fn examine(facts: &Facts) -> Vec<Finding> {
+    CHECKS.iter().flat_map(|(check, judge)| findings(check, judge(facts))).collect()
+}
+
+fn findings(check: &'static str, report: Result<Report, String>) -> Vec<Finding> {
+    let finding = |Problem { verdict, message, cure }| Finding { check, verdict, message, cure };
+    match report {
+        Ok(Report { well, problems }) if problems.is_empty() => vec![finding(Problem { verdict: Verdict::Ok, ..warn(well, "") })],
+        Ok(Report { problems, .. }) => problems.into_iter().map(finding).collect(),
+        Err(why) => vec![finding(warn(format!("unknown: {why}"), "run this command as an administrator of the cluster"))],
+    }
+}
+
+#[cfg(test)]
+mod tests;

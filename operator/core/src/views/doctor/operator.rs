@@ -1,0 +1,137 @@
+//! Whether the operator is there, may do its work, and does it.
+
+use k8s_openapi::{
+    api::rbac::v1::PolicyRule,
+    jiff::{SignedDuration, Timestamp},
+};
+use serde_json::Value;
+
+use super::{
+    facts::{Facts, holds, meta},
+    finding::{Problem, Report, fail, several, warn},
+};
+use crate::model::names::{LEASE_NAME, LEASE_ROLE, OPERATOR};
+
+/// Roles that may approve a tenant.
+const APPROVERS: [&str; 2] = ["govcloud:security-admin", "govcloud:platform"];
+
+pub(super) fn bindings(facts: &Facts) -> Result<Report, String> {
+    let cluster = facts.all("clusterrolebindings")?;
+    let at_home = facts.all("rolebindings")?;
+    let bound = |bindings: &[Value], role: &str| {
+        bindings
+            .iter()
+            .any(|binding| binding["roleRef"]["name"] == role && binding["subjects"].as_array().is_some_and(|all| !all.is_empty()))
+    };
+    let mut problems = Vec::new();
+    for (kind, bindings, role) in [("ClusterRoleBinding", cluster, OPERATOR), ("RoleBinding", at_home, LEASE_ROLE)] {
+        if !bound(bindings, role) {
+            problems.push(fail(format!("no {kind} gives ClusterRole {role} to the operator"), "install the chart again: helm upgrade"));
+        }
+    }
+    if !APPROVERS.iter().any(|role| bound(cluster, role)) {
+        let message = format!(
+            "nobody but administrators of the cluster may approve a tenant: no ClusterRoleBinding names {}",
+            APPROVERS.join(" or ")
+        );
+        problems.push(warn(message, "name them in the chart's value bindings.securityAdmin"));
+    }
+    Ok(Report::new("the operator and those who approve tenants have their roles", problems))
+}
+
+pub(super) fn permissions(facts: &Facts) -> Result<Report, String> {
+    let denied: Vec<String> = facts.denied.as_ref().map_err(Clone::clone)?.iter().map(words).collect();
+    let cure =
+        format!("give it ClusterRoles {OPERATOR} and {LEASE_ROLE} as the chart does, and see that no authorizer before RBAC denies it");
+    let problem = (!denied.is_empty()).then(|| fail(format!("the operator's account may not {}", several(&denied)), cure));
+    Ok(Report::new("the operator's account may do all that its roles say", problem.into_iter().collect()))
+}
+
+/// Such as `create rolebindings.rbac.authorization.k8s.io`.
+fn words(rule: &PolicyRule) -> String {
+    let first = |words: &Option<Vec<String>>| words.as_ref().and_then(|words| words.first().cloned()).unwrap_or_default();
+    let (group, name) = (first(&rule.api_groups), first(&rule.resource_names));
+    let verb = rule.verbs.first().map(String::as_str).unwrap_or_default();
+    let dot = if group.is_empty() { "" } else { "." };
+    let slash = if name.is_empty() { "" } else { "/" };
+    format!("{verb} {}{dot}{group}{slash}{name}", first(&rule.resources))
+}
+
+pub(super) fn replicas(facts: &Facts) -> Result<Report, String> {
+    let deployments = facts.all("deployments")?;
+    let problems = deployments.iter().map(|deployment| short_of(facts, deployment)).collect::<Result<Vec<_>, _>>()?;
+    let told: Vec<String> = deployments.iter().map(count).collect();
+    let well = if told.is_empty() { "no Deployment of the chart: the operator runs by other means".to_owned() } else { told.join(", ") };
+    Ok(Report::new(well, problems.into_iter().flatten().collect()))
+}
+
+fn ready(deployment: &Value) -> (i64, i64) {
+    (deployment["status"]["readyReplicas"].as_i64().unwrap_or_default(), deployment["spec"]["replicas"].as_i64().unwrap_or(1))
+}
+
+fn count(deployment: &Value) -> String {
+    let (ready, wanted) = ready(deployment);
+    format!("{ready} of {wanted} replicas of Deployment {}/{} are ready", meta(deployment, "namespace"), meta(deployment, "name"))
+}
+
+fn short_of(facts: &Facts, deployment: &Value) -> Result<Option<Problem>, String> {
+    let (ready, wanted) = ready(deployment);
+    if ready >= wanted && ready > 0 {
+        return Ok(None);
+    }
+    let namespace = meta(deployment, "namespace");
+    let labels = serde_json::from_value(deployment["spec"]["selector"]["matchLabels"].clone()).unwrap_or_default();
+    let mut why: Vec<String> = facts.pods(namespace, &labels)?.into_iter().filter_map(waits_for).collect();
+    why.sort();
+    why.dedup();
+    let message = if why.is_empty() { count(deployment) } else { format!("{}: {}", count(deployment), several(&why)) };
+    let cure =
+        format!("see why: kubectl -n {namespace} describe pods; kubectl -n {namespace} logs deployment/{}", meta(deployment, "name"));
+    Ok(Some(if ready == 0 { fail(message, cure) } else { warn(message, cure) }))
+}
+
+/// Why a pod is not ready, in Kubernetes' words.
+fn waits_for(pod: &Value) -> Option<String> {
+    let mut statuses = pod["status"]["containerStatuses"].as_array().into_iter().flatten();
+    let waiting = statuses.find_map(|status| status["state"]["waiting"]["reason"].as_str());
+    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
+    let unscheduled = conditions
+        .filter(|found| found["type"] == "PodScheduled" && found["status"] == "False")
+        .find_map(|found| found["message"].as_str());
+    let unready = (!holds(pod, "Ready")).then_some("its readiness probe fails, or has not been asked yet");
+    waiting.or(unscheduled).or(unready).map(ToOwned::to_owned)
+}
+
+pub(super) fn leader(facts: &Facts) -> Result<Report, String> {
+    let leases = facts.all("leases")?;
+    let cure = "see that the operator runs: kubectl --all-namespaces get pods -l app.kubernetes.io/name=govcloud";
+    let Some(lease) = leases.iter().max_by_key(|lease| renewed(lease)) else {
+        return Ok(Report::new("", vec![fail(format!("no replica has ever led: there is no Lease {LEASE_NAME}"), cure)]));
+    };
+    let place = format!("Lease {}/{}", meta(lease, "namespace"), meta(lease, "name"));
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
+    let lasts = SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or_default());
+    let ended = renewed(lease).is_none_or(|renewed| renewed.checked_add(lasts).is_ok_and(|end| end < facts.clock.0));
+    let problem = if holder.is_empty() {
+        Some(fail(format!("no replica leads: {place} has no holder"), cure))
+    } else if ended {
+        let at = renewed(lease).map(|time| time.to_string()).unwrap_or_default();
+        Some(fail(format!("no replica leads: {holder} held {place} and renewed it last at {at}"), cure))
+    } else {
+        None
+    };
+    Ok(Report::new(format!("{holder} leads and renews {place}"), problem.into_iter().collect()))
+}
+
+/// When the replica that leads has renewed its lease.
+pub(super) fn renewed(lease: &Value) -> Option<Timestamp> {
+    lease["spec"]["renewTime"].as_str()?.parse().ok()
+}
+
+pub(super) fn progress(facts: &Facts) -> Result<Report, String> {
+    let lagging = facts.lagging.as_ref().map_err(Clone::clone)?;
+    let total = facts.all("agencytenants")?.len() + facts.all("hostedsystems")?.len();
+    let cure = "read the log of the replica that leads: what it may not watch, and what the API server answers";
+    let problem = (!lagging.is_empty()).then(|| fail(format!("the operator has not seen the latest change of {}", several(lagging)), cure));
+    Ok(Report::new(format!("the operator has seen the latest change of all {total} tenants and systems"), problem.into_iter().collect()))
+}

@@ -1,0 +1,93 @@
+//! Whether the cluster has the definitions, policies and roles of this version, as they are in the chart.
+
+use serde_json::Value;
+
+use super::{
+    difference::difference,
+    facts::{Facts, holds, meta, named},
+    finding::{Problem, Report, fail, warn},
+};
+use crate::model::names::{LABEL_VERSION, POLICIES};
+
+const DEFINITIONS: [(&str, &str); 1] = [("CustomResourceDefinition", "customresourcedefinitions")];
+const GUARD_RAILS: [(&str, &str); 2] = [
+    ("ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+    ("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
+];
+const ROLES: [(&str, &str); 1] = [("ClusterRole", "clusterroles")];
+
+pub(super) fn definitions(facts: &Facts) -> Result<Report, String> {
+    let mut problems = compare(facts, &DEFINITIONS)?;
+    for definition in facts.all("customresourcedefinitions")?.iter().filter(|definition| !holds(definition, "Established")) {
+        let name = meta(definition, "name");
+        let cure = format!("read its conditions: kubectl describe customresourcedefinition {name}");
+        problems.push(fail(format!("CustomResourceDefinition {name} is not served"), cure));
+    }
+    Ok(Report::new(format!("those of version {} are there and served", facts.version), problems))
+}
+
+pub(super) fn policies(facts: &Facts) -> Result<Report, String> {
+    let mut problems = compare(facts, &GUARD_RAILS)?;
+    let there = facts.all("validatingadmissionpolicies")?;
+    let mut unproven = None;
+    for (policy, proof) in facts.proofs.iter().filter(|(policy, _)| named(there, policy).is_some()) {
+        match proof {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => problems.push(fail(why, again(facts))),
+            Err(why) => unproven = Some(warn(format!("whether they are in force is unknown: {policy}: {why}"), "")),
+        }
+    }
+    problems.extend(unproven);
+    Ok(Report::new(format!("all {} are there, as version {} brings them, and in force", POLICIES.len(), facts.version), problems))
+}
+
+pub(super) fn roles(facts: &Facts) -> Result<Report, String> {
+    Ok(Report::new(format!("those of version {} are there, as it brings them", facts.version), compare(facts, &ROLES)?))
+}
+
+/// What differs of these kinds. With the objects of another version nothing is compared.
+fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, String> {
+    if let Some(other) = other_version(facts)? {
+        let cure = format!("use the govcloud of version {other}, or install version {}", facts.version);
+        return Ok(vec![warn(format!("the cluster has policies of version {other}, and this govcloud is of {}", facts.version), cure)]);
+    }
+    let mut problems = Vec::new();
+    for (kind, plural) in kinds {
+        let live = facts.all(plural)?;
+        for shipped in facts.shipped.iter().filter(|object| object["kind"] == *kind) {
+            let name = meta(shipped, "name");
+            match named(live, name) {
+                None => problems.push(fail(format!("{kind} {name} is missing"), again(facts))),
+                Some(found) => problems.extend(changed(shipped, found).map(|path| {
+                    fail(format!("{kind} {name} is not as version {} brings it: {path} differs", facts.version), again(facts))
+                })),
+            }
+        }
+    }
+    Ok(problems)
+}
+
+/// The version that all policies agree on, where it is not this program's.
+fn other_version(facts: &Facts) -> Result<Option<String>, String> {
+    let version = |policy: &Value| policy["metadata"]["labels"][LABEL_VERSION].as_str().unwrap_or_default().to_owned();
+    let mut versions: Vec<String> = facts.all("validatingadmissionpolicies")?.iter().map(version).collect();
+    versions.dedup();
+    Ok(<[String; 1]>::try_from(versions).ok().map(|[version]| version).filter(|version| !version.is_empty() && *version != facts.version))
+}
+
+/// Where an object is not as it is shipped.
+fn changed(shipped: &Value, found: &Value) -> Option<String> {
+    // What an aggregated role holds, the controller manager fills in.
+    let fields: &[&str] = if shipped["aggregationRule"].is_object() { &["aggregationRule"] } else { &["spec", "rules"] };
+    let of_fields = fields.iter().find_map(|field| {
+        let path = difference(&shipped[field], &found[field])?;
+        Some(if path.is_empty() || path.starts_with('[') { format!("{field}{path}") } else { format!("{field}.{path}") })
+    });
+    let labels = shipped["metadata"]["labels"].as_object().into_iter().flatten();
+    let mut lost = labels.filter(|(key, value)| found["metadata"]["labels"][key.as_str()] != **value);
+    of_fields.or_else(|| lost.next().map(|(key, _)| format!("label {key}")))
+}
+
+fn again(facts: &Facts) -> String {
+    format!("apply the chart of version {} again: helm upgrade, or kubectl apply --server-side -k charts/govcloud", facts.version)
+}

@@ -1,0 +1,66 @@
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{finding::several, *};
+
+/// A cluster of which nothing may be read but its version and its clock.
+fn facts(kubernetes: Result<&str, &str>, ahead: i64) -> Facts {
+    Facts {
+        version: "0.2.0",
+        kubernetes: kubernetes.map(str::to_owned).map_err(str::to_owned),
+        clock: ("2026-11-27T12:00:00Z".parse().unwrap(), ahead),
+        shipped: Vec::new(),
+        objects: BTreeMap::new(),
+        pods: BTreeMap::new(),
+        proofs: BTreeMap::new(),
+        denied: Err("forbidden".to_owned()),
+        settings: None,
+        lagging: Err("forbidden".to_owned()),
+        miscounts: Err("forbidden".to_owned()),
+    }
+}
+
+fn of(facts: &Facts, check: &str) -> Vec<(Verdict, String)> {
+    let findings = examine(facts).into_iter().filter(|found| found.check == check);
+    findings.map(|found| (found.verdict, found.message)).collect()
+}
+
+#[test]
+fn a_cluster_that_is_too_old_fails() {
+    assert_eq!(of(&facts(Ok("v1.33.1"), 0), "Kubernetes"), [(Verdict::Ok, "v1.33.1".to_owned())]);
+    let old = "this cluster runs Kubernetes 1.32; govcloud needs 1.33 or later";
+    assert_eq!(of(&facts(Err(old), 0), "Kubernetes"), [(Verdict::Fail, old.to_owned())]);
+}
+
+#[test]
+fn clocks_that_differ_are_told() {
+    assert_eq!(of(&facts(Ok(""), 5), "Clock")[0].0, Verdict::Ok);
+    let told = |ahead| of(&facts(Ok(""), ahead), "Clock");
+    assert_eq!(told(60), [(Verdict::Warn, "the API server's clock is 60 s ahead of this machine's".to_owned())]);
+    assert_eq!(told(-60), [(Verdict::Warn, "the API server's clock is 60 s behind this machine's".to_owned())]);
+    let mut facts = facts(Ok(""), 0);
+    facts.objects.insert("leases", Ok(vec![json!({ "spec": { "renewTime": "2026-11-27T12:01:00.000000Z" } })]));
+    assert_eq!(of(&facts, "Clock"), [(Verdict::Warn, "the clock of the operator's node is 60 s ahead of the API server's".to_owned())]);
+}
+
+#[test]
+fn policies_of_another_version_are_not_compared() {
+    let mut facts = facts(Ok(""), 0);
+    let policy = |version: &str| json!({ "metadata": { "name": "govcloud-tenants", "labels": { "app.kubernetes.io/version": version } } });
+    let empty = ["customresourcedefinitions", "validatingadmissionpolicybindings", "clusterroles"];
+    facts.objects.extend(empty.map(|plural| (plural, Ok(Vec::new()))));
+    facts.shipped = vec![json!({ "kind": "ClusterRole", "metadata": { "name": "govcloud:owner" } })];
+    facts.objects.insert("validatingadmissionpolicies", Ok(vec![policy("0.3.0")]));
+    let told = "the cluster has policies of version 0.3.0, and this govcloud is of 0.2.0";
+    assert_eq!(of(&facts, "Roles"), [(Verdict::Warn, told.to_owned())]);
+    facts.objects.insert("validatingadmissionpolicies", Ok(vec![policy("0.2.0")]));
+    assert_eq!(of(&facts, "Roles"), [(Verdict::Fail, "ClusterRole govcloud:owner is missing".to_owned())]);
+}
+
+#[test]
+fn of_many_names_the_first_are_told() {
+    let names = |number: usize| (0..number).map(|index| index.to_string()).collect::<Vec<_>>();
+    assert_eq!(several(&names(5)), "0, 1, 2, 3, 4");
+    assert_eq!(several(&names(7)), "0, 1, 2, 3, 4 and 2 more");
+}
