@@ -59,6 +59,7 @@ async fn metrics_count_what_there_is() {
     }
     let memory = samples["process_resident_memory_bytes"];
     assert!((f64::from(1 << 20)..f64::from(1 << 30)).contains(&memory), "{text}");
+    crate::monitoring::is_what_is_read(&text);
     operator.stop().await.unwrap();
 }
 
