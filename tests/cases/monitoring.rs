@@ -165,6 +165,7 @@ fn every_panel_of_the_dashboard_asks_what_prometheus_understands() {
     let (mut ids, mut places) = (BTreeSet::new(), BTreeMap::new());
     for panel in dashboard["panels"].as_array().unwrap() {
         let title = panel["title"].as_str().unwrap();
+        assert!(["stat", "timeseries"].contains(&panel["type"].as_str().unwrap()), "{title}: the schema of this kind is not registered");
         assert!(panel["description"].is_string() && ids.insert(panel["id"].as_u64().unwrap()), "{title}");
         for source in panel["targets"].as_array().unwrap().iter().chain([panel]) {
             assert_eq!(source["datasource"], json!({"type": "prometheus", "uid": "${datasource}"}), "{title}");
@@ -174,6 +175,18 @@ fn every_panel_of_the_dashboard_asks_what_prometheus_understands() {
         for place in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
             assert_eq!(places.insert(place, title), None, "{title}");
         }
+    }
+}
+
+#[test]
+fn the_dashboard_fits_grafanas_schema() {
+    times::take();
+    let tool = Tool::dashboard().unwrap_or_else(|error| panic!("{error:#}"));
+    let text = fs::read_to_string(folder().join("dashboard.json")).unwrap();
+    tool.run(&folder(), &[], &text).unwrap_or_else(|error| panic!("{error:#}"));
+    for (field, instead) in [("gridPos", "gridpos"), ("drawStyle", "drawStile"), ("graphMode", "graphmode"), ("legendFormat", "legend")] {
+        let refused = tool.run(&folder(), &[], &text.replace(field, instead)).expect_err(field);
+        assert!(format!("{refused:#}").contains(&format!("unexpected field '{instead}'")), "{field}: {refused:#}");
     }
 }
 

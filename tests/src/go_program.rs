@@ -91,6 +91,14 @@ pub const HELM_DOCS: GoProgram = GoProgram {
     variables: Vec::new,
 };
 
+pub const DASHBOARD: GoProgram = GoProgram {
+    name: "dashboard",
+    sources: "tests/platform/dashboard",
+    package: ".",
+    activity: "building the program that knows Grafana's schema",
+    variables: Vec::new,
+};
+
 /// The folder with the programs, their keys and their lock.
 pub fn folder() -> PathBuf {
     build_layout::target_directory().join("controlplane")

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::go_program::{GoProgram, HELM_DOCS, KUBECONFORM, PROMTOOL};
+use crate::go_program::{DASHBOARD, GoProgram, HELM_DOCS, KUBECONFORM, PROMTOOL};
 
 /// A program that is run and ends.
 pub struct Tool(PathBuf);
@@ -37,6 +37,14 @@ impl Tool {
     /// With the compiler's output when it does not build.
     pub fn helm_docs() -> Result<Self> {
         Self::of(&HELM_DOCS)
+    }
+
+    /// Holds a dashboard against Grafana's schema. Built when need be; blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn dashboard() -> Result<Self> {
+        Self::of(&DASHBOARD)
     }
 
     fn of(program: &GoProgram) -> Result<Self> {
