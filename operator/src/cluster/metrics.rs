@@ -9,10 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{
-    health::Health,
-    store::{Judged, Store},
-};
+use super::store::{Judged, Store};
 use crate::error::Error;
 
 const CONTROLLER: &str = "agencytenant";
@@ -132,25 +129,26 @@ impl Families {
     }
 
     /// Sets what is not counted as it happens.
-    fn look(&self, store: &Store, health: &Health) {
-        for (resource, number) in store.sizes() {
+    fn look(&self, store: &Store, synced: &[(&'static str, bool)], guarded: bool) {
+        let figures = store.figures();
+        for (resource, number) in figures.objects {
             self.objects.get_or_create(&ByResource { resource }).set(gauge(number));
         }
-        for (resource, synced) in health.synced() {
+        for &(resource, synced) in synced {
             self.synced.get_or_create(&ByResource { resource }).set(i64::from(synced));
             self.watch_failures.get_or_create(&ByResource { resource }).inc_by(0); // a rate sees the first failure only after a 0
         }
-        for (family, stages) in [(&self.tenants, store.tenant_stages()), (&self.systems, store.system_stages())] {
+        for (family, stages) in [(&self.tenants, figures.tenants), (&self.systems, figures.systems)] {
             family.clear();
             for (stage, number) in stages {
                 family.get_or_create(&ByStage { stage }).set(gauge(number));
             }
         }
         self.conditions.clear();
-        for (Judged { resource, condition, status, reason }, number) in store.conditions() {
+        for (Judged { resource, condition, status, reason }, number) in figures.conditions {
             self.conditions.get_or_create(&ByCondition { resource, condition, status, reason }).set(gauge(number));
         }
-        self.guarded.set(i64::from(health.guard_rails().is_none()));
+        self.guarded.set(i64::from(guarded));
         self.memory.set(resident_memory().unwrap_or_default());
     }
 }
@@ -184,10 +182,11 @@ impl Metrics {
         self.0.watch_failures.get_or_create(&ByResource { resource }).inc();
     }
 
-    /// All metrics in the text form that Prometheus reads.
-    pub fn text(&self, store: &Store, health: &Health) -> Result<String, std::fmt::Error> {
+    /// All metrics in the text form that Prometheus reads; with the watches by resource, whether they are in step, and whether the
+    /// guard rails are in force.
+    pub fn text(&self, store: &Store, synced: &[(&'static str, bool)], guarded: bool) -> Result<String, std::fmt::Error> {
         let registry = self.0.registry.lock();
-        self.0.look(store, health);
+        self.0.look(store, synced, guarded);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

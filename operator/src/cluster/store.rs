@@ -25,7 +25,7 @@ use super::{
     streams::{Listed, Source},
 };
 use contents::Contents;
-pub use figures::Judged;
+pub use figures::{Figures, Judged};
 
 /// The objects.
 pub struct Store {
@@ -195,6 +195,11 @@ impl Store {
         if let Some(entry) = shard.and_then(|shard| shard.children.get_mut(key)).filter(|entry| *entry.uid == *uid) {
             (entry.deleting, entry.held) = (true, false);
         }
+    }
+
+    /// What there is, in numbers.
+    pub fn figures(&self) -> Figures {
+        Figures::of(&self.contents())
     }
 }
 

@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use govcloud_core::api::{Condition, Stage, approval::TenantStage};
 
-use super::{
-    Store,
-    contents::{Contents, Shard},
-};
+use super::contents::Contents;
 
 /// Tenants or systems whose condition has the same status and reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,52 +19,54 @@ pub struct Judged {
     pub reason: String,
 }
 
-impl Store {
+/// What there is, in numbers.
+pub struct Figures {
     /// Number of objects: tenants, systems, children.
-    pub fn sizes(&self) -> [(&'static str, usize); 3] {
-        let contents = self.contents();
-        let sum = |size: fn(&Shard) -> usize| contents.shards.values().map(size).sum();
-        [
-            ("agencytenants", sum(|shard| usize::from(shard.root.is_some()))),
-            ("hostedsystems", sum(|shard| shard.systems.len())),
-            ("children", sum(|shard| shard.children.len())),
-        ]
-    }
-
+    pub objects: [(&'static str, usize); 3],
     /// Agency tenants by stage.
-    pub fn tenant_stages(&self) -> BTreeMap<&'static str, usize> {
-        let contents = self.contents();
-        let roots = contents.shards.values().filter_map(|shard| shard.root.as_ref());
-        count(roots.map(|root| root.status.stage.map_or("None", TenantStage::as_str)))
-    }
-
-    /// Hosted systems by stage that holds.
-    pub fn system_stages(&self) -> BTreeMap<&'static str, usize> {
-        let contents = self.contents();
-        let roots = contents.shards.values().flat_map(|shard| shard.systems.values());
-        count(roots.map(|root| root.status.stage.map_or("None", Stage::as_str)))
-    }
-
+    pub tenants: BTreeMap<&'static str, usize>,
+    /// Hosted systems by the stage that holds.
+    pub systems: BTreeMap<&'static str, usize>,
     /// Tenants and systems by the conditions in their status.
-    pub fn conditions(&self) -> Vec<(Judged, usize)> {
-        let contents = self.contents();
-        let judged = count(
-            all_conditions(&contents)
-                .map(|(resource, condition)| (resource, condition.kind.as_str(), condition.status.as_str(), condition.reason.as_str())),
-        );
-        let owned = |((resource, condition, status, reason), number): ((_, &str, &str, &str), _)| {
-            (Judged { resource, condition: condition.to_owned(), status: status.to_owned(), reason: reason.to_owned() }, number)
-        };
-        judged.into_iter().map(owned).collect()
+    pub conditions: BTreeMap<Judged, usize>,
+}
+
+impl Figures {
+    pub(super) fn of(contents: &Contents) -> Self {
+        let shards = || contents.shards.values();
+        let systems = || shards().flat_map(|shard| shard.systems.values());
+        Self {
+            objects: [
+                ("agencytenants", shards().filter(|shard| shard.root.is_some()).count()),
+                ("hostedsystems", systems().count()),
+                ("children", shards().map(|shard| shard.children.len()).sum()),
+            ],
+            tenants: count(
+                shards().filter_map(|shard| shard.root.as_ref()).map(|root| root.status.stage.map_or("None", TenantStage::as_str)),
+            ),
+            systems: count(systems().map(|root| root.status.stage.map_or("None", Stage::as_str))),
+            conditions: count(all_conditions(contents)).into_iter().map(|(key, number)| (judged(key), number)).collect(),
+        }
     }
 }
 
-fn all_conditions(contents: &Contents) -> impl Iterator<Item = (&'static str, &Condition)> {
-    contents.shards.values().flat_map(|shard| {
-        let of_tenant = shard.root.iter().flat_map(|root| &root.status.conditions).map(|condition| ("agencytenants", condition));
-        let of_systems = shard.systems.values().flat_map(|root| &root.status.conditions).map(|condition| ("hostedsystems", condition));
-        of_tenant.chain(of_systems)
-    })
+/// A condition in words that are not copied until all are counted.
+type Key<'a> = (&'static str, &'a str, &'a str, &'a str);
+
+fn judged((resource, condition, status, reason): Key) -> Judged {
+    Judged { resource, condition: condition.to_owned(), status: status.to_owned(), reason: reason.to_owned() }
+}
+
+fn all_conditions(contents: &Contents) -> impl Iterator<Item = Key<'_>> {
+    let roots = contents.shards.values().flat_map(|shard| {
+        let of_tenant = shard.root.iter().map(|root| ("agencytenants", &root.status.conditions));
+        of_tenant.chain(shard.systems.values().map(|root| ("hostedsystems", &root.status.conditions)))
+    });
+    roots.flat_map(|(resource, conditions)| conditions.iter().map(move |condition| key(resource, condition)))
+}
+
+fn key<'a>(resource: &'static str, condition: &'a Condition) -> Key<'a> {
+    (resource, &condition.kind, &condition.status, &condition.reason)
 }
 
 fn count<Key: Ord>(keys: impl Iterator<Item = Key>) -> BTreeMap<Key, usize> {

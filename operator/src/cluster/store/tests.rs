@@ -141,11 +141,12 @@ fn figures_count_what_the_statuses_say() {
     for (name, stage, reason) in [("db", "Running", "QuotaWaiting"), ("web", "Running", "QuotaWaiting"), ("old", "Retired", "Conflict")] {
         store.take(Source::Systems, &with_status("health", name, stage, ["False", reason]));
     }
-    assert_eq!(store.sizes(), [("agencytenants", 2), ("hostedsystems", 3), ("children", 0)]);
-    assert_eq!(store.tenant_stages(), [("Active", 1), ("Requested", 1)].into());
-    assert_eq!(store.system_stages(), [("Retired", 1), ("Running", 2)].into());
+    let figures = store.figures();
+    assert_eq!(figures.objects, [("agencytenants", 2), ("hostedsystems", 3), ("children", 0)]);
+    assert_eq!(figures.tenants, [("Active", 1), ("Requested", 1)].into());
+    assert_eq!(figures.systems, [("Retired", 1), ("Running", 2)].into());
     let judged = |(Judged { resource, condition, status, reason }, number)| format!("{resource} {condition} {status} {reason} {number}");
-    let conditions: Vec<String> = store.conditions().into_iter().map(judged).collect();
+    let conditions: Vec<String> = figures.conditions.into_iter().map(judged).collect();
     assert_eq!(
         conditions,
         [
