@@ -118,6 +118,8 @@ fn refused(plane: &ControlPlane, helm: &Helm) {
         ("podLabels.app\\.kubernetes\\.io/name=other", "podLabels"),
         ("image.digest=sha256:12", "digest"),
         ("bindings.admin[0].kind=User", "admin"),
+        ("serviceMonitor.interval=often", "interval"),
+        ("prometheusRule.labels.app\\.kubernetes\\.io/name=other", "labels"),
         ("bindings.platform[0].kind=ServiceAccount,bindings.platform[0].name=argo", "bindings"),
     ] {
         let refused = chart(plane, helm, &[&UPGRADE[..], &["--set", value]].concat()).expect_err(value);
@@ -195,7 +197,7 @@ async fn helm_3_installs_upgrades_and_removes_the_chart() {
 }
 
 /// Objects of a YAML text by kind and name, those of lists each by itself, without what tells Helm to keep them.
-fn objects(text: &str) -> BTreeMap<(String, String), Value> {
+pub fn objects(text: &str) -> BTreeMap<(String, String), Value> {
     let mut found = BTreeMap::new();
     for object in manifests::parse(text).unwrap() {
         let kind = object.types.as_ref().unwrap().kind.clone();

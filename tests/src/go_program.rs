@@ -18,6 +18,9 @@ const NO_GO: &str = "The control plane is built from Go modules, and there is no
     Either install Go 1.26 (https://go.dev/dl), or use a cluster that you have: --kubeconfig PATH, or \
     GOVCLOUD_KUBECONFIG=PATH in the environment.";
 
+/// Leaves Prometheus' service discoveries out, with the clients of a dozen clouds. No other module knows this tag.
+const TAGS: &str = "remove_all_sd";
+
 /// A program that is built from a Go module of this workspace.
 pub struct GoProgram {
     /// Name of the program's file.
@@ -64,6 +67,38 @@ pub const HELM_3: GoProgram = GoProgram {
     variables: Vec::new,
 };
 
+pub const PROMTOOL: GoProgram = GoProgram {
+    name: "promtool",
+    sources: "tests/platform/promtool",
+    package: "github.com/prometheus/prometheus/cmd/promtool",
+    activity: "building promtool from its Go modules (some minutes the first time)",
+    variables: Vec::new,
+};
+
+pub const KUBECONFORM: GoProgram = GoProgram {
+    name: "kubeconform",
+    sources: "tests/platform/kubeconform",
+    package: "github.com/yannh/kubeconform/cmd/kubeconform",
+    activity: "building kubeconform from its Go modules",
+    variables: Vec::new,
+};
+
+pub const HELM_DOCS: GoProgram = GoProgram {
+    name: "helm-docs",
+    sources: "tests/platform/helm-docs",
+    package: "github.com/norwoodj/helm-docs/cmd/helm-docs",
+    activity: "building helm-docs from its Go modules",
+    variables: Vec::new,
+};
+
+pub const DASHBOARD: GoProgram = GoProgram {
+    name: "dashboard",
+    sources: "tests/platform/dashboard",
+    package: ".",
+    activity: "building the program that knows Grafana's schema",
+    variables: Vec::new,
+};
+
 /// The folder with the programs, their keys and their lock.
 pub fn folder() -> PathBuf {
     build_layout::target_directory().join("controlplane")
@@ -97,13 +132,7 @@ impl GoProgram {
 
     /// Where Go keeps the files of a module that the program is built from.
     pub fn module(&self, path: &str) -> Result<PathBuf> {
-        let mut command = Command::new("go");
-        command.args(["list", "-m", "-f", "{{.Dir}}", path]).current_dir(self.sources()).stdin(Stdio::null());
-        let output = command.output().context("running `go list`")?;
-        if !output.status.success() {
-            bail!("`go list -m {path}` fails: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+        module(self.sources, path)
     }
 
     fn sources(&self) -> PathBuf {
@@ -116,7 +145,7 @@ impl GoProgram {
         let log = program.with_extension("build.log");
         let log_file = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         let mut go = Command::new("go")
-            .args(["build", "-trimpath", "-ldflags", flags, "-o"])
+            .args(["build", "-trimpath", "-tags", TAGS, "-ldflags", flags, "-o"])
             .arg(&fresh)
             .arg(self.package)
             .current_dir(self.sources())
@@ -140,6 +169,18 @@ impl GoProgram {
         // What runs keeps its program; the next one gets this.
         fs::rename(&fresh, program).with_context(|| format!("moving {} into place", fresh.display()))
     }
+}
+
+/// Where Go keeps the files of a module that the one in a folder of this workspace requires. They are fetched when need be.
+pub fn module(sources: &str, path: &str) -> Result<PathBuf> {
+    let mut command = Command::new("go");
+    command.args(["mod", "download", "-json", path]).current_dir(build_layout::workspace().join(sources)).stdin(Stdio::null());
+    let output = command.output().context("running `go mod download`")?;
+    if !output.status.success() {
+        bail!("`go mod download {path}` fails: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).context("reading what `go mod download` says")?;
+    Ok(PathBuf::from(found["Dir"].as_str().with_context(|| format!("`go mod download {path}` names no folder"))?))
 }
 
 /// The sources are a few small files, so reading them all is as quick as asking for their times, and

@@ -20,7 +20,9 @@ pub mod progress;
 pub mod proxy;
 pub mod request;
 pub mod rollout;
+pub mod schemas;
 pub mod tables;
+pub mod tool;
 
 pub use build_layout::workspace;
 pub use control_plane::ControlPlane;
@@ -28,3 +30,5 @@ pub use helm::Helm;
 pub use operator::Operator;
 pub use platform::CertManager;
 pub use proxy::Proxy;
+pub use schemas::Schemas;
+pub use tool::Tool;

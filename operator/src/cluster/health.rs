@@ -80,6 +80,11 @@ impl Health {
         self.state().streams.blind()
     }
 
+    /// Whether each watch is in step with the API server, by its resource.
+    pub fn synced(&self) -> Vec<(&'static str, bool)> {
+        self.state().streams.synced()
+    }
+
     /// What keeps the operator from being ready, a line each.
     pub fn complaints(&self) -> Vec<String> {
         let guard_rails = self.guard_rails();

@@ -33,6 +33,7 @@ async fn ready(State(pages): State<Pages>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(pages): State<Pages>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
-    let text = pages.metrics.text(&pages.store).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let (synced, guarded) = (pages.health.synced(), pages.health.guard_rails().is_none());
+    let text = pages.metrics.text(&pages.store, &synced, guarded).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

@@ -1,14 +1,15 @@
 //! Counters and gauges, by the names that users of controllers know.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
-use super::store::Store;
+use super::store::{Judged, Store};
 use crate::error::Error;
 
 const CONTROLLER: &str = "agencytenant";
@@ -43,6 +44,14 @@ struct ByStage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCondition {
+    resource: &'static str,
+    condition: String,
+    status: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByLease {
     name: &'static str,
 }
@@ -52,44 +61,95 @@ struct ByLease {
 pub struct Metrics(Arc<Families>);
 
 struct Families {
-    registry: Registry,
+    /// Held from the first gauge that is set until all are printed: of two who ask at once, none reads half of them.
+    registry: Mutex<Registry>,
     reconciles: Family<Outcome, Counter>,
     seconds: Family<ByController, Histogram>,
     active: Family<ByController, Gauge>,
     depth: Family<ByController, Gauge>,
     requests: Family<Request, Counter>,
     watch_failures: Family<ByResource, Counter>,
+    synced: Family<ByResource, Gauge>,
     objects: Family<ByResource, Gauge>,
+    tenants: Family<ByStage, Gauge>,
     systems: Family<ByStage, Gauge>,
+    conditions: Family<ByCondition, Gauge>,
+    guarded: Gauge,
     leads: Family<ByLease, Gauge>,
+    memory: Gauge,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let mut families = Families {
+        let families = Families {
             reconciles: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             active: Family::default(),
             depth: Family::default(),
             requests: Family::default(),
             watch_failures: Family::default(),
+            synced: Family::default(),
             objects: Family::default(),
+            tenants: Family::default(),
             systems: Family::default(),
+            conditions: Family::default(),
+            guarded: Gauge::default(),
             leads: Family::default(),
-            registry: Registry::default(),
+            memory: Gauge::default(),
+            registry: Mutex::default(),
         };
-        registry.register("controller_runtime_reconcile", "Reconciles by result", families.reconciles.clone());
-        registry.register("controller_runtime_reconcile_time_seconds", "Seconds that a reconcile takes", families.seconds.clone());
-        registry.register("controller_runtime_active_workers", "Tenants that are being reconciled", families.active.clone());
-        registry.register("workqueue_depth", "Tenants that wait for a worker", families.depth.clone());
-        registry.register("govcloud_requests", "Requests to the API server but for watches", families.requests.clone());
-        registry.register("govcloud_watch_failures", "Watches that failed and were tried again", families.watch_failures.clone());
-        registry.register("govcloud_objects", "Objects in the store", families.objects.clone());
-        registry.register("govcloud_hosted_systems", "Hosted systems by the stage that holds", families.systems.clone());
-        registry.register("leader_election_master_status", "1 where this replica leads, 0 where it stands by", families.leads.clone());
-        families.registry = registry;
+        families.register(&mut registry);
+        *families.registry.lock() = registry;
         Self(Arc::new(families))
+    }
+}
+
+impl Families {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("controller_runtime_reconcile", "Reconciles by result", self.reconciles.clone());
+        registry.register("controller_runtime_reconcile_time_seconds", "Seconds that a reconcile takes", self.seconds.clone());
+        registry.register("controller_runtime_active_workers", "Tenants that are being reconciled", self.active.clone());
+        registry.register("workqueue_depth", "Tenants that wait for a worker", self.depth.clone());
+        registry.register("govcloud_requests", "Requests to the API server but for watches", self.requests.clone());
+        registry.register("govcloud_watch_failures", "Watches that failed and were tried again", self.watch_failures.clone());
+        registry.register("govcloud_watch_synced", "1 where a watch is in step with the API server, 0 where it fails", self.synced.clone());
+        registry.register("govcloud_objects", "Objects in the store", self.objects.clone());
+        registry.register("govcloud_agency_tenants", "Agency tenants by stage", self.tenants.clone());
+        registry.register("govcloud_hosted_systems", "Hosted systems by the stage that holds", self.systems.clone());
+        let conditions = "Agency tenants and hosted systems by status and reason of each condition";
+        registry.register("govcloud_conditions", conditions, self.conditions.clone());
+        registry.register(
+            "govcloud_guard_rails_in_force",
+            "1 where every policy of the chart is in force, 0 where not",
+            self.guarded.clone(),
+        );
+        registry.register("leader_election_master_status", "1 where this replica leads, 0 where it stands by", self.leads.clone());
+        registry.register("process_resident_memory_bytes", "Resident memory of the process", self.memory.clone());
+    }
+
+    /// Sets what is not counted as it happens.
+    fn look(&self, store: &Store, synced: &[(&'static str, bool)], guarded: bool) {
+        let figures = store.figures();
+        for (resource, number) in figures.objects {
+            self.objects.get_or_create(&ByResource { resource }).set(gauge(number));
+        }
+        for &(resource, synced) in synced {
+            self.synced.get_or_create(&ByResource { resource }).set(i64::from(synced));
+            self.watch_failures.get_or_create(&ByResource { resource }).inc_by(0); // a rate sees the first failure only after a 0
+        }
+        for (family, stages) in [(&self.tenants, figures.tenants), (&self.systems, figures.systems)] {
+            family.clear();
+            for (stage, number) in stages {
+                family.get_or_create(&ByStage { stage }).set(gauge(number));
+            }
+        }
+        self.conditions.clear();
+        for (Judged { resource, condition, status, reason }, number) in figures.conditions {
+            self.conditions.get_or_create(&ByCondition { resource, condition, status, reason }).set(gauge(number));
+        }
+        self.guarded.set(i64::from(guarded));
+        self.memory.set(resident_memory().unwrap_or_default());
     }
 }
 
@@ -122,19 +182,22 @@ impl Metrics {
         self.0.watch_failures.get_or_create(&ByResource { resource }).inc();
     }
 
-    /// All metrics in the text form that Prometheus reads.
-    pub fn text(&self, store: &Store) -> Result<String, std::fmt::Error> {
-        for (resource, number) in store.sizes() {
-            self.0.objects.get_or_create(&ByResource { resource }).set(gauge(number));
-        }
-        self.0.systems.clear();
-        for (stage, number) in store.stages() {
-            self.0.systems.get_or_create(&ByStage { stage }).set(gauge(number));
-        }
+    /// All metrics in the text form that Prometheus reads; with the watches by resource, whether they are in step, and whether the
+    /// guard rails are in force.
+    pub fn text(&self, store: &Store, synced: &[(&'static str, bool)], guarded: bool) -> Result<String, std::fmt::Error> {
+        let registry = self.0.registry.lock();
+        self.0.look(store, synced, guarded);
         let mut text = String::new();
-        encode(&mut text, &self.0.registry)?;
+        encode(&mut text, &registry)?;
         Ok(text)
     }
+}
+
+/// Bytes, where the system tells.
+fn resident_memory() -> Option<i64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")?.trim().parse::<i64>().ok());
+    kibibytes.map(|number| number * 1024)
 }
 
 fn gauge(number: usize) -> i64 {

@@ -5,11 +5,10 @@
 //! what it holds with the store.
 
 mod contents;
-
-use std::collections::BTreeMap;
+mod figures;
 
 use govcloud_core::{
-    api::{Stage, approval::Contract},
+    api::approval::Contract,
     children::TABLE,
     model::{api_server::Part, exports::Exports, names::TenantName, observed::ChildKey, snapshot::Snapshot},
 };
@@ -26,6 +25,7 @@ use super::{
     streams::{Listed, Source},
 };
 use contents::Contents;
+pub use figures::{Figures, Judged};
 
 /// The objects.
 pub struct Store {
@@ -197,25 +197,9 @@ impl Store {
         }
     }
 
-    /// Number of objects: tenants, systems, children.
-    pub fn sizes(&self) -> [(&'static str, usize); 3] {
-        let contents = self.contents();
-        let sum = |size: fn(&contents::Shard) -> usize| contents.shards.values().map(size).sum();
-        [
-            ("agencytenants", sum(|shard| usize::from(shard.root.is_some()))),
-            ("hostedsystems", sum(|shard| shard.systems.len())),
-            ("children", sum(|shard| shard.children.len())),
-        ]
-    }
-
-    /// Hosted systems by stage that holds.
-    pub fn stages(&self) -> BTreeMap<&'static str, usize> {
-        let contents = self.contents();
-        let mut stages = BTreeMap::new();
-        for root in contents.shards.values().flat_map(|shard| shard.systems.values()) {
-            *stages.entry(root.status.stage.map_or("None", Stage::as_str)).or_default() += 1;
-        }
-        stages
+    /// What there is, in numbers.
+    pub fn figures(&self) -> Figures {
+        Figures::of(&self.contents())
     }
 }
 

@@ -112,16 +112,22 @@ impl Streams {
 
     /// What is wrong with the streams, a line each.
     pub(super) fn complaints(&self) -> Vec<String> {
-        let complaint = |source: Source| {
-            let name = plural(source);
-            match self.0.get(&source) {
-                Some(Stream { failure: Some((time, message)), forbidden, .. }) if *forbidden || time.elapsed() < FAILURE_LASTS => {
-                    Some(format!("{name}: {message}"))
-                }
-                Some(Stream { synced: true, .. }) => None,
-                _ => Some(format!("{name}: not synced yet")),
+        Source::all().filter_map(|source| self.complaint(source)).collect()
+    }
+
+    /// Whether each stream is in step with the API server, by its resource.
+    pub(super) fn synced(&self) -> Vec<(&'static str, bool)> {
+        Source::all().map(|source| (plural(source), self.complaint(source).is_none())).collect()
+    }
+
+    fn complaint(&self, source: Source) -> Option<String> {
+        let name = plural(source);
+        match self.0.get(&source) {
+            Some(Stream { failure: Some((time, message)), forbidden, .. }) if *forbidden || time.elapsed() < FAILURE_LASTS => {
+                Some(format!("{name}: {message}"))
             }
-        };
-        Source::all().filter_map(complaint).collect()
+            Some(Stream { synced: true, .. }) => None,
+            _ => Some(format!("{name}: not synced yet")),
+        }
     }
 }

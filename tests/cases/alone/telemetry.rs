@@ -47,6 +47,19 @@ async fn metrics_count_what_there_is() {
     // Cases before this one may have left some that go.
     let running = systems.iter().filter(|system| system.data["status"]["stage"] == "Running").count();
     assert_eq!(samples["govcloud_hosted_systems{stage=\"Running\"}"].to_string(), running.to_string(), "{text}");
+    let ready = systems.iter().filter(|system| {
+        let conditions = system.data["status"]["conditions"].as_array().map_or(&[][..], Vec::as_slice);
+        conditions.iter().any(|condition| condition["type"] == "Ready" && condition["reason"] == "Ready")
+    });
+    let counted = "govcloud_conditions{resource=\"hostedsystems\",condition=\"Ready\",status=\"True\",reason=\"Ready\"}";
+    assert_eq!(samples[counted].to_string(), ready.count().to_string(), "{text}");
+    assert!(samples["govcloud_agency_tenants{stage=\"Active\"}"] >= 1.0, "{text}");
+    for sample in ["govcloud_watch_synced{resource=\"hostedsystems\"}", "govcloud_guard_rails_in_force"] {
+        assert_eq!(samples.get(sample), Some(&1.0), "{text}");
+    }
+    let memory = samples["process_resident_memory_bytes"];
+    assert!((f64::from(1 << 20)..f64::from(1 << 30)).contains(&memory), "{text}");
+    crate::monitoring::is_what_is_read(&text);
     operator.stop().await.unwrap();
 }
 

@@ -63,6 +63,20 @@ pub enum TenantStage {
     Terminating,
 }
 
+impl TenantStage {
+    /// The name as written in the status.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "Requested",
+            Self::Active => "Active",
+            Self::Suspended => "Suspended",
+            Self::Rejected => "Rejected",
+            Self::Terminating => "Terminating",
+        }
+    }
+}
+
 /// An approved spec. One that this version cannot read is kept as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contract {

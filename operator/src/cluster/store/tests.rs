@@ -128,6 +128,37 @@ fn a_change_of_one_tenant_is_news_to_those_that_read_it() {
 }
 
 #[test]
+fn figures_count_what_the_statuses_say() {
+    let (store, _triggers) = store();
+    let with_status = |namespace: &str, name: &str, stage: &str, ready: [&str; 2]| {
+        let metadata = json!({ "namespace": namespace, "name": name, "uid": name, "resourceVersion": "1" });
+        let condition = json!({ "type": "Ready", "status": ready[0], "reason": ready[1], "message": "", "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:00Z" });
+        Object::new(&json!({ "metadata": metadata, "spec": {}, "status": { "stage": stage, "conditions": [condition] } })).unwrap()
+    };
+    store.take(Source::Tenants, &with_status("", "health", "Active", ["True", "Ready"]));
+    store.take(Source::Tenants, &with_status("", "traffic", "Requested", ["False", "Requested"]));
+    for (name, stage, reason) in [("db", "Running", "QuotaWaiting"), ("web", "Running", "QuotaWaiting"), ("old", "Retired", "Conflict")] {
+        store.take(Source::Systems, &with_status("health", name, stage, ["False", reason]));
+    }
+    let figures = store.figures();
+    assert_eq!(figures.objects, [("agencytenants", 2), ("hostedsystems", 3), ("children", 0)]);
+    assert_eq!(figures.tenants, [("Active", 1), ("Requested", 1)].into());
+    assert_eq!(figures.systems, [("Retired", 1), ("Running", 2)].into());
+    let judged = |(Judged { resource, condition, status, reason }, number)| format!("{resource} {condition} {status} {reason} {number}");
+    let conditions: Vec<String> = figures.conditions.into_iter().map(judged).collect();
+    assert_eq!(
+        conditions,
+        [
+            "agencytenants Ready False Requested 1",
+            "agencytenants Ready True Ready 1",
+            "hostedsystems Ready False Conflict 1",
+            "hostedsystems Ready False QuotaWaiting 2",
+        ]
+    );
+}
+
+#[test]
 fn what_is_deleted_while_it_is_decoded_does_not_come_back() {
     let (store, _triggers) = store();
     let marked = json!({ "govcloud.io/tenant": "health", "govcloud.io/tenant-uid": "u" });
