@@ -1,6 +1,7 @@
 //! Reads for `govcloud doctor`, with the rights of whoever calls it. Nothing is written; what may not be read is told as unknown.
 
 mod counting;
+mod listing;
 mod shipped;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,8 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::{guard_rails, kubernetes_version, object::Object};
+use self::listing::{list, readable, resource};
+use super::{guard_rails, kubernetes_version};
 use crate::error::Error;
 
 /// Requests that are under way at once.
@@ -112,35 +114,6 @@ impl Chosen {
             Self::Labels(labels) => ListParams::default().labels(labels),
             Self::Name(name) => ListParams::default().fields(&format!("metadata.name={name}")),
         }
-    }
-}
-
-fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural)
-}
-
-/// Objects of a kind; a namespace of none is all.
-async fn list(
-    client: &Client,
-    resource: &ApiResource,
-    namespace: Option<&str>,
-    parameters: &ListParams,
-) -> Result<Read<Vec<Value>>, Error> {
-    let api: Api<Object> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
-        None => Api::all_with(client.clone(), resource),
-    };
-    let listed = readable(api.list(parameters).await)?;
-    Ok(listed.map(|list| list.items.iter().map(|object| object.json().clone()).collect()))
-}
-
-/// An answer, or what the API server said instead of one.
-fn readable<T>(answer: kube::Result<T>) -> Result<Read<T>, Error> {
-    match answer.map_err(Error::from) {
-        Ok(found) => Ok(Ok(found)),
-        // A kind whose definition is missing has no objects, and that is told where definitions are.
-        Err(error @ Error::Refused { .. }) => Ok(Err(error.to_string())),
-        Err(error) => Err(error),
     }
 }
 

@@ -11,7 +11,7 @@ use kube::{Api, Client, api::ListParams};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::{list, readable, resource};
+use super::listing::{list, readable, resource};
 use crate::{
     cluster::{object::Object, streams::Source, watch},
     error::Error,
