@@ -1,6 +1,8 @@
 //! The chart, as administrators install, upgrade and remove it with both versions of Helm. A node that runs no container says that the
 //! operator's pods are ready; the operator itself runs beside the cluster, under the account that the chart made.
 
+mod removal;
+
 use std::{collections::BTreeMap, fs};
 
 use acceptance::{ControlPlane, Helm, Operator, audit, manifests, workspace};
@@ -8,6 +10,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use self::removal::{removed_altogether, removed_and_put_back};
 use crate::{cluster::Person, times};
 
 const INSTALL: [&str; 7] = ["install", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
@@ -128,62 +131,6 @@ fn refused(plane: &ControlPlane, helm: &Helm) {
     // There the policies would take it for one of Kubernetes' own controllers.
     let refused = chart(plane, helm, &["template", "govcloud", "--kube-version", "1.37.0", "--namespace", "kube-system"]).unwrap_err();
     assert!(refused.contains("install with --namespace govcloud-system"), "{refused}");
-}
-
-/// Without the chart the tenants and what protects them stay, and a new installation takes all of it up again.
-async fn removed_and_put_back(plane: &ControlPlane, helm: &Helm, admin: &Person) {
-    let kept = [
-        ("CustomResourceDefinition", "", "agencytenants.govcloud.io"),
-        ("ValidatingAdmissionPolicy", "", "govcloud-tenants"),
-        ("ValidatingAdmissionPolicyBinding", "", "govcloud-tenants"),
-        ("ClusterRole", "", "govcloud:owner"),
-        ("AgencyTenant", "", "charted"),
-        ("HostedSystem", "charted", "web"),
-        ("ResourceQuota", "charted--web", "govcloud-quota"),
-        ("NetworkPolicy", "charted--web", "govcloud-isolation"),
-    ];
-    let mut uids = Vec::new();
-    for (kind, namespace, name) in kept {
-        uids.push(admin.get(kind, namespace, name).await["metadata"]["uid"].clone());
-    }
-    uninstalled(plane, helm, admin).await;
-    let bound = async || admin.get("ClusterRoleBinding", "", "govcloud:audit-admin:members").await["subjects"].clone();
-    assert_eq!(bound().await[0]["name"], "charted-checks");
-    chart(plane, helm, &INSTALL).unwrap();
-    assert!(bound().await.is_null(), "whom the new values do not name is left in");
-    admin.get("Deployment", "govcloud-system", "govcloud-operator").await;
-    for ((kind, namespace, name), uid) in kept.into_iter().zip(uids) {
-        assert_eq!(admin.get(kind, namespace, name).await["metadata"]["uid"], uid, "{kind} {namespace}/{name}");
-    }
-}
-
-async fn uninstalled(plane: &ControlPlane, helm: &Helm, admin: &Person) {
-    helm.run(plane, &["uninstall", "govcloud", "--namespace", "govcloud-system", "--wait"]).unwrap_or_else(|error| panic!("{error:#}"));
-    admin.gone("Deployment", "govcloud-system", "govcloud-operator").await;
-}
-
-/// The three commands of README: then nothing of the product is left, and what the agencies have in their namespaces stays.
-async fn removed_altogether(plane: &ControlPlane, helm: &Helm, admin: &Person) {
-    let kubectl = |arguments: &[&str]| {
-        let output = plane.kubectl().args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let ours = ["--selector", "app.kubernetes.io/part-of=govcloud", "--timeout", "60s"];
-    kubectl(&[&["delete", "customresourcedefinitions"][..], &ours].concat());
-    uninstalled(plane, helm, admin).await;
-    let kinds = "validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles,clusterrolebindings";
-    kubectl(&[&["delete", kinds][..], &ours].concat());
-    for kind in
-        ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole", "ClusterRoleBinding"]
-    {
-        let mut left = admin.names(kind, "").await;
-        left.retain(|name| name.contains("govcloud"));
-        assert_eq!(left, [""; 0], "{kind}");
-    }
-    for namespace in ["charted", "charted--web"] {
-        admin.get("Namespace", "", namespace).await;
-        admin.get("NetworkPolicy", namespace, "govcloud-isolation").await;
-    }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod page;
 mod plan;
 mod run;
 mod target;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -56,6 +57,8 @@ enum Command {
     Role,
     /// Run the operator.
     Run(Box<run::Arguments>),
+    /// Show what would go and what would stay if the operator, or all of the product, were removed.
+    Uninstall(uninstall::Arguments),
     /// Print the version.
     Version,
 }
@@ -79,6 +82,7 @@ impl Cli {
             Command::Crds(arguments) => done(crds::write(&arguments)),
             Command::Role => done(crds::print_role()),
             Command::Run(arguments) => done(run::run(*arguments, &target)),
+            Command::Uninstall(arguments) => done(uninstall::show(&arguments, &target)),
             Command::Version => {
                 println!("govcloud {}, for Kubernetes {OLDEST} or later", env!("CARGO_PKG_VERSION"));
                 Ok(ExitCode::SUCCESS)

@@ -72,14 +72,7 @@ enum Chosen {
 /// Where the API server does not answer.
 pub async fn read(client: &Client) -> anyhow::Result<Facts> {
     let (info, clock) = version(client).await.context("asking the API server for its version")?;
-    let mut objects = stream::iter(READ)
-        .map(async |(group, version, kind, plural, chosen)| {
-            let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-            Ok::<_, Error>((plural, list(client, &resource, None, &chosen.parameters()).await?))
-        })
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<BTreeMap<_, _>>()
-        .await?;
+    let mut objects = objects(client).await?;
     let account = account(&objects);
     let home = account.as_ref().map(|(namespace, _)| namespace.clone());
     let rolebindings = resource("rbac.authorization.k8s.io", "RoleBinding", "rolebindings");
@@ -104,6 +97,18 @@ pub async fn read(client: &Client) -> anyhow::Result<Facts> {
         miscounts: counting::miscounts(client, clock.0).await?,
         objects,
     })
+}
+
+/// Objects of the product and of the cluster around it, by the plural of their kind.
+///
+/// # Errors
+/// Where the API server does not answer.
+pub async fn objects(client: &Client) -> Result<BTreeMap<&'static str, Read<Vec<Value>>>, Error> {
+    let listed = stream::iter(READ).map(async |(group, version, kind, plural, chosen)| {
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        Ok((plural, list(client, &resource, None, &chosen.parameters()).await?))
+    });
+    listed.buffer_unordered(AT_ONCE).try_collect().await
 }
 
 impl Chosen {

@@ -11,3 +11,4 @@ pub mod guard_rails;
 pub mod quota;
 pub mod refusals;
 pub mod three_way;
+pub mod uninstall;

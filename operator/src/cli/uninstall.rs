@@ -1,0 +1,26 @@
+//! `govcloud uninstall --dry-run`: what would stay. The commands that remove anything are kubectl's and Helm's.
+
+use anyhow::bail;
+use govcloud_core::views::uninstall::report;
+
+use super::target::Target;
+use crate::cluster::facts;
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "This command removes nothing: it prints the commands of kubectl and Helm that do. Run it as an administrator of the cluster."
+)]
+pub(super) struct Arguments {
+    /// Only show what would go and what would stay.
+    #[arg(long, required = true)]
+    dry_run: bool,
+}
+
+pub(super) fn show(_: &Arguments, target: &Target) -> anyhow::Result<()> {
+    let objects = tokio::runtime::Runtime::new()?.block_on(async { anyhow::Ok(facts::objects(&target.client().await?).await?) })?;
+    match report(&objects) {
+        Ok(lines) => println!("{}", lines.join("\n")),
+        Err(why) => bail!("{why}"),
+    }
+    Ok(())
+}
