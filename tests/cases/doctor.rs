@@ -145,7 +145,7 @@ async fn all_is_well_and_told_line_by_line() {
         "OK    Kubernetes     v1.",
         "OK    Policies       all 17 are there, as version ",
         "OK    Permissions    the operator's account may do all that its roles say",
-        "OK    DNS            1 pods in namespace kube-system with labels k8s-app=kube-dns",
+        "OK    DNS            name servers in namespace kube-system with labels k8s-app=kube-dns: 1",
         "OK    Quotas         the status of all 2 is what the pods add up to",
         "WARN  NetworkPlugin  no DaemonSet of a network plugin is known to enforce NetworkPolicies\n                     cure: ",
     ] {

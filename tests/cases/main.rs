@@ -19,6 +19,7 @@ mod chart;
 mod children;
 mod contract;
 mod doctor;
+mod documentation;
 mod drift;
 mod faults;
 mod foresight;

@@ -1,6 +1,6 @@
 //! Helm, as administrators install the chart with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -30,6 +30,12 @@ impl Helm {
     /// With the compiler's output when it does not build.
     pub fn three() -> Result<Self> {
         Ok(Self { program: HELM_3.build()? })
+    }
+
+    /// Where it was built.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Runs a command with the chart as its last argument, as the administrator; gives what it printed.

@@ -92,7 +92,7 @@ pub async fn ask(plane: &ControlPlane, wanted: &DynamicObject) -> Result<()> {
 /// # Errors
 /// With what it printed when it failed.
 pub fn plugin(plane: &ControlPlane, program: &Path, person: Person, arguments: &[&str]) -> Result<String> {
-    let output = Command::new(program).args(arguments).env("KUBECONFIG", kubeconfig(plane, person)?).output()?;
+    let output = Command::new(program).args(arguments).env("KUBECONFIG", kubeconfig_of(plane, person.user, &[person.group])?).output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     if !output.status.success() {
         bail!("govcloud {}: {}{}", arguments.join(" "), text(&output.stdout), text(&output.stderr));
@@ -105,8 +105,7 @@ pub fn plugin(plane: &ControlPlane, program: &Path, person: Person, arguments: &
 /// # Errors
 /// When it cannot be started.
 pub fn plugin_as(plane: &ControlPlane, program: &Path, user: &str, group: &str, arguments: &[&str]) -> Result<(i32, String)> {
-    let path = plane.directory().join(format!("{user}.kubeconfig"));
-    access::write_as(plane.kubeconfig(), user, &[group, "system:authenticated"], &path)?;
+    let path = kubeconfig_of(plane, user, &[group])?;
     let output = Command::new(program).args(arguments).env("KUBECONFIG", path).output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ok((output.status.code().context("it was killed")?, text(&output.stdout) + &text(&output.stderr)))
@@ -129,10 +128,13 @@ async fn tenants(plane: &ControlPlane, person: Person) -> Result<Api<DynamicObje
     Ok(Api::all_with(client, &AgencyTenant::api_resource()))
 }
 
-/// A kubeconfig that acts as this person.
-fn kubeconfig(plane: &ControlPlane, person: Person) -> Result<PathBuf> {
-    let path = plane.directory().join(format!("{}.kubeconfig", person.user));
-    access::write_as(plane.kubeconfig(), person.user, &[person.group, "system:authenticated"], &path)?;
+/// Writes a kubeconfig that acts as somebody, with these groups beside those of everybody who is logged in.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn kubeconfig_of(plane: &ControlPlane, user: &str, groups: &[&str]) -> Result<PathBuf> {
+    let path = plane.directory().join(format!("{user}.kubeconfig"));
+    access::write_as(plane.kubeconfig(), user, &[groups, &["system:authenticated"]].concat(), &path)?;
     Ok(path)
 }
 

@@ -101,7 +101,7 @@ pub(super) fn dns(facts: &Facts) -> Result<Report, String> {
     } else {
         None
     };
-    Ok(Report::new(format!("{} pods in {place}", pods.len()), problem.into_iter().collect()))
+    Ok(Report::new(format!("name servers in {place}: {}", pods.len()), problem.into_iter().collect()))
 }
 
 pub(super) fn programs(facts: &Facts) -> Result<Report, String> {
