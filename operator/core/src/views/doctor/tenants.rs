@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, meta, named},
-    finding::{Report, fail, several},
+    finding::{Report, fail, several, warn},
 };
 use crate::model::names::{LABEL_TENANT, LABEL_TENANT_UID};
 
@@ -28,22 +28,22 @@ pub(super) fn quotas(facts: &Facts) -> Result<Report, String> {
 pub(super) fn namespaces(facts: &Facts) -> Result<Report, String> {
     let tenants = facts.all("agencytenants")?;
     let namespaces = facts.all("namespaces")?;
-    let mut lost: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let ours: Vec<&Value> = namespaces.iter().filter(|namespace| namespace["metadata"]["labels"][LABEL_TENANT].is_string()).collect();
+    let mut left: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for namespace in ours.iter().filter(|namespace| namespace["status"]["phase"] != "Terminating") {
-        let label = |key: &str| namespace["metadata"]["labels"][key].as_str().unwrap_or_default();
-        let is_its = |tenant: &Value| label(LABEL_TENANT_UID) == meta(tenant, "uid");
-        if !named(tenants, label(LABEL_TENANT)).is_some_and(is_its) {
-            lost.entry(label(LABEL_TENANT)).or_default().push(meta(namespace, "name").to_owned());
+        let [tenant, uid] = [LABEL_TENANT, LABEL_TENANT_UID].map(|key| namespace["metadata"]["labels"][key].as_str().unwrap_or_default());
+        if named(tenants, tenant).is_none_or(|found| meta(found, "uid") != uid) {
+            left.entry((tenant, uid)).or_default().push(meta(namespace, "name").to_owned());
         }
     }
-    let problems = lost.into_iter().map(|(tenant, names)| {
-        fail(
+    let problems = left.into_iter().map(|((tenant, uid), names)| {
+        let back = if uid.is_empty() { String::new() } else { format!(" with spec.adoptTenantUID: {uid}") };
+        let whose = if uid.is_empty() { String::new() } else { format!(" of UID {uid}") };
+        warn(
+            format!("agencytenant {tenant}{whose} does not exist, and these namespaces of it are left: {}", several(&names)),
             format!(
-                "namespaces of agencytenant {tenant}, which does not exist or is another one by now, are governed by nobody: {}",
-                several(&names)
+                "create agencytenant {tenant}{back} to take them back, or delete them with all that they hold: kubectl delete namespace"
             ),
-            format!("create agencytenant {tenant} again to take them back, or delete them: kubectl delete namespace {}", names[0]),
         )
     });
     Ok(Report::new(format!("all {} that have a tenant's label have their tenant", ours.len()), problems.collect()))
