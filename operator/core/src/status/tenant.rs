@@ -105,7 +105,7 @@ fn provisioned(input: &StatusInput, root: &TenantRoot) -> NewCondition {
 }
 
 fn ready(input: &StatusInput, root: &TenantRoot, checks: &[NewCondition], systems: &[HostedSystemStatus], pending: &str) -> NewCondition {
-    if root.deleting {
+    if root.deleting && !input.snapshot.crds.ending {
         let stuck = stuck(input, root).map_or_else(String::new, |(namespace, left)| format!("; {}", being_deleted(namespace, Some(&left))));
         let message = format!("the tenant is being deleted: its namespaces are closed first{stuck}");
         return NewCondition::no(kind::READY, reason::DELETING, message);
