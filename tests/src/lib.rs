@@ -17,6 +17,7 @@ pub mod operator;
 pub mod platform;
 pub mod progress;
 pub mod proxy;
+pub mod real_node;
 pub mod request;
 pub mod rollout;
 pub mod tables;
