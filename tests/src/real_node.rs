@@ -26,6 +26,9 @@ pub fn run(program: PathBuf) -> Result<()> {
     let began = Instant::now();
     let node = step("a fresh cluster", || Node::up(program))?;
     let taken = steps(&node, &helm);
+    if taken.is_err() {
+        seen::explain(&node);
+    }
     let down = step("the cluster is taken down", || node.down());
     taken.and(down)?;
     println!("all steps taken in {:.1} s", began.elapsed().as_secs_f64());

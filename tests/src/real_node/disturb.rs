@@ -34,10 +34,13 @@ fn isolated(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// The pod of the leader is killed: the other replica leads, and carries out what was changed meanwhile.
+/// The leader is killed before it can give its lease back, and its pod deleted: the other replica leads, and carries out what was changed meanwhile.
 pub fn leader_killed(node: &Node) -> Result<()> {
     let former = seen::until_leader(node, |_| true)?;
+    let container = ["get", "pod", &former, "-n", SYSTEM, "-o", "jsonpath={.status.containerStatuses[0].containerID}"];
+    let container = node.kubectl(&container)?;
     let began = Instant::now();
+    node.ctr(&["tasks", "kill", "--signal", "SIGKILL", container.trim_start_matches("containerd://")], None)?;
     node.kubectl(&["delete", "pod", &former, "-n", SYSTEM, "--grace-period=0", "--force", "--wait=false"])?;
     node.apply(&objects::system("education", "library"))?;
     let leader = until("another replica leads", LEADS_WITHIN, || Ok(seen::leader(node)?.filter(|pod| *pod != former)))?;

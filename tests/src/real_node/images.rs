@@ -39,7 +39,7 @@ fn layout() -> std::path::PathBuf {
 pub fn import_operator(node: &Node) -> Result<(String, Value)> {
     let digest = import(node, &layout(), OPERATOR)?;
     let version = env!("CARGO_PKG_VERSION");
-    node.images(&["tag", &format!("{OPERATOR}:{version}"), &format!("{OPERATOR}:{NEXT}")], None)?;
+    node.ctr(&["images", "tag", &format!("{OPERATOR}:{version}"), &format!("{OPERATOR}:{NEXT}")], None)?;
     let hash = digest.strip_prefix("sha256:").context("the digest is no sha256")?;
     let index = json(&layout().join("blobs/sha256").join(hash))?;
     Ok((digest, index["annotations"].clone()))
@@ -60,7 +60,7 @@ fn import_program(node: &Node, program: &GoProgram, name: &str, repository: &str
     image.write(folder.path(), &[Program { architecture: architecture()?, bytes }])?;
     let digest = import(node, folder.path(), repository)?;
     let name = format!("{repository}@{digest}");
-    node.images(&["tag", &format!("{repository}:1"), &name], None)?;
+    node.ctr(&["images", "tag", &format!("{repository}:1"), &name], None)?;
     Ok(name)
 }
 
@@ -77,7 +77,7 @@ fn architecture() -> Result<Arch> {
 fn import(node: &Node, folder: &Path, repository: &str) -> Result<String> {
     let mut archive = tar::Builder::new(Vec::new());
     archive.append_dir_all("", folder).with_context(|| format!("packing {}", folder.display()))?;
-    node.images(&["import", "--base-name", repository, "-"], Some(&archive.into_inner()?))?;
+    node.ctr(&["images", "import", "--base-name", repository, "-"], Some(&archive.into_inner()?))?;
     let digest = json(&folder.join("index.json"))?["manifests"][0]["digest"].as_str().map(str::to_owned);
     digest.with_context(|| format!("the index of {} names no digest", folder.display()))
 }

@@ -43,8 +43,8 @@ impl Node {
     }
 
     /// Runs a command of the container runtime on the node; gives what it printed.
-    pub fn images(&self, arguments: &[&str], stdin: Option<&[u8]>) -> Result<String> {
-        let ctr = ["exec", "--", "ctr", "--namespace", "k8s.io", "images"];
+    pub fn ctr(&self, arguments: &[&str], stdin: Option<&[u8]>) -> Result<String> {
+        let ctr = ["exec", "--", "ctr", "--namespace", "k8s.io"];
         finished(Command::new(&self.program).args(ctr).args(arguments), stdin)
     }
 

@@ -4,7 +4,7 @@
 pub const CONTROLLER: &str = include_str!("traefik.yaml");
 
 /// A second agency, with one system.
-pub const STRANGER: &str = "
+pub const STRANGER: &str = "---
 apiVersion: govcloud.io/v1alpha1
 kind: AgencyTenant
 metadata: {name: education}
@@ -26,7 +26,7 @@ pub fn agency(name: &str) -> String {
 /// A system of such an agency.
 pub fn system(agency: &str, name: &str) -> String {
     format!(
-        "
+        "---
 apiVersion: govcloud.io/v1alpha1
 kind: HostedSystem
 metadata: {{name: {name}, namespace: {agency}}}
@@ -43,7 +43,7 @@ spec:
 /// Pods of the tests' own program, which no drain may evict.
 pub fn workload(namespace: &str, name: &str, image: &str, arguments: &[&str]) -> String {
     format!(
-        "
+        "---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: {name}, namespace: {namespace}}}
@@ -72,7 +72,7 @@ spec: {{maxUnavailable: 0, selector: {{matchLabels: {{app: {name}}}}}}}
 /// The way to a workload's pods.
 pub fn service(namespace: &str, name: &str) -> String {
     format!(
-        "
+        "---
 apiVersion: v1
 kind: Service
 metadata: {{name: {name}, namespace: {namespace}}}
@@ -84,7 +84,7 @@ spec: {{selector: {{app: {name}}}, ports: [{{port: 80, targetPort: 8080}}]}}
 /// The way to a Service from outside of the cluster.
 pub fn ingress(namespace: &str, name: &str, host: &str) -> String {
     format!(
-        "
+        "---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {{name: {name}, namespace: {namespace}}}
@@ -100,7 +100,7 @@ spec:
 /// A pod by itself, with or without what Pod Security `restricted` asks for.
 pub fn pod(namespace: &str, image: &str, privileged: bool) -> String {
     format!(
-        "
+        "---
 apiVersion: v1
 kind: Pod
 metadata: {{name: refused, namespace: {namespace}}}

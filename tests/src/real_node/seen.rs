@@ -20,6 +20,20 @@ pub fn saw(line: impl Display) {
     println!("  {line}");
 }
 
+/// Prints what may explain a failure, before the node is gone.
+pub fn explain(node: &Node) {
+    for arguments in [
+        &["get", "pods", "-A", "-o", "wide"][..],
+        &["get", "events", "-A", "--field-selector=type=Warning", "--sort-by=.lastTimestamp"],
+        &["logs", "-n", SYSTEM, "-l", "app.kubernetes.io/component=operator", "--tail=20", "--prefix"],
+    ] {
+        match node.kubectl(arguments) {
+            Ok(printed) => println!("{printed}"),
+            Err(error) => println!("{error:#}"),
+        }
+    }
+}
+
 pub fn json(node: &Node, arguments: &[&str]) -> Result<Value> {
     let text = node.kubectl(&[arguments, &["-o", "json"]].concat())?;
     serde_json::from_str(&text).with_context(|| format!("reading what kubectl {} prints", arguments.join(" ")))
@@ -87,12 +101,15 @@ pub fn operator_is_well(node: &Node) -> Result<()> {
 
 /// Memory in use by the operator's pods, in bytes, as kubelet tells it.
 fn memory(node: &Node) -> Result<BTreeMap<String, f64>> {
-    let path = format!("/api/v1/nodes/{}/proxy/stats/summary", node_name(node)?);
-    let summary: Value = serde_json::from_str(&node.kubectl(&["get", "--raw", &path])?).context("reading kubelet's summary")?;
-    let pods = summary["pods"].as_array().context("kubelet's summary has no pods")?.iter();
-    let of_operator = pods.filter(|pod| pod["podRef"]["namespace"] == SYSTEM);
-    let used = of_operator.filter_map(|pod| Some((pod["podRef"]["name"].as_str()?.to_owned(), pod["memory"]["workingSetBytes"].as_f64()?)));
-    Ok(used.collect())
+    let path = format!("/api/v1/nodes/{}/proxy/metrics/resource", node_name(node)?);
+    let metrics = node.kubectl(&["get", "--raw", &path])?;
+    let of_pod = |line: &str| {
+        let (labels, values) = line.strip_prefix("pod_memory_working_set_bytes{")?.split_once("} ")?;
+        let pod = labels.strip_prefix(&format!("namespace=\"{SYSTEM}\",pod=\""))?.strip_suffix('"')?;
+        Some((pod.to_owned(), values.split(' ').next()?.parse().ok()?))
+    };
+    // Of a pod that has just been started, kubelet tells 0.
+    Ok(metrics.lines().filter_map(of_pod).filter(|(_, bytes)| *bytes > 0.0).collect())
 }
 
 /// The one node.
