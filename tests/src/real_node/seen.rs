@@ -77,7 +77,9 @@ pub fn operator_is_well(node: &Node) -> Result<()> {
         Ok(Some(operator_pods(node)?).filter(|pods| pods.len() == 2 && pods.iter().all(is_ready)))
     })?;
     let leader = until_leader(node, |pod| pods.iter().any(|one| name(one) == pod))?;
-    let memory = memory(node)?;
+    let memory = until("kubelet tells the memory of each replica", PATIENCE, || {
+        Ok(Some(memory(node)?).filter(|memory| pods.iter().all(|pod| memory.contains_key(name(pod)))))
+    })?;
     for pod in &pods {
         let name = name(pod);
         let restarts = &pod["status"]["containerStatuses"][0]["restartCount"];
@@ -85,17 +87,17 @@ pub fn operator_is_well(node: &Node) -> Result<()> {
         let log = node.kubectl(&["logs", name, "-n", SYSTEM])?;
         let denied = log.lines().find(|line| line.contains("forbidden") || line.contains("denied"));
         ensure!(denied.is_none(), "pod {name} logs: {}", denied.unwrap_or_default());
+        let unhealthy = format!("--field-selector=reason=Unhealthy,involvedObject.name={name}");
+        let unhealthy = node.kubectl(&["get", "events", "-n", SYSTEM, &unhealthy, "-o", "jsonpath={.items[*].message}"])?;
+        ensure!(!unhealthy.contains("Liveness"), "kubelet found pod {name} not live: {unhealthy}");
         let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
         let role = if name == leader { "leads" } else { "stands by" };
-        let memory = memory.get(name).map_or_else(|| "not told yet".to_owned(), |bytes| format!("{:.1} MiB", bytes / f64::from(1 << 20)));
-        saw(format!("{name} {role}: ready, 0 restarts, memory {memory}, {} warnings in its log, nothing denied", warnings.len()));
+        let memory = memory[name] / f64::from(1 << 20);
+        saw(format!("{name} {role}: ready, 0 restarts, memory {memory:.1} MiB, {} warnings in its log, nothing denied", warnings.len()));
         for warning in warnings.iter().take(3) {
             saw(format!("    {warning}"));
         }
     }
-    let failed =
-        node.kubectl(&["get", "events", "-n", SYSTEM, "--field-selector=reason=Unhealthy", "-o", "jsonpath={.items[*].message}"])?;
-    ensure!(!failed.contains("Liveness"), "kubelet found a replica not live: {failed}");
     Ok(())
 }
 
