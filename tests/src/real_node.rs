@@ -8,7 +8,7 @@ mod node;
 mod objects;
 mod seen;
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 
@@ -20,16 +20,18 @@ pub use node::down;
 ///
 /// # Errors
 /// With the step, and what was seen instead of what has to be.
-pub fn run(program: PathBuf) -> Result<()> {
+pub fn run(program: &Path) -> Result<()> {
     images::operator_is_built()?;
     let helm = Helm::four()?;
     let began = Instant::now();
-    let node = step("a fresh cluster", || Node::up(program))?;
-    let taken = steps(&node, &helm);
-    if taken.is_err() {
-        seen::explain(&node);
-    }
-    let down = step("the cluster is taken down", || node.down());
+    let taken = step("a fresh cluster", || Node::up(program)).and_then(|node| {
+        let taken = steps(&node, &helm);
+        if taken.is_err() {
+            seen::explain(&node);
+        }
+        taken
+    });
+    let down = step("the cluster is taken down", || down(program));
     taken.and(down)?;
     println!("all steps taken in {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
@@ -42,7 +44,8 @@ fn steps(node: &Node, helm: &Helm) -> Result<()> {
     step("ingress by a controller's pod", || install::ingress(node, &images))?;
     step("the leader's pod is killed", || disturb::leader_killed(node))?;
     step("the node is drained", || disturb::drained(node))?;
-    step("the operator is upgraded under load", || disturb::upgraded(node, helm))
+    step("the operator is upgraded under load", || disturb::upgraded(node, helm))?;
+    step("the operator is uninstalled", || disturb::uninstalled(node, helm))
 }
 
 fn step<T>(name: &str, take: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     };
     let steps = tokio::task::spawn_blocking({
         let program = program.clone();
-        move || real_node::run(program)
+        move || real_node::run(&program)
     });
     let taken = tokio::select! {
         taken = steps => taken.map_err(anyhow::Error::from).flatten(),

@@ -14,7 +14,7 @@ use super::{
     install::{RUNNING, STRANGER, refused, rolled_out},
     node::{Node, until},
     objects,
-    seen::{self, SYSTEM, TIMEOUT, saw},
+    seen::{self, PATIENCE, SYSTEM, TIMEOUT, saw},
 };
 use crate::Helm;
 
@@ -22,6 +22,8 @@ use crate::Helm;
 const LEADS_WITHIN: Duration = Duration::from_secs(30);
 /// As many agencies as are made during an upgrade, at most.
 const AGENCIES: u32 = 40;
+/// As many connections as are tried without an operator, at least.
+const TRIES: u64 = 100;
 
 /// No connection from outside of the system has been answered since its pods began to try, and each one within it.
 fn isolated(node: &Node) -> Result<()> {
@@ -99,6 +101,19 @@ pub fn upgraded(node: &Node, helm: &Helm) -> Result<()> {
     all_ready(node)?;
     unchanged(node, &before)?;
     seen::operator_is_well(node)?;
+    isolated(node)
+}
+
+/// The operator is uninstalled: what it made stays in force, and so do the policies.
+pub fn uninstalled(node: &Node, helm: &Helm) -> Result<()> {
+    let mut before = seen::children(node, &["health", RUNNING, "education", STRANGER])?;
+    before.retain(|object, _| object != "ClusterRoleBinding /govcloud-operator");
+    helm.run(node.plane(), &["uninstall", "govcloud", "--namespace", SYSTEM, "--wait", TIMEOUT])?;
+    until("no replica of the operator is left", PATIENCE, || Ok(seen::operator_pods(node)?.is_empty().then_some(())))?;
+    let (tried, _) = seen::watched(node, STRANGER)?;
+    until("pods go on trying", PATIENCE, || Ok((seen::watched(node, STRANGER)?.0 > tried + TRIES).then_some(())))?;
+    refused(node, &objects::pod(RUNNING, "nginx:1", false), "rule images")?;
+    unchanged(node, &before)?;
     isolated(node)
 }
 

@@ -25,16 +25,11 @@ impl Node {
     ///
     /// # Errors
     /// When the program fails, or prints no path of a kubeconfig.
-    pub fn up(program: PathBuf) -> Result<Self> {
-        let printed = finished(Command::new(&program).arg("up"), None)?;
-        let kubeconfig = printed.lines().last().unwrap_or_default().trim();
-        match ControlPlane::existing(Path::new(kubeconfig)) {
-            Ok(plane) => Ok(Self { program, plane }),
-            Err(error) => {
-                down(&program)?;
-                Err(error.context(format!("`{} up` has to print the path of a kubeconfig", program.display())))
-            }
-        }
+    pub fn up(program: &Path) -> Result<Self> {
+        let printed = finished(Command::new(program).arg("up"), None)?;
+        let plane = ControlPlane::existing(Path::new(printed.lines().last().unwrap_or_default().trim()))
+            .with_context(|| format!("`{} up` has to print the path of a kubeconfig at its end", program.display()))?;
+        Ok(Self { program: program.to_owned(), plane })
     }
 
     /// The cluster's API server.
@@ -70,14 +65,6 @@ impl Node {
             bail!("kubectl {} succeeds, and has to fail: {}", arguments.join(" "), String::from_utf8_lossy(&output.stdout));
         }
         Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned())
-    }
-
-    /// Takes the cluster down.
-    ///
-    /// # Errors
-    /// When the program fails.
-    pub fn down(&self) -> Result<()> {
-        down(&self.program)
     }
 }
 
