@@ -114,3 +114,24 @@ spec:
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifests;
+
+    #[test]
+    fn texts_are_applied_together() {
+        let texts = [
+            agency("one"),
+            system("one", "web"),
+            workload("one--web", "web", "image", &["serve"]),
+            service("one--web", "web"),
+            ingress("one--web", "web", "one.example.gov.cn"),
+            pod("one--web", "image", false),
+        ];
+        let objects = manifests::parse(&texts.concat()).unwrap();
+        let kinds: Vec<_> = objects.iter().map(|object| object.types.as_ref().unwrap().kind.as_str()).collect();
+        assert_eq!(kinds, ["AgencyTenant", "HostedSystem", "Deployment", "PodDisruptionBudget", "Service", "Ingress", "Pod"]);
+    }
+}
