@@ -2,6 +2,7 @@
 //! times. Between the two stands a proxy; nothing else in the operator or the control plane knows of it.
 
 mod crash;
+mod lease;
 mod refused;
 mod stale;
 mod steps;

@@ -99,6 +99,22 @@ pub const DASHBOARD: GoProgram = GoProgram {
     variables: Vec::new,
 };
 
+pub const TRAEFIK: GoProgram = GoProgram {
+    name: "traefik",
+    sources: "tests/platform/traefik",
+    package: "github.com/traefik/traefik/v3/cmd/traefik",
+    activity: "building Traefik from its Go modules (some minutes the first time)",
+    variables: Vec::new,
+};
+
+pub const POD: GoProgram = GoProgram {
+    name: "pod",
+    sources: "tests/platform/pod",
+    package: ".",
+    activity: "building the program of the tests' pods",
+    variables: Vec::new,
+};
+
 /// The folder with the programs, their keys and their lock.
 pub fn folder() -> PathBuf {
     build_layout::target_directory().join("controlplane")
@@ -149,6 +165,7 @@ impl GoProgram {
             .arg(&fresh)
             .arg(self.package)
             .current_dir(self.sources())
+            .env("CGO_ENABLED", "0") // static, so that it runs in an image with nothing else in it
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log_file)

@@ -18,6 +18,7 @@ pub mod platform;
 pub mod programs;
 pub mod progress;
 pub mod proxy;
+pub mod real_node;
 pub mod request;
 pub mod rollout;
 pub mod schemas;

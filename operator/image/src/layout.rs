@@ -20,8 +20,20 @@ use sha2::{Digest, Sha256};
 
 /// User and group of the process, as `distroless` images number the one without rights.
 const USER: &str = "65532:65532";
-/// Where the program is in the image.
-const PROGRAM: &str = "govcloud";
+
+/// An image with one program in it and nothing else.
+pub struct Image<'a> {
+    /// Name of the program's file.
+    pub program: &'a str,
+    /// What it is run with where a pod says nothing else.
+    pub arguments: &'a [&'a str],
+    /// Tag of the image.
+    pub tag: &'a str,
+    /// Labels of the image, which are its annotations too.
+    pub labels: HashMap<String, String>,
+    /// When it was made, as RFC 3339 has it.
+    pub created: &'a str,
+}
 
 /// The program for one platform.
 pub struct Program {
@@ -31,82 +43,84 @@ pub struct Program {
     pub bytes: Vec<u8>,
 }
 
-/// Writes the image of these programs, one for each platform, anew into a folder. Returns the digest of its index.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn write(folder: &Path, tag: &str, labels: &HashMap<String, String>, created: &str, programs: &[Program]) -> Result<String> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+impl Image<'_> {
+    /// Writes the image of these programs, one for each platform, anew into a folder. Returns the digest of its index.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path, programs: &[Program]) -> Result<String> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))?;
+        }
+        let blobs = Blobs(folder.join("blobs/sha256"));
+        fs::create_dir_all(&blobs.0).with_context(|| format!("creating {}", blobs.0.display()))?;
+        let manifests = programs.iter().map(|program| self.manifest(&blobs, program)).collect::<Result<Vec<_>>>()?;
+        let index = ImageIndexBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageIndex)
+            .manifests(manifests)
+            .annotations(self.labels.clone())
+            .build()?;
+        let mut index = blobs.json(MediaType::ImageIndex, &index)?;
+        let digest = index.digest().to_string();
+        index.set_annotations(Some(HashMap::from([(ANNOTATION_REF_NAME.to_owned(), self.tag.to_owned())])));
+        let entry = ImageIndexBuilder::default().schema_version(SCHEMA_VERSION).manifests([index]).build()?;
+        fs::write(folder.join("index.json"), sorted(&entry)?).context("writing index.json")?;
+        let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build()?;
+        fs::write(folder.join("oci-layout"), sorted(&layout)?).context("writing oci-layout")?;
+        Ok(digest)
     }
-    let blobs = Blobs(folder.join("blobs/sha256"));
-    fs::create_dir_all(&blobs.0).with_context(|| format!("creating {}", blobs.0.display()))?;
-    let manifests = programs.iter().map(|program| manifest(&blobs, labels, created, program)).collect::<Result<Vec<_>>>()?;
-    let index = ImageIndexBuilder::default()
-        .schema_version(SCHEMA_VERSION)
-        .media_type(MediaType::ImageIndex)
-        .manifests(manifests)
-        .annotations(labels.clone())
-        .build()?;
-    let mut index = blobs.json(MediaType::ImageIndex, &index)?;
-    let digest = index.digest().to_string();
-    index.set_annotations(Some(HashMap::from([(ANNOTATION_REF_NAME.to_owned(), tag.to_owned())])));
-    let entry = ImageIndexBuilder::default().schema_version(SCHEMA_VERSION).manifests([index]).build()?;
-    fs::write(folder.join("index.json"), sorted(&entry)?).context("writing index.json")?;
-    let layout = OciLayoutBuilder::default().image_layout_version("1.0.0").build()?;
-    fs::write(folder.join("oci-layout"), sorted(&layout)?).context("writing oci-layout")?;
-    Ok(digest)
-}
 
-fn manifest(blobs: &Blobs, labels: &HashMap<String, String>, created: &str, program: &Program) -> Result<Descriptor> {
-    let archive = archive(&program.bytes)?;
-    let difference = format!("sha256:{}", hash(&archive));
-    let mut zip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
-    zip.write_all(&archive)?;
-    let layer = blobs.put(MediaType::ImageLayerGzip, &zip.finish()?)?;
-    let process = ConfigBuilder::default()
-        .user(USER)
-        .entrypoint(vec![format!("/{PROGRAM}")])
-        .cmd(vec!["run".to_owned()])
-        .working_dir("/")
-        .labels(labels.clone())
-        .build()?;
-    let step = HistoryBuilder::default().created(created).created_by(format!("COPY {PROGRAM} /{PROGRAM}")).build()?;
-    let configuration = ImageConfigurationBuilder::default()
-        .created(created)
-        .architecture(program.architecture.clone())
-        .os(Os::Linux)
-        .config(process)
-        .rootfs(RootFsBuilder::default().typ("layers").diff_ids(vec![difference]).build()?)
-        .history(vec![step])
-        .build()?;
-    let configuration = blobs.json(MediaType::ImageConfig, &configuration)?;
-    let manifest = ImageManifestBuilder::default()
-        .schema_version(SCHEMA_VERSION)
-        .media_type(MediaType::ImageManifest)
-        .config(configuration)
-        .layers([layer])
-        .annotations(labels.clone())
-        .build()?;
-    let mut manifest = blobs.json(MediaType::ImageManifest, &manifest)?;
-    manifest.set_platform(Some(PlatformBuilder::default().architecture(program.architecture.clone()).os(Os::Linux).build()?));
-    Ok(manifest)
-}
+    fn manifest(&self, blobs: &Blobs, program: &Program) -> Result<Descriptor> {
+        let archive = self.archive(&program.bytes)?;
+        let difference = format!("sha256:{}", hash(&archive));
+        let mut zip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
+        zip.write_all(&archive)?;
+        let layer = blobs.put(MediaType::ImageLayerGzip, &zip.finish()?)?;
+        let process = ConfigBuilder::default()
+            .user(USER)
+            .entrypoint(vec![format!("/{}", self.program)])
+            .cmd(self.arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .working_dir("/")
+            .labels(self.labels.clone())
+            .build()?;
+        let step = HistoryBuilder::default().created(self.created).created_by(format!("COPY {0} /{0}", self.program)).build()?;
+        let configuration = ImageConfigurationBuilder::default()
+            .created(self.created)
+            .architecture(program.architecture.clone())
+            .os(Os::Linux)
+            .config(process)
+            .rootfs(RootFsBuilder::default().typ("layers").diff_ids(vec![difference]).build()?)
+            .history(vec![step])
+            .build()?;
+        let configuration = blobs.json(MediaType::ImageConfig, &configuration)?;
+        let manifest = ImageManifestBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageManifest)
+            .config(configuration)
+            .layers([layer])
+            .annotations(self.labels.clone())
+            .build()?;
+        let mut manifest = blobs.json(MediaType::ImageManifest, &manifest)?;
+        manifest.set_platform(Some(PlatformBuilder::default().architecture(program.architecture.clone()).os(Os::Linux).build()?));
+        Ok(manifest)
+    }
 
-/// The file system of the image: the program alone, which root owns and everybody may run.
-fn archive(program: &[u8]) -> Result<Vec<u8>> {
-    let mut header = tar::Header::new_ustar();
-    header.set_path(PROGRAM)?;
-    header.set_entry_type(tar::EntryType::Regular);
-    header.set_mode(0o555);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(program.len().try_into()?);
-    header.set_cksum();
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append(&header, program)?;
-    Ok(archive.into_inner()?)
+    /// The file system of the image: the program alone, which root owns and everybody may run.
+    fn archive(&self, program: &[u8]) -> Result<Vec<u8>> {
+        let mut header = tar::Header::new_ustar();
+        header.set_path(self.program)?;
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_mode(0o555);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(program.len().try_into()?);
+        header.set_cksum();
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append(&header, program)?;
+        Ok(archive.into_inner()?)
+    }
 }
 
 /// The folder of the blobs, each named by its digest.
@@ -143,11 +157,14 @@ mod tests {
 
     use super::*;
 
+    const PROGRAM: &str = "govcloud";
+
     fn written(folder: &Path) -> String {
         let labels = (0..20).map(|number| (format!("label-{number}"), number.to_string())).collect();
         let programs =
             [Arch::Amd64, Arch::ARM64].map(|architecture| Program { bytes: architecture.to_string().into_bytes(), architecture });
-        write(folder, "1.0.0", &labels, "2026-01-01T00:00:00Z", &programs).unwrap()
+        let image = Image { program: PROGRAM, arguments: &["run"], tag: "1.0.0", labels, created: "2026-01-01T00:00:00Z" };
+        image.write(folder, &programs).unwrap()
     }
 
     fn read(folder: &Path, digest: &Value) -> Vec<u8> {

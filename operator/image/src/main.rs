@@ -1,18 +1,33 @@
 //! `cargo image`: writes the operator's container image to `target/image/oci`, and beside it what the program is made of. It needs no
 //! container daemon.
 
-mod layout;
 mod program;
 
 use std::{collections::HashMap, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
+use clap::Parser;
+use govcloud_image::{Arch, Image};
 use program::{PLATFORMS, Tools};
 
 /// Largest program, in bytes.
 const LARGEST: usize = 25_000_000;
 
+/// Writes the operator's container image, and beside it what the program is made of.
+#[derive(Parser)]
+struct Arguments {
+    /// Build for this platform alone: amd64 or arm64
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    platform: Option<Arch>,
+}
+
+fn platform(name: &str) -> Result<Arch, String> {
+    let known = PLATFORMS.into_iter().map(|(architecture, _)| architecture).find(|architecture| architecture.to_string() == name);
+    known.ok_or_else(|| format!("give one of {}", PLATFORMS.map(|(architecture, _)| architecture.to_string()).join(", ")))
+}
+
 fn main() -> Result<()> {
+    let arguments = Arguments::parse();
     let operator = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the folder of this crate has none above it")?;
     let workspace = operator.parent().context("the operator's folder has none above it")?;
     let folder = workspace.join("target/image");
@@ -44,6 +59,9 @@ fn main() -> Result<()> {
     let tools = Tools::install(folder.join("tools"), workspace.to_owned())?;
     let mut programs = Vec::new();
     for (architecture, target) in PLATFORMS {
+        if arguments.platform.as_ref().is_some_and(|only| *only != architecture) {
+            continue;
+        }
         println!("building for {architecture}");
         let program = tools.build(architecture, target)?;
         println!("{:.1} MB", f64::from(u32::try_from(program.bytes.len())?) / 1e6);
@@ -52,7 +70,8 @@ fn main() -> Result<()> {
         }
         programs.push(program);
     }
-    let digest = layout::write(&folder.join("oci"), version, &labels, &created, &programs)?;
+    let image = Image { program: "govcloud", arguments: &["run"], tag: version, labels, created: &created };
+    let digest = image.write(&folder.join("oci"), &programs)?;
     let bill = tools.bill_of_materials(&folder, &seconds)?;
     println!("{digest}\n{}\n{}", folder.join("oci").display(), bill.display());
     Ok(())

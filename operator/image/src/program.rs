@@ -7,9 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use oci_spec::image::Arch;
-
-use crate::layout::Program;
+use govcloud_image::{Arch, Program};
 
 /// A platform that the image is for: its name in images, and Rust's.
 pub const PLATFORMS: [(Arch, &str); 2] = [(Arch::Amd64, "x86_64-unknown-linux-musl"), (Arch::ARM64, "aarch64-unknown-linux-musl")];

@@ -107,7 +107,11 @@ impl Election {
             return Ok(());
         };
         let led = self.candidate.leads();
-        let written = self.write(spec).await?;
+        let written = match self.write(spec).await {
+            // Another replica wrote first, as happens when two stand by for the same moment.
+            Err(error) if error.is_code(409) && !led => return Ok(()),
+            written => written?,
+        };
         self.candidate.wrote(written, sent, self.now());
         let until = self.candidate.until().map(|until| self.began + until);
         self.state.send_modify(|state| state.until = until);

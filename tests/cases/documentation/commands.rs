@@ -82,6 +82,7 @@ pub const TESTS: [&str; 7] = [
 const CI: &str = ".ci/run runs it, or what it would write is compared there";
 const MINUTES: &str = "it compiles for minutes";
 const TOOL: &str = "it is a program that whoever contributes installs";
+const NODE: &str = "it needs a node that runs containers";
 const REGISTRY: &str = "it needs a registry";
 const PLACEHOLDER: &str = "a part of it stands for something of the reader's";
 const NAMED: &str = "the text speaks of it, and gives no command to run";
@@ -99,6 +100,9 @@ pub const EXCEPTED: &[(&str, &str)] = &[
     ("cargo run -p govcloud -- role > charts/govcloud/roles/operator.yaml", CI),
     ("cargo bench-cloud -- --tenants 200 --systems 3", MINUTES),
     ("cargo image", MINUTES),
+    ("cargo image -- --platform amd64", MINUTES),
+    ("cargo real-node", NODE),
+    ("GOVCLOUD_NODE=PROGRAM cargo real-node", NODE),
     ("cargo install cargo-mutants --locked", MINUTES),
     ("PROPTEST_CASES=32 cargo mutants -p govcloud-core -f operator/core/src/plan/quota.rs", MINUTES),
     ("cargo deny check", TOOL),

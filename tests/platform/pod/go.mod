@@ -1,0 +1,3 @@
+module govcloud.io/tests/platform/pod
+
+go 1.26.0
