@@ -13,7 +13,7 @@ use crate::cluster::facts;
 #[command(
     after_help = "Reads with your rights and writes nothing; what you may not read is told as unknown. Run it as an administrator of the \
     cluster.\n\
-    Exit codes: 0 nothing failed, warnings included; 1 something failed; 2 the cluster could not be examined."
+    Exit codes: 0 nothing failed, warnings included; 1 something failed; 2 the cluster, or a part of it, could not be examined."
 )]
 pub(super) struct Arguments {
     /// Form of the report.
@@ -41,7 +41,15 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode>
             println!("{}", serde_json::to_string_pretty(&report).context("writing the report")?);
         }
     }
-    Ok(ExitCode::from(u8::from(findings.iter().any(|finding| finding.verdict == Verdict::Fail))))
+    let has_failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);
+    let is_unknown = findings.iter().any(|finding| finding.unknown);
+    Ok(ExitCode::from(if has_failed {
+        1
+    } else if is_unknown {
+        2
+    } else {
+        0
+    }))
 }
 
 fn lines(finding: &Finding) -> String {

@@ -1,11 +1,11 @@
 //! Which cluster is asked, and as whom: the flags that kubectl has for this.
 
-use std::path::PathBuf;
+use std::{error::Error, path::PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 
 #[derive(clap::Args)]
@@ -35,10 +35,14 @@ impl Target {
         let mut config = match &self.kubeconfig {
             Some(file) => {
                 let read = || format!("reading {}", file.display());
-                Config::from_custom_kubeconfig(Kubeconfig::read_from(file).with_context(read)?, &options).await.with_context(read)?
+                let found = Kubeconfig::read_from(file).map_err(unquoted).with_context(read)?;
+                Config::from_custom_kubeconfig(found, &options).await.map_err(unquoted).with_context(read)?
             }
-            None if self.context.is_some() => Config::from_kubeconfig(&options).await?,
-            None => Config::infer().await.context("no cluster is configured: set KUBECONFIG or --kubeconfig, or run in a pod")?,
+            None if self.context.is_some() => Config::from_kubeconfig(&options).await.map_err(unquoted)?,
+            None => {
+                let none = "no cluster is configured: set KUBECONFIG or --kubeconfig, or run in a pod";
+                Config::infer().await.map_err(unquoted).context(none)?
+            }
         };
         if self.user.is_some() {
             config.auth_info.impersonate.clone_from(&self.user);
@@ -51,4 +55,11 @@ impl Target {
     pub(super) async fn client(&self) -> anyhow::Result<Client> {
         Client::try_from(self.config().await?).context("the configuration of the cluster is invalid")
     }
+}
+
+/// An error as it is, but where a kubeconfig is no YAML: that one quotes the place, which may hold a token.
+fn unquoted(error: impl Error + Send + Sync + 'static) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    let is_about_yaml = |cause: &(dyn Error + 'static)| matches!(cause.downcast_ref(), Some(KubeconfigError::Parse(_)));
+    if error.chain().any(is_about_yaml) { anyhow!("the kubeconfig is not valid; `kubectl config view` says where") } else { error }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use govcloud_core::views::uninstall::report;
+use serde_json::Value;
 
 use super::target::Target;
 use crate::cluster::facts;
@@ -17,10 +18,17 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn show(_: &Arguments, target: &Target) -> anyhow::Result<()> {
+    let shipped = facts::shipped()?.iter().map(|shipped| key(&shipped.object)).collect();
     let objects = tokio::runtime::Runtime::new()?.block_on(async { anyhow::Ok(facts::objects(&target.client().await?).await?) })?;
-    match report(&objects) {
+    match report(&objects, &shipped) {
         Ok(lines) => println!("{}", lines.join("\n")),
         Err(why) => bail!("{why}"),
     }
     Ok(())
+}
+
+/// Kind and name.
+fn key(object: &Value) -> (String, String) {
+    let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
+    (text(&object["kind"]), text(&object["metadata"]["name"]))
 }

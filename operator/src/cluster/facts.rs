@@ -6,13 +6,13 @@ mod shipped;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use govcloud_core::{
     api::{conditions::reason, part_of_selector},
     children::rbac,
     model::{
-        names::{ANNOTATION_SETTINGS, LEASE_NAME, OPERATOR, POLICIES},
+        names::{ANNOTATION_SETTINGS, LABEL_TENANT, LEASE_NAME, OPERATOR, POLICIES},
         settings::Settings,
     },
     views::doctor::{Facts, Read},
@@ -33,6 +33,7 @@ use kube::{
 use serde_json::Value;
 
 use self::listing::{list, readable, resource};
+pub use self::shipped::objects as shipped;
 use super::{guard_rails, kubernetes_version};
 use crate::error::Error;
 
@@ -40,7 +41,7 @@ use crate::error::Error;
 const AT_ONCE: usize = 16;
 
 /// Which objects are read, wherever they are: group, version, kind, plural, and how they are chosen.
-const READ: [(&str, &str, &str, &str, Chosen); 15] = [
+const READ: [(&str, &str, &str, &str, Chosen); 18] = [
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", Chosen::Ours),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", Chosen::Ours),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Chosen::Ours),
@@ -51,7 +52,10 @@ const READ: [(&str, &str, &str, &str, Chosen); 15] = [
     ("govcloud.io", "v1alpha1", "AgencyTenant", "agencytenants", Chosen::All),
     ("govcloud.io", "v1alpha1", "HostedSystem", "hostedsystems", Chosen::All),
     ("apps", "v1", "DaemonSet", "daemonsets", Chosen::All),
+    ("apiregistration.k8s.io", "v1", "APIService", "apiservices", Chosen::All),
     ("", "v1", "Namespace", "namespaces", Chosen::All),
+    ("", "v1", "ResourceQuota", "resourcequotas", Chosen::Labels(LABEL_TENANT)),
+    ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", Chosen::Labels(LABEL_TENANT)),
     ("", "v1", "Service", "services", Chosen::Name("kubernetes")),
     ("", "v1", "Node", "nodes", Chosen::All),
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", Chosen::All),
@@ -84,17 +88,21 @@ pub async fn read(client: &Client) -> anyhow::Result<Facts> {
         },
     );
     let settings = settings(&objects);
+    let all = counting::pods(client, None, clock.0).await?;
+    let quotas = objects.get("resourcequotas").cloned().unwrap_or_else(|| Ok(Vec::new()));
     Ok(Facts {
         version: env!("CARGO_PKG_VERSION"),
         kubernetes: kubernetes_version::judge(&info).map(|()| info.git_version),
         clock,
-        shipped: shipped::objects()?,
+        shipped: shipped()?,
         pods: pods(client, settings.as_ref(), home).await?,
         proofs: proofs(client).await?,
-        denied: denied(client, account).await?,
+        denied: denied(client, account.as_ref()).await?,
+        account,
         settings,
         lagging: counting::lagging(client, &objects).await?,
-        miscounts: counting::miscounts(client, clock.0).await?,
+        miscounts: counting::miscounts(client, &quotas, &all, clock.0).await?,
+        pod_addresses: all.map(|pods| pods.addresses),
         objects,
     })
 }
@@ -126,6 +134,9 @@ impl Chosen {
 async fn version(client: &Client) -> anyhow::Result<(Info, (Timestamp, i64))> {
     let request = axum::http::Request::get("/version").body(kube::client::Body::empty())?;
     let answer = client.send(request).await?;
+    if !answer.status().is_success() {
+        bail!("the API server answers {}", answer.status());
+    }
     let date = answer.headers().get(axum::http::header::DATE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let own = Timestamp::now();
     let clock = DateTimeParser::new().parse_timestamp(&date).unwrap_or(own);
@@ -133,10 +144,14 @@ async fn version(client: &Client) -> anyhow::Result<(Info, (Timestamp, i64))> {
     Ok((serde_json::from_slice(&body)?, (clock, clock.as_second() - own.as_second())))
 }
 
-/// The operator's account, as the binding of its role names it: namespace and name.
+/// The operator's account, namespace and name: that of its Deployment or, without one, of the binding of its role.
 fn account(objects: &BTreeMap<&'static str, Read<Vec<Value>>>) -> Option<(String, String)> {
-    let bindings = objects.get("clusterrolebindings")?.as_ref().ok()?;
-    let binding = bindings.iter().find(|binding| binding["roleRef"]["name"] == OPERATOR)?;
+    let list = |plural: &str| objects.get(plural).and_then(|read| read.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
+    if let Some(deployment) = list("deployments").first() {
+        let name = deployment["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+        return Some((deployment["metadata"]["namespace"].as_str()?.to_owned(), name.to_owned()));
+    }
+    let binding = list("clusterrolebindings").iter().find(|binding| binding["roleRef"]["name"] == OPERATOR)?;
     let subject = binding["subjects"].as_array()?.iter().find(|subject| subject["kind"] == "ServiceAccount")?;
     Some((subject["namespace"].as_str()?.to_owned(), subject["name"].as_str()?.to_owned()))
 }
@@ -181,8 +196,10 @@ async fn proofs(client: &Client) -> Result<BTreeMap<&'static str, Read<Result<()
 }
 
 /// What the operator's account may not do of what its roles say.
-async fn denied(client: &Client, account: Option<(String, String)>) -> Result<Read<Vec<PolicyRule>>, Error> {
-    let Some((namespace, name)) = account else { return Ok(Err("no binding names the operator's account".to_owned())) };
+async fn denied(client: &Client, account: Option<&(String, String)>) -> Result<Read<Vec<PolicyRule>>, Error> {
+    let Some((namespace, name)) = account else {
+        return Ok(Err("the operator's account is not known: neither a Deployment nor a binding that may be read names it".to_owned()));
+    };
     let everywhere = rbac::cluster_role().rules.unwrap_or_default().into_iter().map(|rule| (rule, None));
     let at_home = rbac::lease_role().rules.unwrap_or_default().into_iter().map(|rule| (rule, Some(namespace.as_str())));
     let single = everywhere.chain(at_home).flat_map(|(rule, place)| singles(&rule).into_iter().map(move |rule| (rule, place)));

@@ -1,6 +1,10 @@
 //! What changes while it is read: what seems wrong is looked at again until it is right or the time is up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use govcloud_core::{
     model::{amounts::Amounts, names::LABEL_TENANT, pod_usage},
@@ -66,66 +70,85 @@ fn described(source: Source, object: &Value) -> String {
     }
 }
 
-/// Quotas that count otherwise than their pods add up to, and how many there are.
-pub(super) async fn miscounts(client: &Client, now: Timestamp) -> Result<Read<(usize, Vec<Miscount>)>, Error> {
-    let quotas = resource("", "ResourceQuota", "resourcequotas");
-    let ours = ListParams::default().labels(LABEL_TENANT);
-    let found = match list(client, &quotas, None, &ours).await? {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
+/// Quotas that count otherwise than their pods add up to.
+pub(super) async fn miscounts(
+    client: &Client,
+    found: &Read<Vec<Value>>,
+    pods: &Read<Pods>,
+    now: Timestamp,
+) -> Result<Read<Vec<Miscount>>, Error> {
+    let (found, pods) = match (found, pods) {
+        (Ok(found), Ok(pods)) => (found, pods),
+        (Err(why), _) | (_, Err(why)) => return Ok(Err(why.clone())),
     };
-    let sums = match sums(client, None, now).await? {
-        Ok(sums) => sums,
-        Err(why) => return Ok(Err(why)),
-    };
-    let namespace = |quota: &Value| quota["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-    let sum = |sums: &BTreeMap<String, Amounts>, quota: &Value| sums.get(&namespace(quota)).cloned().unwrap_or_default();
-    let looked = found.len();
-    let mut wrong: Vec<Value> = found.into_iter().filter(|quota| !compare(quota, &sum(&sums, quota)).is_empty()).collect();
-    let mut miscounts: Vec<Miscount> = wrong.iter().flat_map(|quota| compare(quota, &sum(&sums, quota))).collect();
+    let (mut places, mut miscounts) = wrong(found, pods);
     let until = Instant::now() + PATIENCE;
-    while !wrong.is_empty() && Instant::now() < until {
+    while !places.is_empty() && Instant::now() < until {
         sleep(AGAIN).await;
-        let mut still = Vec::new();
-        miscounts.clear();
-        for place in wrong.iter().map(namespace) {
-            let (quotas, sums) = tokio::try_join!(list(client, &quotas, Some(&place), &ours), self::sums(client, Some(&place), now))?;
-            let (Ok(quotas), Ok(sums)) = (quotas, sums) else { continue };
-            for quota in quotas {
-                let found = compare(&quota, &sum(&sums, &quota));
-                if !found.is_empty() {
-                    miscounts.extend(found);
-                    still.push(quota);
-                }
+        let (mut still, mut found) = (BTreeSet::new(), Vec::new());
+        for place in &places {
+            let quotas = resource("", "ResourceQuota", "resourcequotas");
+            let ours = ListParams::default().labels(LABEL_TENANT);
+            let (quotas, pods) = tokio::try_join!(list(client, &quotas, Some(place), &ours), self::pods(client, Some(place), now))?;
+            if let (Ok(quotas), Ok(pods)) = (quotas, pods) {
+                let (places, miscounts) = wrong(&quotas, &pods);
+                still.extend(places);
+                found.extend(miscounts);
             }
         }
-        wrong = still;
+        (places, miscounts) = (still, found);
     }
-    Ok(Ok((looked, miscounts)))
+    Ok(Ok(miscounts))
 }
 
-/// What the pods of each namespace use.
-async fn sums(client: &Client, namespace: Option<&str>, now: Timestamp) -> Result<Read<BTreeMap<String, Amounts>>, Error> {
-    let pods = resource("", "Pod", "pods");
+/// Namespaces whose quota does not count what the pods add up to, and what it says instead.
+fn wrong(quotas: &[Value], pods: &Pods) -> (BTreeSet<String>, Vec<Miscount>) {
+    let (mut places, mut miscounts) = (BTreeSet::new(), Vec::new());
+    for quota in quotas {
+        let place = quota["metadata"]["namespace"].as_str().unwrap_or_default();
+        let found = compare(quota, &pods.sums.get(place).cloned().unwrap_or_default());
+        if !found.is_empty() {
+            places.insert(place.to_owned());
+            miscounts.extend(found);
+        }
+    }
+    (places, miscounts)
+}
+
+/// What is read of all pods, one page after the other.
+#[derive(Default)]
+pub(super) struct Pods {
+    /// What they use, by namespace.
+    sums: BTreeMap<String, Amounts>,
+    /// Addresses of those that have one of their own.
+    pub(super) addresses: BTreeSet<IpAddr>,
+}
+
+/// Reads the pods of a namespace, or all.
+pub(super) async fn pods(client: &Client, namespace: Option<&str>, now: Timestamp) -> Result<Read<Pods>, Error> {
+    let resource = resource("", "Pod", "pods");
     let api: Api<Object> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &pods),
-        None => Api::all_with(client.clone(), &pods),
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
     };
-    let mut sums = BTreeMap::<String, Amounts>::new();
+    let mut pods = Pods::default();
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
         let page = match readable(api.list(&parameters).await)? {
             Ok(page) => page,
             Err(why) => return Ok(Err(why)),
         };
-        for pod in &page.items {
-            let pod = pod.json();
+        for pod in page.items.iter().map(Object::json) {
             let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-            pod_usage::add(sums.entry(namespace).or_default(), pod, now);
+            pod_usage::add(pods.sums.entry(namespace).or_default(), pod, now);
+            if pod["spec"]["hostNetwork"] != true {
+                let addresses = pod["status"]["podIPs"].as_array().into_iter().flatten();
+                pods.addresses.extend(addresses.filter_map(|address| address["ip"].as_str()?.parse::<IpAddr>().ok()));
+            }
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => parameters = parameters.continue_token(&token),
-            None => return Ok(Ok(sums)),
+            None => return Ok(Ok(pods)),
         }
     }
 }

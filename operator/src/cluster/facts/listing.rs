@@ -35,7 +35,7 @@ pub(super) fn readable<T>(answer: kube::Result<T>) -> Result<Read<T>, Error> {
     match answer.map_err(Error::from) {
         Ok(found) => Ok(Ok(found)),
         // A kind whose definition is missing has no objects, and that is told where definitions are.
-        Err(error @ Error::Refused { .. }) => Ok(Err(error.to_string())),
+        Err(error @ Error::Refused { code, .. }) if code != 401 => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
 }

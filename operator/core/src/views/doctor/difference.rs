@@ -24,6 +24,8 @@ fn plain(value: &Value) -> Value {
             Value::Object(fields.filter(|(key, value)| !says_nothing(key, value)).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(plain).collect()),
+        // Kustomize breaks lines of folded expressions anew.
+        Value::String(text) => Value::String(text.split_whitespace().collect::<Vec<_>>().join(" ")),
         Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
         other => other.clone(),
     }

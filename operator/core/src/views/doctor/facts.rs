@@ -1,6 +1,9 @@
 //! What was read of the cluster.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use k8s_openapi::{api::rbac::v1::PolicyRule, jiff::Timestamp};
 use serde_json::Value;
@@ -20,7 +23,7 @@ pub struct Facts {
     /// The API server's clock, and by how many seconds it is ahead of this machine's.
     pub clock: (Timestamp, i64),
     /// Definitions, policies, their bindings and roles, as this version brings them.
-    pub shipped: Vec<Value>,
+    pub shipped: Vec<Shipped>,
     /// Objects by the plural of their kind.
     pub objects: BTreeMap<&'static str, Read<Vec<Value>>>,
     /// Pods by namespace: of the operator's, and of those that its settings name.
@@ -33,8 +36,20 @@ pub struct Facts {
     pub settings: Option<Settings>,
     /// Tenants and systems, as they are printed, whose latest change no replica has taken up, though it was waited for.
     pub lagging: Read<Vec<String>>,
-    /// Quotas that count otherwise than the pods of their namespaces add up to, though it was waited for; and how many were looked at.
-    pub miscounts: Read<(usize, Vec<Miscount>)>,
+    /// The operator's account, namespace and name: that of its Deployment or, without one, of the binding of its role.
+    pub account: Option<(String, String)>,
+    /// Quotas that count otherwise than the pods of their namespaces add up to, though it was waited for.
+    pub miscounts: Read<Vec<Miscount>>,
+    /// Addresses of all pods that have one of their own.
+    pub pod_addresses: Read<BTreeSet<IpAddr>>,
+}
+
+/// An object as this version brings it.
+pub struct Shipped {
+    /// The file that holds it.
+    pub path: String,
+    /// The object.
+    pub object: Value,
 }
 
 impl Facts {

@@ -23,6 +23,9 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What was seen.
     pub message: String,
+    /// Whether it could not be judged, because something may not be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// What to do; empty where nothing is to be done.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub cure: String,
@@ -37,6 +40,7 @@ pub(super) struct Report {
 /// One thing that is not well.
 pub(super) struct Problem {
     pub(super) verdict: Verdict,
+    pub(super) unknown: bool,
     pub(super) message: String,
     pub(super) cure: String,
 }
@@ -48,11 +52,16 @@ impl Report {
 }
 
 pub(super) fn fail(message: impl Into<String>, cure: impl Into<String>) -> Problem {
-    Problem { verdict: Verdict::Fail, message: message.into(), cure: cure.into() }
+    Problem { verdict: Verdict::Fail, unknown: false, message: message.into(), cure: cure.into() }
 }
 
 pub(super) fn warn(message: impl Into<String>, cure: impl Into<String>) -> Problem {
-    Problem { verdict: Verdict::Warn, message: message.into(), cure: cure.into() }
+    Problem { verdict: Verdict::Warn, unknown: false, message: message.into(), cure: cure.into() }
+}
+
+/// Something that could not be judged.
+pub(super) fn unknown(message: impl Into<String>) -> Problem {
+    Problem { unknown: true, ..warn(message, "run this command as an administrator of the cluster") }
 }
 
 /// At most so many names are told of many.

@@ -10,9 +10,9 @@ mod platform;
 mod release;
 mod tenants;
 
-use self::finding::{Problem, Report, warn};
+use self::finding::{Problem, Report, unknown, warn};
 pub use self::{
-    facts::{Facts, Read},
+    facts::{Facts, Read, Shipped},
     finding::{Finding, Verdict},
     miscount::{Miscount, miscounts},
 };
@@ -20,8 +20,9 @@ pub use self::{
 /// Gives a report, or why there can be none.
 type Check = fn(&Facts) -> Result<Report, String>;
 
-const CHECKS: [(&str, Check); 17] = [
+const CHECKS: [(&str, Check); 19] = [
     ("Kubernetes", |facts| Ok(platform::kubernetes(facts))),
+    ("APIServices", platform::api_services),
     ("Clock", |facts| Ok(platform::clock(facts))),
     ("Definitions", release::definitions),
     ("Policies", release::policies),
@@ -38,6 +39,7 @@ const CHECKS: [(&str, Check); 17] = [
     ("StorageClass", platform::storage_class),
     ("Quotas", tenants::quotas),
     ("Namespaces", tenants::namespaces),
+    ("Tenants", tenants::conditions),
 ];
 
 /// Judges everything, in the order in which it is told.
@@ -47,11 +49,11 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
 }
 
 fn findings(check: &'static str, report: Result<Report, String>) -> Vec<Finding> {
-    let finding = |Problem { verdict, message, cure }| Finding { check, verdict, message, cure };
+    let finding = |Problem { verdict, unknown, message, cure }| Finding { check, verdict, message, unknown, cure };
     match report {
         Ok(Report { well, problems }) if problems.is_empty() => vec![finding(Problem { verdict: Verdict::Ok, ..warn(well, "") })],
         Ok(Report { problems, .. }) => problems.into_iter().map(finding).collect(),
-        Err(why) => vec![finding(warn(format!("unknown: {why}"), "run this command as an administrator of the cluster"))],
+        Err(why) => vec![finding(unknown(format!("unknown: {why}")))],
     }
 }
 

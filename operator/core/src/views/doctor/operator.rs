@@ -10,7 +10,7 @@ use super::{
     facts::{Facts, holds, meta},
     finding::{Problem, Report, fail, several, warn},
 };
-use crate::model::names::{LEASE_NAME, LEASE_ROLE, OPERATOR};
+use crate::model::names::{LABEL_VERSION, LEASE_NAME, LEASE_ROLE, OPERATOR};
 
 /// Roles that may approve a tenant.
 const APPROVERS: [&str; 2] = ["govcloud:security-admin", "govcloud:platform"];
@@ -18,33 +18,43 @@ const APPROVERS: [&str; 2] = ["govcloud:security-admin", "govcloud:platform"];
 pub(super) fn bindings(facts: &Facts) -> Result<Report, String> {
     let cluster = facts.all("clusterrolebindings")?;
     let at_home = facts.all("rolebindings")?;
-    let bound = |bindings: &[Value], role: &str| {
-        bindings
-            .iter()
-            .any(|binding| binding["roleRef"]["name"] == role && binding["subjects"].as_array().is_some_and(|all| !all.is_empty()))
+    let operator = |subject: &Value| {
+        let (namespace, name) = (subject["namespace"].as_str().unwrap_or_default(), subject["name"].as_str().unwrap_or_default());
+        facts.account.as_ref().is_some_and(|account| (account.0.as_str(), account.1.as_str()) == (namespace, name))
     };
     let mut problems = Vec::new();
     for (kind, bindings, role) in [("ClusterRoleBinding", cluster, OPERATOR), ("RoleBinding", at_home, LEASE_ROLE)] {
-        if !bound(bindings, role) {
-            problems.push(fail(format!("no {kind} gives ClusterRole {role} to the operator"), "install the chart again: helm upgrade"));
+        if !is_bound(bindings, role, operator) {
+            let whom = facts.account.as_ref().map_or("any account".to_owned(), words_of_account);
+            let cure = "restore the binding as the chart has it: helm upgrade, or charts/govcloud/plain/operator.yaml";
+            problems.push(fail(format!("no {kind} gives ClusterRole {role} to {whom}"), cure));
         }
     }
-    if !APPROVERS.iter().any(|role| bound(cluster, role)) {
-        let message = format!(
-            "nobody but administrators of the cluster may approve a tenant: no ClusterRoleBinding names {}",
-            APPROVERS.join(" or ")
-        );
+    if !APPROVERS.iter().any(|role| is_bound(cluster, role, |_| true)) {
+        let roles = APPROVERS.join(" and ");
+        let message = format!("ClusterRoles {roles} are bound to nobody, so only those may approve tenants whom another role lets");
         problems.push(warn(message, "name them in the chart's value bindings.securityAdmin"));
     }
     Ok(Report::new("the operator and those who approve tenants have their roles", problems))
 }
 
+/// Whether one of the bindings gives the role to such a subject.
+fn is_bound(bindings: &[Value], role: &str, subject: impl Fn(&Value) -> bool) -> bool {
+    let of_role = bindings.iter().filter(|binding| binding["roleRef"]["name"] == role);
+    of_role.flat_map(|binding| binding["subjects"].as_array().into_iter().flatten()).any(subject)
+}
+
+fn words_of_account((namespace, name): &(String, String)) -> String {
+    format!("ServiceAccount {namespace}/{name}")
+}
+
 pub(super) fn permissions(facts: &Facts) -> Result<Report, String> {
     let denied: Vec<String> = facts.denied.as_ref().map_err(Clone::clone)?.iter().map(words).collect();
+    let whom = facts.account.as_ref().map(words_of_account).unwrap_or_default();
     let cure =
         format!("give it ClusterRoles {OPERATOR} and {LEASE_ROLE} as the chart does, and see that no authorizer before RBAC denies it");
-    let problem = (!denied.is_empty()).then(|| fail(format!("the operator's account may not {}", several(&denied)), cure));
-    Ok(Report::new("the operator's account may do all that its roles say", problem.into_iter().collect()))
+    let problem = (!denied.is_empty()).then(|| fail(format!("{whom}, the operator's, may not {}", several(&denied)), cure));
+    Ok(Report::new(format!("{whom} may do all that the operator's roles say"), problem.into_iter().collect()))
 }
 
 /// Such as `create rolebindings.rbac.authorization.k8s.io`.
@@ -59,19 +69,30 @@ fn words(rule: &PolicyRule) -> String {
 
 pub(super) fn replicas(facts: &Facts) -> Result<Report, String> {
     let deployments = facts.all("deployments")?;
-    let problems = deployments.iter().map(|deployment| short_of(facts, deployment)).collect::<Result<Vec<_>, _>>()?;
+    let mut problems = Vec::new();
+    for deployment in deployments {
+        problems.extend(short_of(facts, deployment)?.or_else(|| unfinished(facts, deployment)));
+    }
     let told: Vec<String> = deployments.iter().map(count).collect();
+    if told.len() > 1 {
+        problems.push(warn(format!("there is more than one Deployment of the operator: {}", told.join(", ")), "keep one"));
+    }
     let well = if told.is_empty() { "no Deployment of the chart: the operator runs by other means".to_owned() } else { told.join(", ") };
-    Ok(Report::new(well, problems.into_iter().flatten().collect()))
+    Ok(Report::new(well, problems))
 }
 
+/// How many replicas are ready, and how many are wanted.
 fn ready(deployment: &Value) -> (i64, i64) {
     (deployment["status"]["readyReplicas"].as_i64().unwrap_or_default(), deployment["spec"]["replicas"].as_i64().unwrap_or(1))
 }
 
+fn place(deployment: &Value) -> String {
+    format!("Deployment {}/{}", meta(deployment, "namespace"), meta(deployment, "name"))
+}
+
 fn count(deployment: &Value) -> String {
     let (ready, wanted) = ready(deployment);
-    format!("{ready} of {wanted} replicas of Deployment {}/{} are ready", meta(deployment, "namespace"), meta(deployment, "name"))
+    format!("{ready} of {wanted} replicas of {} are ready", place(deployment))
 }
 
 fn short_of(facts: &Facts, deployment: &Value) -> Result<Option<Problem>, String> {
@@ -79,15 +100,40 @@ fn short_of(facts: &Facts, deployment: &Value) -> Result<Option<Problem>, String
     if ready >= wanted && ready > 0 {
         return Ok(None);
     }
-    let namespace = meta(deployment, "namespace");
+    let (namespace, name) = (meta(deployment, "namespace"), meta(deployment, "name"));
+    if wanted == 0 {
+        return Ok(Some(fail(count(deployment), format!("run it: kubectl -n {namespace} scale deployment {name} --replicas=2"))));
+    }
+    let why = waits(facts, deployment)?;
+    let message = if why.is_empty() { count(deployment) } else { format!("{}: {}", count(deployment), several(&why)) };
+    let cure = format!("see why: kubectl -n {namespace} describe pods; kubectl -n {namespace} logs deployment/{name}");
+    Ok(Some(if ready == 0 { fail(message, cure) } else { warn(message, cure) }))
+}
+
+/// A rollout that has not come to its end, or that is of another version than the policies.
+fn unfinished(facts: &Facts, deployment: &Value) -> Option<Problem> {
+    let number = |field: &str| deployment["status"][field].as_i64().unwrap_or_default();
+    let cure = format!("see why: kubectl -n {} rollout status deployment/{}", meta(deployment, "namespace"), meta(deployment, "name"));
+    let version = deployment["metadata"]["labels"][LABEL_VERSION].as_str().unwrap_or(facts.version);
+    if number("updatedReplicas") < ready(deployment).1 || number("observedGeneration") < deployment["metadata"]["generation"].as_i64()? {
+        return Some(warn(
+            format!("the rollout of {} has not finished: {} replicas are new", place(deployment), number("updatedReplicas")),
+            cure,
+        ));
+    }
+    (version != facts.version).then(|| {
+        let message = format!("{} is of version {version}, and this govcloud is of {}", place(deployment), facts.version);
+        warn(message, "use the govcloud of that version")
+    })
+}
+
+/// Why pods of a Deployment are not ready, each reason once.
+fn waits(facts: &Facts, deployment: &Value) -> Result<Vec<String>, String> {
     let labels = serde_json::from_value(deployment["spec"]["selector"]["matchLabels"].clone()).unwrap_or_default();
-    let mut why: Vec<String> = facts.pods(namespace, &labels)?.into_iter().filter_map(waits_for).collect();
+    let mut why: Vec<String> = facts.pods(meta(deployment, "namespace"), &labels)?.into_iter().filter_map(waits_for).collect();
     why.sort();
     why.dedup();
-    let message = if why.is_empty() { count(deployment) } else { format!("{}: {}", count(deployment), several(&why)) };
-    let cure =
-        format!("see why: kubectl -n {namespace} describe pods; kubectl -n {namespace} logs deployment/{}", meta(deployment, "name"));
-    Ok(Some(if ready == 0 { fail(message, cure) } else { warn(message, cure) }))
+    Ok(why)
 }
 
 /// Why a pod is not ready, in Kubernetes' words.

@@ -15,21 +15,9 @@ use crate::model::settings::Pods;
 /// Clocks that differ by less are taken for the same.
 const CLOCKS_DIFFER: i64 = 5;
 
-/// Network plugins by a part of their `DaemonSets`' names, and whether they enforce `NetworkPolicies`.
-const PLUGINS: [(&str, bool); 12] = [
-    ("antrea-agent", true),
-    ("aws-node", true),
-    ("azure-npm", true),
-    ("calico-node", true),
-    ("canal", true),
-    ("cilium", true),
-    ("kindnet", true),
-    ("kube-ovn", true),
-    ("kube-router", true),
-    ("ovnkube", true),
-    ("weave-net", true),
-    ("flannel", false),
-];
+/// `DaemonSets` that enforce `NetworkPolicies`, by their usual names.
+const ENFORCE: [&str; 10] =
+    ["antrea-agent", "azure-npm", "calico-node", "canal", "cilium", "kindnet", "kube-ovn-cni", "kube-router", "ovnkube-node", "weave-net"];
 
 pub(super) fn kubernetes(facts: &Facts) -> Report {
     let problem = facts.kubernetes.as_ref().err().map(|why| fail(why, "upgrade the cluster"));
@@ -44,38 +32,66 @@ pub(super) fn clock(facts: &Facts) -> Report {
         let message = format!("the API server's clock is {} s {way} this machine's", ahead.abs());
         problems.push(warn(message, "synchronise both clocks (NTP); tokens and certificates are judged by them"));
     }
-    let leases = facts.all("leases").unwrap_or_default().iter().filter_map(renewed);
-    let ahead = leases.map(|renewed| renewed.as_second() - now.as_second()).max().unwrap_or_default();
-    if ahead > CLOCKS_DIFFER {
+    let renewals = facts.all("leases").unwrap_or_default().iter().filter_map(renewed);
+    let latest = renewals.map(|renewed| renewed.as_second() - now.as_second()).max();
+    if let Some(ahead) = latest.filter(|ahead| *ahead > CLOCKS_DIFFER) {
         let message = format!("the clock of the operator's node is {ahead} s ahead of the API server's");
         problems.push(warn(message, "synchronise the clocks of the nodes (NTP)"));
     }
-    Report::new(format!("API server, operator and this machine agree within {CLOCKS_DIFFER} s"), problems)
+    let whose = if latest.is_some() { "API server, operator and this machine" } else { "API server and this machine" };
+    Report::new(format!("{whose} agree within {CLOCKS_DIFFER} s"), problems)
+}
+
+/// API groups that other programs serve: while one does not answer, no namespace is deleted to its end.
+pub(super) fn api_services(facts: &Facts) -> Result<Report, String> {
+    let all = facts.all("apiservices")?;
+    let absent = all.iter().filter(|service| !holds(service, "Available"));
+    let absent: Vec<String> = absent.map(|service| meta(service, "name").to_owned()).collect();
+    let message = format!("not available: {}; no namespace is deleted to its end meanwhile", several(&absent));
+    let cure = "repair the program that serves it, or delete what is left of it: kubectl get apiservices";
+    let problem = (!absent.is_empty()).then(|| fail(message, cure));
+    Ok(Report::new(format!("all {} are available", all.len()), problem.into_iter().collect()))
 }
 
 pub(super) fn network_plugin(facts: &Facts) -> Result<Report, String> {
     let sets = facts.all("daemonsets")?;
-    let found = |enforces: bool| {
-        let known = move |set: &&Value| PLUGINS.iter().any(|(part, does)| *does == enforces && meta(set, "name").contains(part));
-        sets.iter().find(known)
-    };
-    let place = |set: &Value| format!("DaemonSet {}/{}", meta(set, "namespace"), meta(set, "name"));
     let try_it = "isolation rests on the network plugin: try that a pod of one agency does not reach a pod of another";
-    let problem = match (found(true), found(false)) {
-        (Some(set), _) => {
-            let [ready, wanted] = ["numberReady", "desiredNumberScheduled"].map(|field| set["status"][field].as_i64().unwrap_or_default());
-            let message = format!("{} is ready on {ready} of {wanted} nodes", place(set));
-            let cure = "see its pods; where it does not run, new policies are not enforced";
-            (ready < wanted).then(|| warn(message, cure))
-        }
-        (None, Some(set)) => {
-            let message = format!("{} enforces no NetworkPolicies, so agencies are not isolated", place(set));
-            Some(fail(message, "install a network plugin that does, such as Cilium or Calico"))
-        }
-        (None, None) => Some(warn("no DaemonSet of a network plugin is known to enforce NetworkPolicies", try_it)),
+    let found = sets.iter().find(|set| nodes(set).1 > 0 && enforces(set));
+    let Some(set) = found else {
+        let problem = match sets.iter().find(|set| meta(set, "name").contains("flannel")) {
+            Some(set) => fail(
+                format!("{} enforces no NetworkPolicies, so agencies are not isolated", place(set)),
+                "install a network plugin that does, such as Cilium or Calico",
+            ),
+            None => warn("no DaemonSet of a network plugin is known to enforce NetworkPolicies", try_it),
+        };
+        return Ok(Report::new("", vec![problem]));
     };
-    let well = found(true).map(|set| format!("{} enforces NetworkPolicies; no packet was sent to prove it", place(set)));
-    Ok(Report::new(well.unwrap_or_default(), problem.into_iter().collect()))
+    let (ready, wanted) = nodes(set);
+    let message = format!("{} is ready on {ready} of {wanted} nodes", place(set));
+    let problem = (ready < wanted).then(|| warn(message, "see its pods; where it does not run, new policies are not enforced"));
+    Ok(Report::new(format!("{} enforces NetworkPolicies; no packet was sent to prove it", place(set)), problem.into_iter().collect()))
+}
+
+fn place(set: &Value) -> String {
+    format!("DaemonSet {}/{}", meta(set, "namespace"), meta(set, "name"))
+}
+
+/// On how many nodes it is ready, and on how many it should be.
+fn nodes(set: &Value) -> (i64, i64) {
+    let number = |field: &str| set["status"][field].as_i64().unwrap_or_default();
+    (number("numberReady"), number("desiredNumberScheduled"))
+}
+
+/// By its name, or by a container that does nothing else.
+fn enforces(set: &Value) -> bool {
+    let containers = set["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
+    let mut agents = containers.filter(|container| {
+        let image = container["image"].as_str().unwrap_or_default();
+        image.contains("kube-network-policies") || container["name"] == "aws-eks-nodeagent"
+    });
+    let off = |agent: &Value| agent["args"].as_array().into_iter().flatten().any(|argument| argument == "--enable-network-policy=false");
+    ENFORCE.contains(&meta(set, "name")) || agents.any(|agent| !off(agent))
 }
 
 pub(super) fn dns(facts: &Facts) -> Result<Report, String> {
@@ -90,7 +106,7 @@ pub(super) fn dns(facts: &Facts) -> Result<Report, String> {
             .collect()
     };
     let answers = |pod: &Value| ports(pod).is_empty() || ports(pod).contains(&settings.dns_port.into());
-    let cure = "set dnsNamespace, dnsSelector and dnsPort in the chart's value config as the cluster's DNS servers have them";
+    let cure = "start the name servers, or set dnsNamespace, dnsSelector and dnsPort in the chart's value config as they have them";
     let problem = if pods.is_empty() {
         Some(fail(format!("no pod is in {place}, so agencies' pods resolve no name"), cure))
     } else if !pods.iter().any(|pod| answers(pod)) {
@@ -101,7 +117,12 @@ pub(super) fn dns(facts: &Facts) -> Result<Report, String> {
     } else {
         None
     };
-    Ok(Report::new(format!("name servers in {place}: {}", pods.len()), problem.into_iter().collect()))
+    let has_cache = facts.all("daemonsets").unwrap_or_default().iter().any(|set| meta(set, "name") == "node-local-dns");
+    let cache = (has_cache && settings.dns_caches.is_empty()).then(|| {
+        let message = "DaemonSet node-local-dns answers on the nodes, and no address of it is in the operator's settings";
+        warn(message, "name its addresses, such as 169.254.20.10, in dnsCaches of the chart's value config")
+    });
+    Ok(Report::new(format!("name servers in {place}: {}", pods.len()), problem.into_iter().chain(cache).collect()))
 }
 
 pub(super) fn programs(facts: &Facts) -> Result<Report, String> {
@@ -134,6 +155,10 @@ fn absent(facts: &Facts, what: &str, pods: &Pods) -> Result<Option<Problem>, Str
         )));
     }
     let found = facts.pods(&pods.namespace, &pods.labels)?;
+    if !found.is_empty() && !found.iter().any(|pod| holds(pod, "Ready")) {
+        let cure = format!("see why: kubectl -n {} describe pods", pods.namespace);
+        return Ok(Some(warn(format!("{what}: no pod in namespace {}{place} is ready", pods.namespace), cure)));
+    }
     Ok(found.is_empty().then(|| warn(format!("{what}: no pod is in namespace {}{place}", pods.namespace), cure)))
 }
 
@@ -171,8 +196,9 @@ fn ranges(facts: &Facts) -> Result<Vec<(&'static str, IpNet)>, String> {
         told.extend(internal.map(|text| ("node", text.to_owned())));
     }
     let range = |text: &str| text.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?)));
-    let mut ranges: Vec<_> =
-        told.iter().filter_map(|(what, text)| Some((*what, range(text)?))).filter(|(_, range)| !range.addr().is_loopback()).collect();
+    let pods = facts.pod_addresses.as_ref().map_err(Clone::clone)?.iter().map(|address| ("pod", IpNet::from(*address)));
+    let told = told.iter().filter_map(|(what, text)| Some((*what, range(text)?)));
+    let mut ranges: Vec<_> = told.chain(pods).filter(|(_, range)| !range.addr().is_loopback()).collect();
     ranges.sort();
     ranges.dedup();
     Ok(ranges)
@@ -185,7 +211,7 @@ pub(super) fn storage_class(facts: &Facts) -> Result<Report, String> {
     let problem = match defaults.len() {
         1 => None,
         0 => Some(warn(
-            "no StorageClass is the default, so a claim that names none waits for ever",
+            "no StorageClass is the default, so a claim that names none gets no volume",
             "mark one: kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true",
         )),
         _ => Some(warn(

@@ -4,10 +4,13 @@ use serde_json::Value;
 
 use super::{
     difference::difference,
-    facts::{Facts, holds, meta, named},
-    finding::{Problem, Report, fail, warn},
+    facts::{Facts, Shipped, holds, meta, named},
+    finding::{Problem, Report, fail, unknown, warn},
 };
-use crate::model::names::{LABEL_VERSION, POLICIES};
+use crate::{
+    api::part_of_selector,
+    model::names::{LABEL_VERSION, POLICIES},
+};
 
 const DEFINITIONS: [(&str, &str); 1] = [("CustomResourceDefinition", "customresourcedefinitions")];
 const GUARD_RAILS: [(&str, &str); 2] = [
@@ -33,8 +36,10 @@ pub(super) fn policies(facts: &Facts) -> Result<Report, String> {
     for (policy, proof) in facts.proofs.iter().filter(|(policy, _)| named(there, policy).is_some()) {
         match proof {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => problems.push(fail(why, again(facts))),
-            Err(why) => unproven = Some(warn(format!("whether they are in force is unknown: {policy}: {why}"), "")),
+            Ok(Err(why)) => {
+                problems.push(fail(why, "see the other findings of Policies; where there is none, wait some seconds and try again"));
+            }
+            Err(why) => unproven = Some(unknown(format!("whether they are in force is unknown: {policy}: {why}"))),
         }
     }
     problems.extend(unproven);
@@ -47,19 +52,24 @@ pub(super) fn roles(facts: &Facts) -> Result<Report, String> {
 
 /// What differs of these kinds. With the objects of another version nothing is compared.
 fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, String> {
-    if let Some(other) = other_version(facts)? {
+    if let Some(other) = other_version(facts) {
         let cure = format!("use the govcloud of version {other}, or install version {}", facts.version);
         return Ok(vec![warn(format!("the cluster has policies of version {other}, and this govcloud is of {}", facts.version), cure)]);
     }
     let mut problems = Vec::new();
     for (kind, plural) in kinds {
         let live = facts.all(plural)?;
-        for shipped in facts.shipped.iter().filter(|object| object["kind"] == *kind) {
-            let name = meta(shipped, "name");
+        for Shipped { path, object } in facts.shipped.iter().filter(|shipped| shipped.object["kind"] == *kind) {
+            let name = meta(object, "name");
             match named(live, name) {
-                None => problems.push(fail(format!("{kind} {name} is missing"), again(facts))),
-                Some(found) => problems.extend(changed(shipped, found).map(|path| {
-                    fail(format!("{kind} {name} is not as version {} brings it: {path} differs", facts.version), again(facts))
+                None => problems.push(fail(
+                    format!("{kind} {name} is missing, or has lost the label {}", part_of_selector()),
+                    format!("apply it: kubectl apply --server-side --force-conflicts -f {path}"),
+                )),
+                // To apply it would leave what others have added.
+                Some(found) => problems.extend(changed(object, found).map(|field| {
+                    let message = format!("{kind} {name} is not as version {} brings it: {field} differs", facts.version);
+                    fail(message, format!("put it back, with the files of that version: kubectl replace -f {path}"))
                 })),
             }
         }
@@ -68,11 +78,11 @@ fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, String
 }
 
 /// The version that all policies agree on, where it is not this program's.
-fn other_version(facts: &Facts) -> Result<Option<String>, String> {
+fn other_version(facts: &Facts) -> Option<String> {
     let version = |policy: &Value| policy["metadata"]["labels"][LABEL_VERSION].as_str().unwrap_or_default().to_owned();
-    let mut versions: Vec<String> = facts.all("validatingadmissionpolicies")?.iter().map(version).collect();
+    let mut versions: Vec<String> = facts.all("validatingadmissionpolicies").ok()?.iter().map(version).collect();
     versions.dedup();
-    Ok(<[String; 1]>::try_from(versions).ok().map(|[version]| version).filter(|version| !version.is_empty() && *version != facts.version))
+    <[String; 1]>::try_from(versions).ok().map(|[version]| version).filter(|version| !version.is_empty() && *version != facts.version)
 }
 
 /// Where an object is not as it is shipped.
@@ -86,8 +96,4 @@ fn changed(shipped: &Value, found: &Value) -> Option<String> {
     let labels = shipped["metadata"]["labels"].as_object().into_iter().flatten();
     let mut lost = labels.filter(|(key, value)| found["metadata"]["labels"][key.as_str()] != **value);
     of_fields.or_else(|| lost.next().map(|(key, _)| format!("label {key}")))
-}
-
-fn again(facts: &Facts) -> String {
-    format!("apply the chart of version {} again: helm upgrade, or kubectl apply --server-side -k charts/govcloud", facts.version)
 }

@@ -18,6 +18,8 @@ fn facts(kubernetes: Result<&str, &str>, ahead: i64) -> Facts {
         settings: None,
         lagging: Err("forbidden".to_owned()),
         miscounts: Err("forbidden".to_owned()),
+        account: None,
+        pod_addresses: Err("forbidden".to_owned()),
     }
 }
 
@@ -50,12 +52,16 @@ fn policies_of_another_version_are_not_compared() {
     let policy = |version: &str| json!({ "metadata": { "name": "govcloud-tenants", "labels": { "app.kubernetes.io/version": version } } });
     let empty = ["customresourcedefinitions", "validatingadmissionpolicybindings", "clusterroles"];
     facts.objects.extend(empty.map(|plural| (plural, Ok(Vec::new()))));
-    facts.shipped = vec![json!({ "kind": "ClusterRole", "metadata": { "name": "govcloud:owner" } })];
+    let object = json!({ "kind": "ClusterRole", "metadata": { "name": "govcloud:owner" } });
+    facts.shipped = vec![Shipped { path: "charts/govcloud/roles/owner.yaml".to_owned(), object }];
     facts.objects.insert("validatingadmissionpolicies", Ok(vec![policy("0.3.0")]));
     let told = "the cluster has policies of version 0.3.0, and this govcloud is of 0.2.0";
     assert_eq!(of(&facts, "Roles"), [(Verdict::Warn, told.to_owned())]);
     facts.objects.insert("validatingadmissionpolicies", Ok(vec![policy("0.2.0")]));
-    assert_eq!(of(&facts, "Roles"), [(Verdict::Fail, "ClusterRole govcloud:owner is missing".to_owned())]);
+    assert_eq!(
+        of(&facts, "Roles"),
+        [(Verdict::Fail, "ClusterRole govcloud:owner is missing, or has lost the label app.kubernetes.io/part-of=govcloud".to_owned())]
+    );
 }
 
 #[test]
