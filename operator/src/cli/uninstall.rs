@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use govcloud_core::views::uninstall::report;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::target::Target;
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
 pub(super) fn show(_: &Arguments, target: &Target) -> anyhow::Result<()> {
     let shipped = facts::shipped()?.iter().map(|shipped| key(&shipped.object)).collect();
     let objects = tokio::runtime::Runtime::new()?.block_on(async { anyhow::Ok(facts::objects(&target.client().await?).await?) })?;
-    match report(&objects, &shipped) {
+    match report(&objects, &shipped, Timestamp::now()) {
         Ok(lines) => println!("{}", lines.join("\n")),
         Err(why) => bail!("{why}"),
     }

@@ -1,4 +1,4 @@
-//! Reads for `govcloud doctor`, with the rights of whoever calls it. Nothing is written; what may not be read is told as unknown.
+//! Reads for `govcloud doctor` and `govcloud uninstall`, with the rights of whoever calls it. Nothing is written; what may not be read is told as unknown.
 
 mod counting;
 mod listing;
@@ -15,7 +15,7 @@ use govcloud_core::{
         names::{ANNOTATION_SETTINGS, LABEL_TENANT, LEASE_NAME, OPERATOR, POLICIES},
         settings::Settings,
     },
-    views::doctor::{Facts, Read},
+    views::doctor::{Facts, Objects, Read},
 };
 use k8s_openapi::{
     api::{
@@ -41,7 +41,7 @@ use crate::error::Error;
 const AT_ONCE: usize = 16;
 
 /// Which objects are read, wherever they are: group, version, kind, plural, and how they are chosen.
-const READ: [(&str, &str, &str, &str, Chosen); 18] = [
+const READ: [(&str, &str, &str, &str, Chosen); 19] = [
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", Chosen::Ours),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", Chosen::Ours),
     ("admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Chosen::Ours),
@@ -57,6 +57,7 @@ const READ: [(&str, &str, &str, &str, Chosen); 18] = [
     ("", "v1", "ResourceQuota", "resourcequotas", Chosen::Labels(LABEL_TENANT)),
     ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", Chosen::Labels(LABEL_TENANT)),
     ("", "v1", "Service", "services", Chosen::Name("kubernetes")),
+    ("networking.k8s.io", "v1", "ServiceCIDR", "servicecidrs", Chosen::All),
     ("", "v1", "Node", "nodes", Chosen::All),
     ("storage.k8s.io", "v1", "StorageClass", "storageclasses", Chosen::All),
     ("networking.k8s.io", "v1", "IngressClass", "ingressclasses", Chosen::All),
@@ -80,28 +81,32 @@ pub async fn read(client: &Client) -> anyhow::Result<Facts> {
     let account = account(&objects);
     let home = account.as_ref().map(|(namespace, _)| namespace.clone());
     let rolebindings = resource("rbac.authorization.k8s.io", "RoleBinding", "rolebindings");
-    objects.insert(
-        "rolebindings",
-        match &home {
-            Some(home) => list(client, &rolebindings, Some(home), &ListParams::default()).await?,
-            None => Ok(Vec::new()),
-        },
-    );
+    let at_home = match &home {
+        Some(home) => list(client, &rolebindings, Some(home), &ListParams::default()).await?,
+        None => Ok(Vec::new()),
+    };
+    objects.insert("rolebindings", at_home);
     let settings = settings(&objects);
-    let all = counting::pods(client, None, clock.0).await?;
+    let all = counting::pods(client, None).await?;
     let quotas = objects.get("resourcequotas").cloned().unwrap_or_else(|| Ok(Vec::new()));
+    let (lagging, miscounts, is_renewed) = tokio::try_join!(
+        counting::lagging(client, &objects),
+        counting::miscounts(client, &quotas, &all),
+        counting::is_renewed(client, &objects, clock.0)
+    )?;
     Ok(Facts {
         version: env!("CARGO_PKG_VERSION"),
         kubernetes: kubernetes_version::judge(&info).map(|()| info.git_version),
         clock,
         shipped: shipped()?,
-        pods: pods(client, settings.as_ref(), home).await?,
+        pods: pods(client, settings.as_ref().ok(), home).await?,
         proofs: proofs(client).await?,
         denied: denied(client, account.as_ref()).await?,
+        is_renewed,
         account,
         settings,
-        lagging: counting::lagging(client, &objects).await?,
-        miscounts: counting::miscounts(client, &quotas, &all, clock.0).await?,
+        lagging,
+        miscounts,
         pod_addresses: all.map(|pods| pods.addresses),
         objects,
     })
@@ -111,12 +116,26 @@ pub async fn read(client: &Client) -> anyhow::Result<Facts> {
 ///
 /// # Errors
 /// Where the API server does not answer.
-pub async fn objects(client: &Client) -> Result<BTreeMap<&'static str, Read<Vec<Value>>>, Error> {
+pub async fn objects(client: &Client) -> Result<Objects, Error> {
     let listed = stream::iter(READ).map(async |(group, version, kind, plural, chosen)| {
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-        Ok((plural, list(client, &resource, None, &chosen.parameters()).await?))
+        Ok::<_, Error>((plural, list(client, &resource, None, &chosen.parameters()).await?))
     });
-    listed.buffer_unordered(AT_ONCE).try_collect().await
+    let mut objects: Objects = listed.buffer_unordered(AT_ONCE).try_collect().await?;
+    leave_out_agencies(&mut objects);
+    Ok(objects)
+}
+
+/// Takes out what agencies may have written under the names by which the operator and the platform are found.
+fn leave_out_agencies(objects: &mut Objects) {
+    let namespaces = objects.get("namespaces").and_then(|read| read.as_ref().ok()).into_iter().flatten();
+    let of_agencies = namespaces.filter(|namespace| namespace["metadata"]["labels"][LABEL_TENANT].is_string());
+    let names: BTreeSet<String> = of_agencies.filter_map(|namespace| namespace["metadata"]["name"].as_str()).map(str::to_owned).collect();
+    for plural in ["deployments", "leases", "daemonsets"] {
+        if let Some(Ok(objects)) = objects.get_mut(plural) {
+            objects.retain(|object| object["metadata"]["namespace"].as_str().is_none_or(|namespace| !names.contains(namespace)));
+        }
+    }
 }
 
 impl Chosen {
@@ -145,7 +164,7 @@ async fn version(client: &Client) -> anyhow::Result<(Info, (Timestamp, i64))> {
 }
 
 /// The operator's account, namespace and name: that of its Deployment or, without one, of the binding of its role.
-fn account(objects: &BTreeMap<&'static str, Read<Vec<Value>>>) -> Option<(String, String)> {
+fn account(objects: &Objects) -> Option<(String, String)> {
     let list = |plural: &str| objects.get(plural).and_then(|read| read.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
     if let Some(deployment) = list("deployments").first() {
         let name = deployment["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap_or("default");
@@ -156,11 +175,13 @@ fn account(objects: &BTreeMap<&'static str, Read<Vec<Value>>>) -> Option<(String
     Some((subject["namespace"].as_str()?.to_owned(), subject["name"].as_str()?.to_owned()))
 }
 
-/// The settings of the replica that leads.
-fn settings(objects: &BTreeMap<&'static str, Read<Vec<Value>>>) -> Option<Settings> {
-    let leases = objects.get("leases")?.as_ref().ok()?;
-    let lease = leases.iter().max_by_key(|lease| lease["spec"]["renewTime"].as_str())?;
-    serde_json::from_str(lease["metadata"]["annotations"][ANNOTATION_SETTINGS].as_str()?).ok()
+/// The settings of the replica that leads, or why they are not known.
+fn settings(objects: &Objects) -> Read<Settings> {
+    let leases = objects.get("leases").cloned().unwrap_or_else(|| Ok(Vec::new()))?;
+    let latest = leases.iter().max_by_key(|lease| lease["spec"]["renewTime"].as_str());
+    let text = latest.and_then(|lease| lease["metadata"]["annotations"][ANNOTATION_SETTINGS].as_str());
+    let text = text.ok_or("no replica of the operator has written its settings to its lease")?;
+    serde_json::from_str(text).map_err(|error| format!("the settings in the operator's lease cannot be read: {error}"))
 }
 
 /// The pods of the operator's namespace and of those that its settings name.

@@ -109,7 +109,10 @@ impl Election {
         let led = self.candidate.leads();
         let written = match self.write(spec).await {
             // Another replica wrote first, as happens when two stand by for the same moment.
-            Err(error) if error.is_code(409) && !led => return Ok(()),
+            Err(error) if error.is_code(409) && !led => {
+                debug!(%error, "another replica wrote the lease first");
+                return Ok(());
+            }
             written => written?,
         };
         self.candidate.wrote(written, sent, self.now());

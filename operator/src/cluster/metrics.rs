@@ -149,7 +149,9 @@ impl Families {
             self.conditions.get_or_create(&ByCondition { resource, condition, status, reason }).set(gauge(number));
         }
         self.guarded.set(i64::from(guarded));
-        self.memory.set(resident_memory().unwrap_or_default());
+        if let Some(bytes) = resident_memory() {
+            self.memory.set(bytes);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub async fn removed_and_put_back(plane: &ControlPlane, helm: &Helm, admin: &Per
     }
     let told = foretold(plane).await;
     for line in [
-        "  removes Deployment govcloud-system/govcloud-operator and ",
+        "  removes Deployment govcloud-system/govcloud-operator and what belongs to it",
         "with 1 agency tenants and 1 hosted systems",
         "    2 namespaces of agencies ",
     ] {

@@ -1,5 +1,6 @@
-//! What a pod uses of a quota, counted as Kubernetes counts it: init containers run one after the other, sidecars go on beside the others,
-//! amounts of the whole pod take the place of those of its containers, and a change of a running pod counts as the larger of both.
+//! What a pod uses of a quota: init containers run one after the other, sidecars go on beside the others, and amounts of the whole pod take
+//! the place of those of its containers. While a running pod is being resized, and while it outlives the time that it was given to end,
+//! versions of Kubernetes count differently, and later or earlier; then there is a least and a most.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -22,39 +23,54 @@ pub fn counts(key: &str) -> bool {
     key == "pods" || COUNTED.iter().any(|(known, ..)| *known == key)
 }
 
-/// Adds what a pod uses. One that has ended, or has outlived the time it was given to end, uses nothing.
-pub fn add(used: &mut Amounts, pod: &Value, now: Timestamp) {
-    if has_ended(pod, now) {
-        return;
-    }
-    let mut add = |key: &str, amount: Amount| {
-        let sum = used.entry(key.to_owned()).or_default();
-        *sum = sum.plus(amount);
-    };
-    add("pods", Amount::whole(1));
-    for (key, part, resource) in COUNTED {
-        add(key, of(pod, part, resource));
+/// What pods use.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// At least.
+    pub least: Amounts,
+    /// At most.
+    pub most: Amounts,
+}
+
+impl Usage {
+    /// Adds a pod. One that has ended uses nothing.
+    pub fn add(&mut self, pod: &Value, now: Timestamp) {
+        if matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed")) {
+            return;
+        }
+        let is_late = is_late(pod, now);
+        let mut add = |key: &str, least: Amount, most: Amount| {
+            let least = if is_late { Amount::ZERO } else { least };
+            for (amounts, amount) in [(&mut self.least, least), (&mut self.most, most)] {
+                let sum = amounts.entry(key.to_owned()).or_default();
+                *sum = sum.plus(amount);
+            }
+        };
+        add("pods", Amount::whole(1), Amount::whole(1));
+        for (key, part, resource) in COUNTED {
+            add(key, of(pod, part, resource, Ord::min), of(pod, part, resource, Ord::max));
+        }
     }
 }
 
-fn has_ended(pod: &Value, now: Timestamp) -> bool {
+/// Whether a pod should have ended by now; from then on it is not counted, but nothing tells the quota controller.
+fn is_late(pod: &Value, now: Timestamp) -> bool {
     let metadata = &pod["metadata"];
     let deleted = metadata["deletionTimestamp"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
     let given = metadata["deletionGracePeriodSeconds"].as_i64().map(SignedDuration::from_secs);
-    let late = deleted.zip(given).is_some_and(|(deleted, given)| deleted.checked_add(given).is_ok_and(|end| now > end));
-    late || matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+    deleted.zip(given).is_some_and(|(deleted, given)| deleted.checked_add(given).is_ok_and(|end| now > end))
 }
 
-fn of(pod: &Value, part: &str, resource: &str) -> Amount {
+/// The amount of a pod; where what is wanted, what its node has set aside and what it has differ, `choose` says which of two counts.
+fn of(pod: &Value, part: &str, resource: &str, choose: fn(Amount, Amount) -> Amount) -> Amount {
     let spec = &pod["spec"];
     let containers = |field: &str| spec[field].as_array().into_iter().flatten();
-    let states = |field: &'static str| pod["status"][field].as_array().into_iter().flatten();
-    let amount = |container: &Value, field| {
-        let state = states(field).find(|state| state["name"] == container["name"]);
-        let actual = state.map(|state| read(&state["resources"][part][resource])).unwrap_or_default();
-        // What the node has set aside for it.
-        let allocated = state.filter(|_| part == "requests").map(|state| read(&state["allocatedResources"][resource])).unwrap_or_default();
-        read(&container["resources"][part][resource]).max(actual).max(allocated)
+    let amount = |container: &Value, field: &str| {
+        let states = pod["status"][field].as_array().into_iter().flatten();
+        let state = states.into_iter().find(|state| state["name"] == container["name"]);
+        let allocated = state.filter(|_| part == "requests").map(|state| &state["allocatedResources"][resource]);
+        let told = state.map(|state| &state["resources"][part][resource]).into_iter().chain(allocated).filter(|told| told.is_string());
+        told.map(read).fold(read(&container["resources"][part][resource]), choose)
     };
     let mut running = containers("containers").fold(Amount::ZERO, |sum, container| sum.plus(amount(container, "containerStatuses")));
     let (mut sidecars, mut largest) = (Amount::ZERO, Amount::ZERO);
@@ -68,9 +84,11 @@ fn of(pod: &Value, part: &str, resource: &str) -> Amount {
             largest = largest.max(sidecars.plus(own));
         }
     }
-    let of_containers = running.max(largest);
     let of_pod = &spec["resources"][part][resource];
-    (if of_pod.is_null() { of_containers } else { read(of_pod) }).plus(read(&spec["overhead"][resource]))
+    let counted = if of_pod.is_null() { running.max(largest) } else { read(of_pod) };
+    // Where there is no limit, overhead makes none.
+    let overhead = if part == "limits" && counted == Amount::ZERO { Amount::ZERO } else { read(&spec["overhead"][resource]) };
+    counted.plus(overhead)
 }
 
 fn read(value: &Value) -> Amount {
@@ -83,14 +101,22 @@ mod tests {
 
     use super::*;
 
-    fn used(pod: &Value) -> Amounts {
-        let mut used = Amounts::new();
-        add(&mut used, pod, "2026-11-27T12:00:00Z".parse().unwrap());
+    fn used(pod: &Value) -> Usage {
+        let mut used = Usage::default();
+        used.add(pod, "2026-11-27T12:00:00Z".parse().unwrap());
         used
     }
 
+    /// At least and at most.
+    fn bounds(pod: &Value, key: &str) -> [String; 2] {
+        let used = used(pod);
+        [used.least, used.most].map(|amounts| amounts[key].text(key))
+    }
+
     fn cpu(spec: &Value) -> String {
-        used(&json!({ "spec": spec }))["requests.cpu"].text("requests.cpu")
+        let [least, most] = bounds(&json!({ "spec": spec }), "requests.cpu");
+        assert_eq!(least, most);
+        least
     }
 
     fn container(name: &str, cpu: &str) -> Value {
@@ -123,7 +149,15 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_the_node_has_not_made_yet_counts_as_the_larger_one() {
+    fn overhead_makes_no_limit() {
+        let limited =
+            |limits: Value| json!({ "spec": { "containers": [{ "resources": { "limits": limits } }], "overhead": { "cpu": "50m" } } });
+        assert_eq!(bounds(&limited(json!({})), "limits.cpu"), ["0", "0"]);
+        assert_eq!(bounds(&limited(json!({ "cpu": "1" })), "limits.cpu"), ["1050m", "1050m"]);
+    }
+
+    #[test]
+    fn while_it_is_resized_a_pod_counts_as_the_one_or_the_other() {
         let pod = |wanted: &str| {
             json!({
                 "spec": { "containers": [container("a", wanted)] },
@@ -131,21 +165,22 @@ mod tests {
                     "resources": { "requests": { "cpu": "1" } } }] },
             })
         };
-        for (wanted, counted) in [("2", "2"), ("500m", "1")] {
-            assert_eq!(used(&pod(wanted))["requests.cpu"].text("requests.cpu"), counted, "{wanted}");
+        for (wanted, counted) in [("2", ["1", "2"]), ("500m", ["500m", "1"]), ("1", ["1", "1"])] {
+            assert_eq!(bounds(&pod(wanted), "requests.cpu"), counted, "{wanted}");
         }
     }
 
     #[test]
-    fn what_has_ended_uses_nothing() {
-        let pod = |metadata: Value, phase: &str| {
-            let pod = json!({ "metadata": metadata, "spec": { "containers": [container("a", "1")] }, "status": { "phase": phase } });
-            used(&pod).contains_key("pods")
+    fn what_has_ended_uses_nothing_and_what_should_have_may_be_counted() {
+        let pods = |metadata: Value, phase: &str| {
+            let used = used(&json!({ "metadata": metadata, "spec": { "containers": [] }, "status": { "phase": phase } }));
+            [used.least, used.most].map(|amounts| amounts.get("pods").copied().unwrap_or_default().text("pods"))
         };
-        assert!(pod(json!({}), "Running") && pod(json!({}), "Pending"));
-        assert!(!pod(json!({}), "Succeeded") && !pod(json!({}), "Failed"));
+        for (phase, counted) in [("Running", "1"), ("Pending", "1"), ("Succeeded", "0"), ("Failed", "0")] {
+            assert_eq!(pods(json!({}), phase), [counted, counted], "{phase}");
+        }
         let deleted = |at: &str| json!({ "deletionTimestamp": at, "deletionGracePeriodSeconds": 30 });
-        assert!(pod(deleted("2026-11-27T11:59:45Z"), "Running"));
-        assert!(!pod(deleted("2026-11-27T11:59:00Z"), "Running"));
+        assert_eq!(pods(deleted("2026-11-27T11:59:45Z"), "Running"), ["1", "1"]);
+        assert_eq!(pods(deleted("2026-11-27T11:59:00Z"), "Running"), ["0", "1"]);
     }
 }

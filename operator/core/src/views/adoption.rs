@@ -9,7 +9,7 @@ use crate::{
     model::{
         amounts::{Amount, Amounts},
         names::{ANNOTATION_CONTRACT, is_ours},
-        pod_usage,
+        pod_usage::Usage,
         tenant::Tenant,
     },
     plan::NamespacePlan,
@@ -101,10 +101,11 @@ pub fn usage(space: &NamespacePlan, there: &[Subject], now: Timestamp) -> Vec<St
 }
 
 fn used(there: &[Subject], now: Timestamp) -> Amounts {
-    let mut used = Amounts::new();
+    let mut pods = Usage::default();
     for pod in there.iter().filter(|subject| subject.plural == "pods") {
-        pod_usage::add(&mut used, &pod.object, now);
+        pods.add(&pod.object, now);
     }
+    let mut used = pods.most;
     for claim in there.iter().filter(|subject| subject.plural == "persistentvolumeclaims") {
         let wanted = claim.object["spec"]["resources"]["requests"]["storage"].as_str();
         let sum = used.entry("requests.storage".to_owned()).or_default();

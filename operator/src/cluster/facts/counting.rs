@@ -7,8 +7,8 @@ use std::{
 };
 
 use govcloud_core::{
-    model::{amounts::Amounts, names::LABEL_TENANT, pod_usage},
-    views::doctor::{Miscount, Read, miscounts as compare},
+    model::{names::LABEL_TENANT, pod_usage::Usage},
+    views::doctor::{Miscount, Objects, Read, has_ended, miscounts as compare},
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
@@ -28,11 +28,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 const PAGE: u32 = 500;
 
 /// Tenants and systems whose latest change the operator has not taken up in time.
-pub(super) async fn lagging(client: &Client, objects: &BTreeMap<&'static str, Read<Vec<Value>>>) -> Result<Read<Vec<String>>, Error> {
-    let mut behind = Vec::new();
-    for (plural, source) in [("agencytenants", Source::Tenants), ("hostedsystems", Source::Systems)] {
+pub(super) async fn lagging(client: &Client, objects: &Objects) -> Result<Read<Vec<String>>, Error> {
+    let kinds = [("agencytenants", Source::Tenants), ("hostedsystems", Source::Systems)];
+    let mut behind = BTreeSet::new();
+    for (plural, _) in kinds {
         match objects.get(plural) {
-            Some(Ok(objects)) => behind.extend(objects.iter().filter(|object| is_behind(object)).map(|object| (source, object.clone()))),
+            Some(Ok(objects)) => behind.extend(objects.iter().filter(|object| is_behind(object)).map(|object| described(plural, object))),
             Some(Err(why)) => return Ok(Err(why.clone())),
             None => {}
         }
@@ -40,98 +41,92 @@ pub(super) async fn lagging(client: &Client, objects: &BTreeMap<&'static str, Re
     let until = Instant::now() + PATIENCE;
     while !behind.is_empty() && Instant::now() < until {
         sleep(AGAIN).await;
-        let mut still = Vec::new();
-        for (source, object) in behind {
-            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-            let api: Api<Object> = match text("namespace") {
-                "" => Api::all_with(client.clone(), &watch::resource(source)),
-                namespace => Api::namespaced_with(client.clone(), namespace, &watch::resource(source)),
-            };
-            match readable(api.get_opt(text("name")).await)? {
-                Ok(Some(found)) if is_behind(found.json()) => still.push((source, object)),
-                Ok(_) => {}
-                Err(why) => return Ok(Err(why)),
-            }
+        let mut still = BTreeSet::new();
+        for (plural, source) in kinds {
+            let found = list(client, &watch::resource(source), None, &ListParams::default()).await?;
+            still.extend(found.iter().flatten().filter(|object| is_behind(object)).map(|object| described(plural, object)));
         }
-        behind = still;
+        behind.retain(|described| still.contains(described));
     }
-    Ok(Ok(behind.iter().map(|(source, object)| described(*source, object)).collect()))
+    Ok(Ok(behind.into_iter().collect()))
 }
 
 fn is_behind(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_null() && object["metadata"]["generation"] != object["status"]["observedGeneration"]
 }
 
-fn described(source: Source, object: &Value) -> String {
+fn described(plural: &str, object: &Value) -> String {
     let [name, namespace] = ["name", "namespace"].map(|field| object["metadata"][field].as_str().unwrap_or_default());
-    match source {
-        Source::Tenants => format!("agencytenant/{name}"),
-        _ => format!("hostedsystem/{name} in namespace {namespace}"),
-    }
+    let word = plural.trim_end_matches('s');
+    if namespace.is_empty() { format!("{word}/{name}") } else { format!("{word}/{name} in namespace {namespace}") }
 }
 
-/// Quotas that count otherwise than their pods add up to.
-pub(super) async fn miscounts(
-    client: &Client,
-    found: &Read<Vec<Value>>,
-    pods: &Read<Pods>,
-    now: Timestamp,
-) -> Result<Read<Vec<Miscount>>, Error> {
+/// Whether somebody renews the lease, where by the time in it nobody does: the clocks of two machines may differ.
+pub(super) async fn is_renewed(client: &Client, objects: &Objects, now: Timestamp) -> Result<bool, Error> {
+    let Some(lease) = objects.get("leases").and_then(|read| read.as_ref().ok()?.first()) else { return Ok(false) };
+    if !has_ended(lease, now) {
+        return Ok(true);
+    }
+    let text = |field: &str| lease["metadata"][field].as_str().unwrap_or_default().to_owned();
+    let leases = Api::<Object>::namespaced_with(client.clone(), &text("namespace"), &resource("coordination.k8s.io", "Lease", "leases"));
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        sleep(AGAIN).await;
+        let found = readable(leases.get_opt(&text("name")).await)?.ok().flatten();
+        let holder = |lease: &Value| lease["spec"]["holderIdentity"].as_str().is_some_and(|holder| !holder.is_empty());
+        if found.is_some_and(|found| holder(found.json()) && found.json()["spec"]["renewTime"] != lease["spec"]["renewTime"]) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Quotas that count otherwise than their pods add up to, and do so by the same figures all the time.
+pub(super) async fn miscounts(client: &Client, found: &Read<Vec<Value>>, pods: &Read<Pods>) -> Result<Read<Vec<Miscount>>, Error> {
     let (found, pods) = match (found, pods) {
         (Ok(found), Ok(pods)) => (found, pods),
         (Err(why), _) | (_, Err(why)) => return Ok(Err(why.clone())),
     };
-    let (mut places, mut miscounts) = wrong(found, pods);
+    let mut miscounts = wrong(found, pods);
     let until = Instant::now() + PATIENCE;
-    while !places.is_empty() && Instant::now() < until {
+    while !miscounts.is_empty() && Instant::now() < until {
         sleep(AGAIN).await;
-        let (mut still, mut found) = (BTreeSet::new(), Vec::new());
-        for place in &places {
+        let mut still = Vec::new();
+        for place in miscounts.iter().map(Miscount::namespace).collect::<BTreeSet<_>>() {
             let quotas = resource("", "ResourceQuota", "resourcequotas");
             let ours = ListParams::default().labels(LABEL_TENANT);
-            let (quotas, pods) = tokio::try_join!(list(client, &quotas, Some(place), &ours), self::pods(client, Some(place), now))?;
+            let (quotas, pods) = tokio::try_join!(list(client, &quotas, Some(place), &ours), self::pods(client, Some(place)))?;
             if let (Ok(quotas), Ok(pods)) = (quotas, pods) {
-                let (places, miscounts) = wrong(&quotas, &pods);
-                still.extend(places);
-                found.extend(miscounts);
+                still.extend(wrong(&quotas, &pods));
             }
         }
-        (places, miscounts) = (still, found);
+        miscounts.retain(|found| still.contains(found));
     }
     Ok(Ok(miscounts))
 }
 
-/// Namespaces whose quota does not count what the pods add up to, and what it says instead.
-fn wrong(quotas: &[Value], pods: &Pods) -> (BTreeSet<String>, Vec<Miscount>) {
-    let (mut places, mut miscounts) = (BTreeSet::new(), Vec::new());
-    for quota in quotas {
-        let place = quota["metadata"]["namespace"].as_str().unwrap_or_default();
-        let found = compare(quota, &pods.sums.get(place).cloned().unwrap_or_default());
-        if !found.is_empty() {
-            places.insert(place.to_owned());
-            miscounts.extend(found);
-        }
-    }
-    (places, miscounts)
+fn wrong(quotas: &[Value], pods: &Pods) -> Vec<Miscount> {
+    let usage = |quota: &Value| pods.usage.get(quota["metadata"]["namespace"].as_str().unwrap_or_default()).cloned().unwrap_or_default();
+    quotas.iter().flat_map(|quota| compare(quota, &usage(quota))).collect()
 }
 
 /// What is read of all pods, one page after the other.
 #[derive(Default)]
 pub(super) struct Pods {
     /// What they use, by namespace.
-    sums: BTreeMap<String, Amounts>,
+    usage: BTreeMap<String, Usage>,
     /// Addresses of those that have one of their own.
     pub(super) addresses: BTreeSet<IpAddr>,
 }
 
 /// Reads the pods of a namespace, or all.
-pub(super) async fn pods(client: &Client, namespace: Option<&str>, now: Timestamp) -> Result<Read<Pods>, Error> {
+pub(super) async fn pods(client: &Client, namespace: Option<&str>) -> Result<Read<Pods>, Error> {
     let resource = resource("", "Pod", "pods");
     let api: Api<Object> = match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    let mut pods = Pods::default();
+    let (mut pods, now) = (Pods::default(), Timestamp::now());
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
         let page = match readable(api.list(&parameters).await)? {
@@ -140,7 +135,7 @@ pub(super) async fn pods(client: &Client, namespace: Option<&str>, now: Timestam
         };
         for pod in page.items.iter().map(Object::json) {
             let namespace = pod["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
-            pod_usage::add(pods.sums.entry(namespace).or_default(), pod, now);
+            pods.usage.entry(namespace).or_default().add(pod, now);
             if pod["spec"]["hostNetwork"] != true {
                 let addresses = pod["status"]["podIPs"].as_array().into_iter().flatten();
                 pods.addresses.extend(addresses.filter_map(|address| address["ip"].as_str()?.parse::<IpAddr>().ok()));

@@ -26,16 +26,19 @@ pub(super) async fn list(
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
         None => Api::all_with(client.clone(), resource),
     };
-    let listed = readable(api.list(parameters).await)?;
+    let listed = match readable(api.list(parameters).await) {
+        // Without its definition a kind has no objects.
+        Err(Error::Refused { code: 404, .. }) => return Ok(Ok(Vec::new())),
+        listed => listed?,
+    };
     Ok(listed.map(|list| list.items.iter().map(|object| object.json().clone()).collect()))
 }
 
-/// An answer, or what the API server said instead of one.
+/// An answer, or what the API server said instead of one. That nobody is logged in, or that there is no such kind, is an error.
 pub(super) fn readable<T>(answer: kube::Result<T>) -> Result<Read<T>, Error> {
     match answer.map_err(Error::from) {
         Ok(found) => Ok(Ok(found)),
-        // A kind whose definition is missing has no objects, and that is told where definitions are.
-        Err(error @ Error::Refused { code, .. }) if code != 401 => Ok(Err(error.to_string())),
+        Err(error @ Error::Refused { code, .. }) if !matches!(code, 401 | 404) => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
 }

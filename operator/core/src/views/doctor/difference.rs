@@ -3,10 +3,12 @@
 use serde_json::{Map, Value};
 
 /// Fields that the API server fills in, each with its value.
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 7] = [
     ("conversion", r#"{"strategy":"None"}"#),
     ("failurePolicy", r#""Fail""#),
     ("matchPolicy", r#""Equivalent""#),
+    ("namespaceSelector", "{}"),
+    ("objectSelector", "{}"),
     ("priority", "0"),
     ("scope", r#""*""#),
 ];
@@ -16,7 +18,7 @@ pub(super) fn difference(one: &Value, other: &Value) -> Option<String> {
     first(&plain(one), &plain(other), "")
 }
 
-/// A value without what stands for nothing: empty lists and objects, and defaults.
+/// A value without what stands for nothing: empty lists, and defaults.
 fn plain(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -35,10 +37,7 @@ fn says_nothing(key: &str, value: &Value) -> bool {
     let is_default = |(known, default): &(&str, &str)| {
         *known == key && serde_json::from_str::<Value>(default).is_ok_and(|default| plain(&default) == *value)
     };
-    value.is_null()
-        || value.as_array().is_some_and(Vec::is_empty)
-        || value.as_object().is_some_and(Map::is_empty)
-        || DEFAULTS.iter().any(is_default)
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty) || DEFAULTS.iter().any(is_default)
 }
 
 fn first(one: &Value, other: &Value, path: &str) -> Option<String> {
@@ -73,8 +72,9 @@ mod tests {
     #[test]
     fn what_the_api_server_fills_in_is_no_difference() {
         let filled = json!({ "failurePolicy": "Fail", "matchConstraints": { "matchPolicy": "Equivalent", "namespaceSelector": {} } });
-        assert_eq!(difference(&json!({}), &filled), None);
+        assert_eq!(difference(&json!({ "matchConstraints": {} }), &filled), None);
         assert_eq!(difference(&json!({ "maximum": 1 }), &json!({ "maximum": 1.0 })), None);
+        assert_eq!(difference(&json!({ "subresources": { "status": {} } }), &json!({})).as_deref(), Some("subresources"));
         assert_eq!(difference(&json!({}), &json!({ "failurePolicy": "Ignore" })).as_deref(), Some("failurePolicy"));
     }
 }

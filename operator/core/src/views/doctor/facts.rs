@@ -8,11 +8,17 @@ use std::{
 use k8s_openapi::{api::rbac::v1::PolicyRule, jiff::Timestamp};
 use serde_json::Value;
 
-use super::miscount::Miscount;
+use super::{
+    finding::{Problem, unknown},
+    miscount::Miscount,
+};
 use crate::model::settings::Settings;
 
 /// What was read, or why it could not be.
 pub type Read<T> = Result<T, String>;
+
+/// Lists of objects, by the plural of their kind.
+pub type Objects = BTreeMap<&'static str, Read<Vec<Value>>>;
 
 /// What was read.
 pub struct Facts {
@@ -25,15 +31,17 @@ pub struct Facts {
     /// Definitions, policies, their bindings and roles, as this version brings them.
     pub shipped: Vec<Shipped>,
     /// Objects by the plural of their kind.
-    pub objects: BTreeMap<&'static str, Read<Vec<Value>>>,
+    pub objects: Objects,
     /// Pods by namespace: of the operator's, and of those that its settings name.
     pub pods: BTreeMap<String, Read<Vec<Value>>>,
     /// By policy, what came of asking for what it refuses to everybody; an error of the second kind leaves that open.
     pub proofs: BTreeMap<&'static str, Read<Result<(), String>>>,
     /// What the operator's account may not do of what its roles say, a rule of one verb and resource each.
     pub denied: Read<Vec<PolicyRule>>,
+    /// Whether the lease was renewed while it was looked at, whatever the time in it.
+    pub is_renewed: bool,
     /// The operator's settings, as the replica that leads has written them to its lease.
-    pub settings: Option<Settings>,
+    pub settings: Read<Settings>,
     /// Tenants and systems, as they are printed, whose latest change no replica has taken up, though it was waited for.
     pub lagging: Read<Vec<String>>,
     /// The operator's account, namespace and name: that of its Deployment or, without one, of the binding of its role.
@@ -54,25 +62,24 @@ pub struct Shipped {
 
 impl Facts {
     /// The objects of a kind.
-    pub(super) fn all(&self, plural: &str) -> Result<&[Value], String> {
+    pub(super) fn all(&self, plural: &str) -> Result<&[Value], Problem> {
         match self.objects.get(plural) {
-            Some(Ok(objects)) => Ok(objects),
-            Some(Err(why)) => Err(why.clone()),
-            None => Err(format!("{plural} were not read")),
+            Some(read) => Ok(read.as_ref().map_err(unknown)?),
+            None => Err(unknown(format!("{plural} were not read"))),
         }
     }
 
     /// The settings, where a replica has written any.
-    pub(super) fn settings(&self) -> Result<&Settings, String> {
-        let why = "no replica of the operator has written its settings to its lease, or the lease cannot be read";
-        self.settings.as_ref().ok_or_else(|| why.to_owned())
+    pub(super) fn settings(&self) -> Result<&Settings, Problem> {
+        let cure = "see Leader: the replica that leads writes the operator's settings to its lease";
+        self.settings.as_ref().map_err(|why| Problem { cure: cure.to_owned(), ..unknown(why) })
     }
 
     /// The pods of a namespace that have these labels; none at all where nobody asked for them.
-    pub(super) fn pods(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Result<Vec<&Value>, String> {
+    pub(super) fn pods(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Result<Vec<&Value>, Problem> {
         let Some(pods) = self.pods.get(namespace) else { return Ok(Vec::new()) };
         let has_all = |pod: &&Value| labels.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value);
-        Ok(pods.as_ref().map_err(Clone::clone)?.iter().filter(has_all).collect())
+        Ok(pods.as_ref().map_err(unknown)?.iter().filter(has_all).collect())
     }
 }
 

@@ -60,7 +60,8 @@ pub(super) fn warn(message: impl Into<String>, cure: impl Into<String>) -> Probl
 }
 
 /// Something that could not be judged.
-pub(super) fn unknown(message: impl Into<String>) -> Problem {
+pub(super) fn unknown(why: impl AsRef<str>) -> Problem {
+    let message = format!("unknown: {}", why.as_ref());
     Problem { unknown: true, ..warn(message, "run this command as an administrator of the cluster") }
 }
 

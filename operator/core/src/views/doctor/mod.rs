@@ -10,15 +10,16 @@ mod platform;
 mod release;
 mod tenants;
 
-use self::finding::{Problem, Report, unknown, warn};
+use self::finding::{Problem, Report};
 pub use self::{
-    facts::{Facts, Read, Shipped},
+    facts::{Facts, Objects, Read, Shipped},
     finding::{Finding, Verdict},
     miscount::{Miscount, miscounts},
+    operator::has_ended,
 };
 
-/// Gives a report, or why there can be none.
-type Check = fn(&Facts) -> Result<Report, String>;
+/// Gives a report, or that there can be none.
+type Check = fn(&Facts) -> Result<Report, Problem>;
 
 const CHECKS: [(&str, Check); 19] = [
     ("Kubernetes", |facts| Ok(platform::kubernetes(facts))),
@@ -48,12 +49,14 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     CHECKS.iter().flat_map(|(check, judge)| findings(check, judge(facts))).collect()
 }
 
-fn findings(check: &'static str, report: Result<Report, String>) -> Vec<Finding> {
+fn findings(check: &'static str, report: Result<Report, Problem>) -> Vec<Finding> {
     let finding = |Problem { verdict, unknown, message, cure }| Finding { check, verdict, message, unknown, cure };
     match report {
-        Ok(Report { well, problems }) if problems.is_empty() => vec![finding(Problem { verdict: Verdict::Ok, ..warn(well, "") })],
+        Ok(Report { well, problems }) if problems.is_empty() => {
+            vec![Finding { check, verdict: Verdict::Ok, message: well, unknown: false, cure: String::new() }]
+        }
         Ok(Report { problems, .. }) => problems.into_iter().map(finding).collect(),
-        Err(why) => vec![finding(unknown(format!("unknown: {why}")))],
+        Err(problem) => vec![finding(problem)],
     }
 }
 

@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, holds, meta},
-    finding::{Problem, Report, fail, several, warn},
+    finding::{Problem, Report, fail, several, unknown, warn},
 };
 use crate::model::names::{LABEL_VERSION, LEASE_NAME, LEASE_ROLE, OPERATOR};
 
 /// Roles that may approve a tenant.
 const APPROVERS: [&str; 2] = ["govcloud:security-admin", "govcloud:platform"];
 
-pub(super) fn bindings(facts: &Facts) -> Result<Report, String> {
+pub(super) fn bindings(facts: &Facts) -> Result<Report, Problem> {
     let cluster = facts.all("clusterrolebindings")?;
     let at_home = facts.all("rolebindings")?;
     let operator = |subject: &Value| {
@@ -48,8 +48,8 @@ fn words_of_account((namespace, name): &(String, String)) -> String {
     format!("ServiceAccount {namespace}/{name}")
 }
 
-pub(super) fn permissions(facts: &Facts) -> Result<Report, String> {
-    let denied: Vec<String> = facts.denied.as_ref().map_err(Clone::clone)?.iter().map(words).collect();
+pub(super) fn permissions(facts: &Facts) -> Result<Report, Problem> {
+    let denied: Vec<String> = facts.denied.as_ref().map_err(unknown)?.iter().map(words).collect();
     let whom = facts.account.as_ref().map(words_of_account).unwrap_or_default();
     let cure =
         format!("give it ClusterRoles {OPERATOR} and {LEASE_ROLE} as the chart does, and see that no authorizer before RBAC denies it");
@@ -67,7 +67,7 @@ fn words(rule: &PolicyRule) -> String {
     format!("{verb} {}{dot}{group}{slash}{name}", first(&rule.resources))
 }
 
-pub(super) fn replicas(facts: &Facts) -> Result<Report, String> {
+pub(super) fn replicas(facts: &Facts) -> Result<Report, Problem> {
     let deployments = facts.all("deployments")?;
     let mut problems = Vec::new();
     for deployment in deployments {
@@ -77,7 +77,11 @@ pub(super) fn replicas(facts: &Facts) -> Result<Report, String> {
     if told.len() > 1 {
         problems.push(warn(format!("there is more than one Deployment of the operator: {}", told.join(", ")), "keep one"));
     }
-    let well = if told.is_empty() { "no Deployment of the chart: the operator runs by other means".to_owned() } else { told.join(", ") };
+    let well = if told.is_empty() {
+        "there is no Deployment of the chart; Leader says whether a replica runs".to_owned()
+    } else {
+        told.join(", ")
+    };
     Ok(Report::new(well, problems))
 }
 
@@ -95,7 +99,7 @@ fn count(deployment: &Value) -> String {
     format!("{ready} of {wanted} replicas of {} are ready", place(deployment))
 }
 
-fn short_of(facts: &Facts, deployment: &Value) -> Result<Option<Problem>, String> {
+fn short_of(facts: &Facts, deployment: &Value) -> Result<Option<Problem>, Problem> {
     let (ready, wanted) = ready(deployment);
     if ready >= wanted && ready > 0 {
         return Ok(None);
@@ -128,7 +132,7 @@ fn unfinished(facts: &Facts, deployment: &Value) -> Option<Problem> {
 }
 
 /// Why pods of a Deployment are not ready, each reason once.
-fn waits(facts: &Facts, deployment: &Value) -> Result<Vec<String>, String> {
+fn waits(facts: &Facts, deployment: &Value) -> Result<Vec<String>, Problem> {
     let labels = serde_json::from_value(deployment["spec"]["selector"]["matchLabels"].clone()).unwrap_or_default();
     let mut why: Vec<String> = facts.pods(meta(deployment, "namespace"), &labels)?.into_iter().filter_map(waits_for).collect();
     why.sort();
@@ -148,7 +152,7 @@ fn waits_for(pod: &Value) -> Option<String> {
     waiting.or(unscheduled).or(unready).map(ToOwned::to_owned)
 }
 
-pub(super) fn leader(facts: &Facts) -> Result<Report, String> {
+pub(super) fn leader(facts: &Facts) -> Result<Report, Problem> {
     let leases = facts.all("leases")?;
     let cure = "see that the operator runs: kubectl --all-namespaces get pods -l app.kubernetes.io/name=govcloud";
     let Some(lease) = leases.iter().max_by_key(|lease| renewed(lease)) else {
@@ -156,11 +160,9 @@ pub(super) fn leader(facts: &Facts) -> Result<Report, String> {
     };
     let place = format!("Lease {}/{}", meta(lease, "namespace"), meta(lease, "name"));
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
-    let lasts = SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or_default());
-    let ended = renewed(lease).is_none_or(|renewed| renewed.checked_add(lasts).is_ok_and(|end| end < facts.clock.0));
     let problem = if holder.is_empty() {
         Some(fail(format!("no replica leads: {place} has no holder"), cure))
-    } else if ended {
+    } else if has_ended(lease, facts.clock.0) && !facts.is_renewed {
         let at = renewed(lease).map(|time| time.to_string()).unwrap_or_default();
         Some(fail(format!("no replica leads: {holder} held {place} and renewed it last at {at}"), cure))
     } else {
@@ -169,13 +171,21 @@ pub(super) fn leader(facts: &Facts) -> Result<Report, String> {
     Ok(Report::new(format!("{holder} leads and renews {place}"), problem.into_iter().collect()))
 }
 
+/// Whether, by the time in it, nobody holds a lease any more.
+#[must_use]
+pub fn has_ended(lease: &Value, now: Timestamp) -> bool {
+    let lasts = SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or_default());
+    lease["spec"]["holderIdentity"].as_str().unwrap_or_default().is_empty()
+        || renewed(lease).is_none_or(|renewed| renewed.checked_add(lasts).is_ok_and(|end| end < now))
+}
+
 /// When the replica that leads has renewed its lease.
 pub(super) fn renewed(lease: &Value) -> Option<Timestamp> {
     lease["spec"]["renewTime"].as_str()?.parse().ok()
 }
 
-pub(super) fn progress(facts: &Facts) -> Result<Report, String> {
-    let lagging = facts.lagging.as_ref().map_err(Clone::clone)?;
+pub(super) fn progress(facts: &Facts) -> Result<Report, Problem> {
+    let lagging = facts.lagging.as_ref().map_err(unknown)?;
     let total = facts.all("agencytenants")?.len() + facts.all("hostedsystems")?.len();
     let cure = "read the log of the replica that leads: what it may not watch, and what the API server answers";
     let problem = (!lagging.is_empty()).then(|| fail(format!("the operator has not seen the latest change of {}", several(lagging)), cure));

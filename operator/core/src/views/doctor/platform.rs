@@ -7,13 +7,15 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, holds, meta, named},
-    finding::{Problem, Report, fail, several, warn},
+    finding::{Problem, Report, fail, several, unknown, warn},
     operator::renewed,
 };
 use crate::model::settings::Pods;
 
 /// Clocks that differ by less are taken for the same.
 const CLOCKS_DIFFER: i64 = 5;
+/// A leader renews its lease every few seconds.
+const RENEWED_WITHIN: i64 = 15;
 
 /// `DaemonSets` that enforce `NetworkPolicies`, by their usual names.
 const ENFORCE: [&str; 10] =
@@ -34,8 +36,11 @@ pub(super) fn clock(facts: &Facts) -> Report {
     }
     let renewals = facts.all("leases").unwrap_or_default().iter().filter_map(renewed);
     let latest = renewals.map(|renewed| renewed.as_second() - now.as_second()).max();
-    if let Some(ahead) = latest.filter(|ahead| *ahead > CLOCKS_DIFFER) {
-        let message = format!("the clock of the operator's node is {ahead} s ahead of the API server's");
+    // A lease that is renewed has a time of the last seconds in it.
+    let is_behind = |ahead: &i64| facts.is_renewed && *ahead < -RENEWED_WITHIN;
+    if let Some(ahead) = latest.filter(|ahead| *ahead > CLOCKS_DIFFER || is_behind(ahead)) {
+        let way = if ahead > 0 { "ahead of" } else { "behind" };
+        let message = format!("the clock of the operator's node is {} s {way} the API server's", ahead.abs());
         problems.push(warn(message, "synchronise the clocks of the nodes (NTP)"));
     }
     let whose = if latest.is_some() { "API server, operator and this machine" } else { "API server and this machine" };
@@ -43,7 +48,7 @@ pub(super) fn clock(facts: &Facts) -> Report {
 }
 
 /// API groups that other programs serve: while one does not answer, no namespace is deleted to its end.
-pub(super) fn api_services(facts: &Facts) -> Result<Report, String> {
+pub(super) fn api_services(facts: &Facts) -> Result<Report, Problem> {
     let all = facts.all("apiservices")?;
     let absent = all.iter().filter(|service| !holds(service, "Available"));
     let absent: Vec<String> = absent.map(|service| meta(service, "name").to_owned()).collect();
@@ -53,7 +58,7 @@ pub(super) fn api_services(facts: &Facts) -> Result<Report, String> {
     Ok(Report::new(format!("all {} are available", all.len()), problem.into_iter().collect()))
 }
 
-pub(super) fn network_plugin(facts: &Facts) -> Result<Report, String> {
+pub(super) fn network_plugin(facts: &Facts) -> Result<Report, Problem> {
     let sets = facts.all("daemonsets")?;
     let try_it = "isolation rests on the network plugin: try that a pod of one agency does not reach a pod of another";
     let found = sets.iter().find(|set| nodes(set).1 > 0 && enforces(set));
@@ -94,7 +99,7 @@ fn enforces(set: &Value) -> bool {
     ENFORCE.contains(&meta(set, "name")) || agents.any(|agent| !off(agent))
 }
 
-pub(super) fn dns(facts: &Facts) -> Result<Report, String> {
+pub(super) fn dns(facts: &Facts) -> Result<Report, Problem> {
     let settings = facts.settings()?;
     let place = format!("namespace {} with labels {}", settings.dns_namespace, labels(&settings.dns_selector));
     let pods = facts.pods(&settings.dns_namespace, &settings.dns_selector)?;
@@ -125,7 +130,7 @@ pub(super) fn dns(facts: &Facts) -> Result<Report, String> {
     Ok(Report::new(format!("name servers in {place}: {}", pods.len()), problem.into_iter().chain(cache).collect()))
 }
 
-pub(super) fn programs(facts: &Facts) -> Result<Report, String> {
+pub(super) fn programs(facts: &Facts) -> Result<Report, Problem> {
     let settings = facts.settings()?;
     let controllers = settings
         .ingress_controllers
@@ -145,7 +150,7 @@ pub(super) fn programs(facts: &Facts) -> Result<Report, String> {
     Ok(Report::new(format!("all {} that the settings name have pods", all.len()), problems))
 }
 
-fn absent(facts: &Facts, what: &str, pods: &Pods) -> Result<Option<Problem>, String> {
+fn absent(facts: &Facts, what: &str, pods: &Pods) -> Result<Option<Problem>, Problem> {
     let place = if pods.labels.is_empty() { String::new() } else { format!(" with labels {}", labels(&pods.labels)) };
     let cure = "install it, or correct ingressControllers, metricsCollectors or platformPrograms in the chart's value config";
     if named(facts.all("namespaces")?, &pods.namespace).is_none() {
@@ -166,7 +171,7 @@ fn labels(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
-pub(super) fn cluster_ranges(facts: &Facts) -> Result<Report, String> {
+pub(super) fn cluster_ranges(facts: &Facts) -> Result<Report, Problem> {
     let settings = facts.settings()?;
     let covered = |range: &IpNet| settings.cluster_ranges.iter().any(|known| known.contains(range));
     let mut outside = Vec::new();
@@ -177,15 +182,21 @@ pub(super) fn cluster_ranges(facts: &Facts) -> Result<Report, String> {
     }
     let cure = "add them to clusterRanges in the chart's value config; until then an approved egress rule may name them";
     let problem = (!outside.is_empty()).then(|| fail(format!("not in the cluster's ranges: {}", several(&outside)), cure));
-    Ok(Report::new("they hold the addresses of services, nodes and pods", problem.into_iter().collect()))
+    Ok(Report::new(
+        "they hold the ranges of services and of nodes' pods, and the addresses of all nodes and pods",
+        problem.into_iter().collect(),
+    ))
 }
 
 /// Addresses of the cluster itself, and whose they are.
-fn ranges(facts: &Facts) -> Result<Vec<(&'static str, IpNet)>, String> {
+fn ranges(facts: &Facts) -> Result<Vec<(&'static str, IpNet)>, Problem> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(ToOwned::to_owned)).collect()
     };
     let mut told = Vec::new();
+    for range in facts.all("servicecidrs")? {
+        told.extend(texts(&range["spec"]["cidrs"]).into_iter().map(|text| ("services", text)));
+    }
     for service in facts.all("services")? {
         told.extend(texts(&service["spec"]["clusterIPs"]).into_iter().map(|text| ("Service default/kubernetes", text)));
     }
@@ -196,7 +207,7 @@ fn ranges(facts: &Facts) -> Result<Vec<(&'static str, IpNet)>, String> {
         told.extend(internal.map(|text| ("node", text.to_owned())));
     }
     let range = |text: &str| text.parse::<IpNet>().ok().or_else(|| Some(IpNet::from(text.parse::<std::net::IpAddr>().ok()?)));
-    let pods = facts.pod_addresses.as_ref().map_err(Clone::clone)?.iter().map(|address| ("pod", IpNet::from(*address)));
+    let pods = facts.pod_addresses.as_ref().map_err(unknown)?.iter().map(|address| ("pod", IpNet::from(*address)));
     let told = told.iter().filter_map(|(what, text)| Some((*what, range(text)?)));
     let mut ranges: Vec<_> = told.chain(pods).filter(|(_, range)| !range.addr().is_loopback()).collect();
     ranges.sort();
@@ -204,7 +215,7 @@ fn ranges(facts: &Facts) -> Result<Vec<(&'static str, IpNet)>, String> {
     Ok(ranges)
 }
 
-pub(super) fn storage_class(facts: &Facts) -> Result<Report, String> {
+pub(super) fn storage_class(facts: &Facts) -> Result<Report, Problem> {
     let is_default = |class: &&Value| class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true";
     let defaults: Vec<String> =
         facts.all("storageclasses")?.iter().filter(is_default).map(|class| meta(class, "name").to_owned()).collect();

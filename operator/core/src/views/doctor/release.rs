@@ -7,10 +7,7 @@ use super::{
     facts::{Facts, Shipped, holds, meta, named},
     finding::{Problem, Report, fail, unknown, warn},
 };
-use crate::{
-    api::part_of_selector,
-    model::names::{LABEL_VERSION, POLICIES},
-};
+use crate::{api::part_of_selector, model::names::LABEL_VERSION};
 
 const DEFINITIONS: [(&str, &str); 1] = [("CustomResourceDefinition", "customresourcedefinitions")];
 const GUARD_RAILS: [(&str, &str); 2] = [
@@ -19,7 +16,7 @@ const GUARD_RAILS: [(&str, &str); 2] = [
 ];
 const ROLES: [(&str, &str); 1] = [("ClusterRole", "clusterroles")];
 
-pub(super) fn definitions(facts: &Facts) -> Result<Report, String> {
+pub(super) fn definitions(facts: &Facts) -> Result<Report, Problem> {
     let mut problems = compare(facts, &DEFINITIONS)?;
     for definition in facts.all("customresourcedefinitions")?.iter().filter(|definition| !holds(definition, "Established")) {
         let name = meta(definition, "name");
@@ -29,7 +26,7 @@ pub(super) fn definitions(facts: &Facts) -> Result<Report, String> {
     Ok(Report::new(format!("those of version {} are there and served", facts.version), problems))
 }
 
-pub(super) fn policies(facts: &Facts) -> Result<Report, String> {
+pub(super) fn policies(facts: &Facts) -> Result<Report, Problem> {
     let mut problems = compare(facts, &GUARD_RAILS)?;
     let there = facts.all("validatingadmissionpolicies")?;
     let mut unproven = None;
@@ -39,19 +36,20 @@ pub(super) fn policies(facts: &Facts) -> Result<Report, String> {
             Ok(Err(why)) => {
                 problems.push(fail(why, "see the other findings of Policies; where there is none, wait some seconds and try again"));
             }
-            Err(why) => unproven = Some(unknown(format!("whether they are in force is unknown: {policy}: {why}"))),
+            Err(why) => unproven = Some(unknown(format!("whether they are in force: {policy}: {why}"))),
         }
     }
     problems.extend(unproven);
-    Ok(Report::new(format!("all {} are there, as version {} brings them, and in force", POLICIES.len(), facts.version), problems))
+    let number = facts.shipped.iter().filter(|shipped| shipped.object["kind"] == "ValidatingAdmissionPolicy").count();
+    Ok(Report::new(format!("all {number} are there, as version {} brings them, and in force", facts.version), problems))
 }
 
-pub(super) fn roles(facts: &Facts) -> Result<Report, String> {
+pub(super) fn roles(facts: &Facts) -> Result<Report, Problem> {
     Ok(Report::new(format!("those of version {} are there, as it brings them", facts.version), compare(facts, &ROLES)?))
 }
 
 /// What differs of these kinds. With the objects of another version nothing is compared.
-fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, String> {
+fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, Problem> {
     if let Some(other) = other_version(facts) {
         let cure = format!("use the govcloud of version {other}, or install version {}", facts.version);
         return Ok(vec![warn(format!("the cluster has policies of version {other}, and this govcloud is of {}", facts.version), cure)]);
@@ -59,7 +57,13 @@ fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, String
     let mut problems = Vec::new();
     for (kind, plural) in kinds {
         let live = facts.all(plural)?;
-        for Shipped { path, object } in facts.shipped.iter().filter(|shipped| shipped.object["kind"] == *kind) {
+        let all = || facts.shipped.iter().filter(|shipped| shipped.object["kind"] == *kind);
+        if !all().any(|shipped| named(live, meta(&shipped.object, "name")).is_some()) {
+            problems
+                .push(fail(format!("none of the {} objects of kind {kind} is there", all().count()), "install the chart: helm install"));
+            continue;
+        }
+        for Shipped { path, object } in all() {
             let name = meta(object, "name");
             match named(live, name) {
                 None => problems.push(fail(
@@ -69,7 +73,7 @@ fn compare(facts: &Facts, kinds: &[(&str, &str)]) -> Result<Vec<Problem>, String
                 // To apply it would leave what others have added.
                 Some(found) => problems.extend(changed(object, found).map(|field| {
                     let message = format!("{kind} {name} is not as version {} brings it: {field} differs", facts.version);
-                    fail(message, format!("put it back, with the files of that version: kubectl replace -f {path}"))
+                    fail(message, format!("put it back: kubectl replace -f {path}, and helm upgrade where Helm installed it"))
                 })),
             }
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     facts::{Facts, meta, named},
-    finding::{Problem, Report, Verdict, fail, several, warn},
+    finding::{Problem, Report, Verdict, fail, several, unknown, warn},
 };
 use crate::{
     api::conditions::{kind, reason},
@@ -16,23 +16,23 @@ use crate::{
 /// So long the operator may take to set a namespace up, in seconds.
 const SETTING_UP: i64 = 60;
 
-pub(super) fn quotas(facts: &Facts) -> Result<Report, String> {
-    let miscounts = facts.miscounts.as_ref().map_err(Clone::clone)?;
+pub(super) fn quotas(facts: &Facts) -> Result<Report, Problem> {
+    let miscounts = facts.miscounts.as_ref().map_err(unknown)?;
     let told: Vec<String> = miscounts
         .iter()
         .map(|found| {
-            let [told, sum] = [found.told, found.sum].map(|amount| amount.text(&found.key));
-            format!("namespace {} ({} is {told}, and its pods add up to {sum})", found.namespace, found.key)
+            let told = found.told.map_or("not counted".to_owned(), |told| told.text(&found.key));
+            format!("namespace {} ({} is {told}, and its pods add up to {})", found.namespace, found.key, found.sum.text(&found.key))
         })
         .collect();
-    let cure = "the quota controller counts no more: restart kube-controller-manager, and see its log and that every API group answers \
-        (kubectl get apiservices); quota is neither freed nor charged as it should be until then";
+    let cure = "run this again in 5 minutes, after which the quota controller counts everything anew; if it is still so, see the log of \
+        kube-controller-manager and APIServices, and restart kube-controller-manager";
     let problem = (!told.is_empty()).then(|| fail(format!("the status of quota is not true in {}", several(&told)), cure));
     let well = format!("the status of all {} is what the pods add up to", facts.all("resourcequotas")?.len());
     Ok(Report::new(well, problem.into_iter().collect()))
 }
 
-pub(super) fn namespaces(facts: &Facts) -> Result<Report, String> {
+pub(super) fn namespaces(facts: &Facts) -> Result<Report, Problem> {
     let tenants = facts.all("agencytenants")?;
     let is_ours = |namespace: &&Value| namespace["metadata"]["labels"][LABEL_TENANT].is_string();
     let ours: Vec<&Value> = facts.all("namespaces")?.iter().filter(is_ours).collect();
@@ -55,7 +55,7 @@ pub(super) fn namespaces(facts: &Facts) -> Result<Report, String> {
 }
 
 /// What guards a namespace and is missing, unless it is being set up.
-fn lacks(facts: &Facts, namespace: &Value) -> Result<Option<String>, String> {
+fn lacks(facts: &Facts, namespace: &Value) -> Result<Option<String>, Problem> {
     let created = meta(namespace, "creationTimestamp").parse().unwrap_or(facts.clock.0);
     if facts.clock.0.as_second() - created.as_second() < SETTING_UP {
         return Ok(None);
@@ -79,7 +79,7 @@ fn is_left(tenant: &str, uid: &str, names: &[String]) -> Problem {
 }
 
 /// Tenants and systems that somebody must do something about, by what their conditions say.
-pub(super) fn conditions(facts: &Facts) -> Result<Report, String> {
+pub(super) fn conditions(facts: &Facts) -> Result<Report, Problem> {
     let mut found: BTreeMap<(Verdict, String), Vec<String>> = BTreeMap::new();
     let lists = [("agencytenant", facts.all("agencytenants")?), ("hostedsystem", facts.all("hostedsystems")?)];
     for (word, object) in lists.iter().flat_map(|(word, objects)| objects.iter().map(move |object| (word, object))) {
