@@ -73,6 +73,9 @@ fn main() -> Result<()> {
     let image = Image { program: "govcloud", arguments: &["run"], tag: version, labels, created: &created };
     let digest = image.write(&folder.join("oci"), &programs)?;
     let bill = tools.bill_of_materials(&folder, &seconds)?;
+    if let Some(only) = arguments.platform {
+        println!("the image is for {only} alone; build it without --platform before you push it for others");
+    }
     println!("{digest}\n{}\n{}", folder.join("oci").display(), bill.display());
     Ok(())
 }

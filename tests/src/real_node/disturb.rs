@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use super::{
     images,
@@ -20,8 +20,6 @@ use crate::Helm;
 
 /// Another replica may lead once the lease of the one before has ended.
 const LEADS_WITHIN: Duration = Duration::from_secs(30);
-/// As many agencies as are made during an upgrade, at most.
-const AGENCIES: u32 = 40;
 /// As many connections as are tried without an operator, at least.
 const TRIES: u64 = 100;
 
@@ -119,7 +117,7 @@ pub fn uninstalled(node: &Node, helm: &Helm) -> Result<()> {
 
 /// Creates agencies and changes others until it is to end; what is not admitted is refused all the time. Gives how many rounds it took.
 fn load(node: &Node, ends: &AtomicBool) -> Result<u32> {
-    for round in 1..=AGENCIES {
+    for round in 1.. {
         let name = format!("load-{round}");
         node.apply(&objects::agency(&name))?;
         node.kubectl(&["wait", "--for=condition=Ready", &format!("agencytenant/{name}"), TIMEOUT])?;
@@ -132,7 +130,7 @@ fn load(node: &Node, ends: &AtomicBool) -> Result<u32> {
             return Ok(round);
         }
     }
-    Ok(AGENCIES)
+    bail!("the numbers of agencies have come to their end")
 }
 
 fn all_ready(node: &Node) -> Result<()> {

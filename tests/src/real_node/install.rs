@@ -40,7 +40,8 @@ pub fn chart(node: &Node, helm: &Helm, images: &Images) -> Result<()> {
     let notes = helm.chart(node.plane(), &install)?;
     saw(notes.lines().find(|line| line.contains("STATUS")).unwrap_or("helm tells no status"));
     seen::operator_is_well(node)?;
-    ensure!(pulled(node)?.is_empty(), "images were pulled: {}", pulled(node)?);
+    let pulled = pulled(node)?;
+    ensure!(pulled.is_empty(), "images were pulled: {pulled}");
     saw("no image was pulled");
 
     for namespace in ["monitoring", "default"] {
@@ -59,9 +60,9 @@ pub fn chart(node: &Node, helm: &Helm, images: &Images) -> Result<()> {
     Ok(())
 }
 
-/// Events of images that were pulled, which cannot be: the node has all that the steps use.
+/// Events of the operator's images that were pulled, which cannot be: the node has them.
 fn pulled(node: &Node) -> Result<String> {
-    node.kubectl(&["get", "events", "-A", "--field-selector=reason=Pulling", "-o", "jsonpath={.items[*].message}"])
+    node.kubectl(&["get", "events", "-n", SYSTEM, "--field-selector=reason=Pulling", "-o", "jsonpath={.items[*].message}"])
 }
 
 pub fn rolled_out(node: &Node, namespace: &str, workload: &str) -> Result<()> {
