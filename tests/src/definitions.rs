@@ -61,18 +61,18 @@ fn versions(definition: &Value) -> BTreeMap<&str, &Value> {
 /// The rules of each place in a schema. A place without rules counts, too: its first one refuses as well.
 fn rules(schema: &Value) -> BTreeMap<String, BTreeSet<&str>> {
     let mut found = BTreeMap::new();
-    gather(schema, String::new(), &mut found);
+    gather(schema, "", &mut found);
     found
 }
 
-fn gather<'a>(schema: &'a Value, path: String, found: &mut BTreeMap<String, BTreeSet<&'a str>>) {
+fn gather<'a>(schema: &'a Value, path: &str, found: &mut BTreeMap<String, BTreeSet<&'a str>>) {
     let rules = schema[RULES].as_array().into_iter().flatten();
-    found.insert(path.clone(), rules.filter_map(|rule| rule["rule"].as_str()).collect());
+    found.insert(path.to_owned(), rules.filter_map(|rule| rule["rule"].as_str()).collect());
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        gather(field, format!("{path}.{name}"), found);
+        gather(field, &format!("{path}.{name}"), found);
     }
     for inner in ["items", "additionalProperties"].into_iter().filter(|inner| schema[inner].is_object()) {
-        gather(&schema[inner], format!("{path}[*]"), found);
+        gather(&schema[inner], &format!("{path}[*]"), found);
     }
 }
 
