@@ -54,21 +54,22 @@ async fn with(helm: fn() -> anyhow::Result<Helm>) {
     let (helm, previous, program) = built.await.unwrap().unwrap_or_else(|error| panic!("{error:#}"));
     let (plane, admin) = empty_cluster().await;
     let upgrade = Upgrade { plane: &plane, helm: &helm, admin: &admin };
-    let chart = previous.chart.to_string_lossy();
+    let (chart, previous_chart) = (workspace().join("charts/govcloud"), previous.chart.to_string_lossy());
+    let chart = chart.to_string_lossy();
     upgrade.helm(&["lint", "--strict", &chart]);
-    upgrade.helm(&[&INSTALL[..], &[&chart]].concat());
+    upgrade.helm(&[&INSTALL[..], &[&previous_chart]].concat());
     let mut history = History::begin(&admin).await;
     let former = upgrade.start(&previous.program).await;
     admin.tenant_with_systems(TENANT, &["web"]).await;
     let (end, tries) = upgrade.members_try_all_the_time().await;
     let (rails, settings) = (upgrade.rails(previous::VERSION).await, upgrade.settings().await);
 
-    let chart = workspace().join("charts/govcloud");
-    upgrade.helm(&[&UPGRADE[..], &["--set", "config.workers=4", &chart.to_string_lossy()]].concat());
+    upgrade.helm(&[&UPGRADE[..], &["--set", "config.workers=4", &chart]].concat());
     assert_eq!(upgrade.rails(NOW).await, rails);
     assert_ne!(upgrade.settings().await, settings);
     let later = upgrade.start(&program).await;
     upgrade.one_writes(&former, &later, "9").await;
+    admin.tenant_with_systems("early", &[]).await; // by the former version, beside newer policies
     upgrade.hands_over(former, &later, "UDP").await;
 
     let former = upgrade.start(&previous.program).await;
