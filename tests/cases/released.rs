@@ -1,4 +1,5 @@
-//! The definitions are a promise: what any released version admitted, this one admits. `tests/released` has those of each release.
+//! The definitions are a promise: what any released version admitted, this one admits. `tests/released` has those of each release. And
+//! every Kubernetes version that is supported takes them.
 
 use std::fs;
 
@@ -95,4 +96,24 @@ fn each_way_to_break_the_promise_is_found() {
     ] {
         assert!(found.iter().any(|line| line.contains(words)), "{words}: {found:#?}");
     }
+}
+
+#[test]
+fn the_oldest_kubernetes_that_is_supported_takes_the_definitions() {
+    times::take();
+    let oldest = Tool::oldest_kubernetes().unwrap_or_else(|error| panic!("{error:#}"));
+    let chart = fs::read_to_string(workspace().join("charts/govcloud/Chart.yaml")).unwrap();
+    let minor = chart.split_once("kubeVersion: \">=1.").and_then(|(_, rest)| rest.split_once('.')).unwrap().0;
+    let module = fs::read_to_string(workspace().join("tests/platform/oldest/go.mod")).unwrap();
+    assert!(module.contains(&format!("k8s.io/apiextensions-apiserver v0.{minor}.")), "the chart is for 1.{minor}, and not the module");
+
+    let folder = workspace().join("charts/govcloud/definitions");
+    oldest.run(&folder, &["agencytenants.yaml", "hostedsystems.yaml"], "").unwrap_or_else(|error| panic!("{error:#}"));
+    let mut wrong = read(&folder.join("agencytenants.yaml"));
+    let costly = json!({"rule": "self.members.all(m, self.members.all(n, self.members.exists_one(o, o.name + m.name == n.name)))"});
+    wrong["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = json!([costly]);
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("wrong.yaml"), wrong.to_string()).unwrap();
+    let refused = format!("{:#}", oldest.run(other.path(), &["wrong.yaml"], "").unwrap_err());
+    assert!(refused.contains("estimated rule cost exceeds budget"), "{refused}");
 }

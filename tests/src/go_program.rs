@@ -91,6 +91,14 @@ pub const CRDIFY: GoProgram = GoProgram {
     variables: Vec::new,
 };
 
+pub const OLDEST_KUBERNETES: GoProgram = GoProgram {
+    name: "oldest",
+    sources: "tests/platform/oldest",
+    package: ".",
+    activity: "building the validation of definitions of the oldest Kubernetes that is supported",
+    variables: Vec::new,
+};
+
 pub const HELM_DOCS: GoProgram = GoProgram {
     name: "helm-docs",
     sources: "tests/platform/helm-docs",

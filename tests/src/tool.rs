@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::go_program::{CRDIFY, DASHBOARD, GoProgram, HELM_DOCS, KUBECONFORM, PROMTOOL};
+use crate::go_program::{CRDIFY, DASHBOARD, GoProgram, HELM_DOCS, KUBECONFORM, OLDEST_KUBERNETES, PROMTOOL};
 
 /// A program that is run and ends.
 pub struct Tool(PathBuf);
@@ -37,6 +37,14 @@ impl Tool {
     /// With the compiler's output when it does not build.
     pub fn crdify() -> Result<Self> {
         Self::of(&CRDIFY)
+    }
+
+    /// Judges custom resource definitions as the oldest Kubernetes that is supported does. Built when need be; blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn oldest_kubernetes() -> Result<Self> {
+        Self::of(&OLDEST_KUBERNETES)
     }
 
     /// Makes the README of a chart. Built when need be; blocks.
