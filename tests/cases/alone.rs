@@ -122,7 +122,7 @@ async fn start_on(plane: &ControlPlane, program: &Path) -> Operator {
 }
 
 /// A request as "verb resource/subresource namespace/name".
-fn line(request: &Request) -> String {
+pub fn line(request: &Request) -> String {
     let object = request.object_ref.clone().unwrap_or_default();
     let join = |one: &str, other: &str| [one, other].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
     format!("{} {} {}", request.verb, join(&object.resource, &object.subresource), join(&object.namespace, &object.name))

@@ -13,11 +13,11 @@ use tokio::task::spawn_blocking;
 use self::removal::{removed_altogether, removed_and_put_back};
 use crate::{cluster::Person, times};
 
-const INSTALL: [&str; 7] = ["install", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
-const UPGRADE: [&str; 7] = ["upgrade", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
+pub const INSTALL: [&str; 7] = ["install", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
+pub const UPGRADE: [&str; 7] = ["upgrade", "govcloud", "--namespace", "govcloud-system", "--wait", "--timeout", "60s"];
 
 /// A control plane with nothing on it but the namespace that the administrator made, at the strictest Pod Security level.
-async fn empty_cluster() -> (ControlPlane, Person) {
+pub async fn empty_cluster() -> (ControlPlane, Person) {
     times::take();
     let plane = spawn_blocking(|| ControlPlane::start().unwrap_or_else(|error| panic!("{error:#}"))).await.unwrap();
     let admin = Person { client: plane.client().await.unwrap() };

@@ -71,14 +71,14 @@ async fn server(minor: &'static str) -> (String, mpsc::UnboundedReceiver<String>
 
 #[tokio::test]
 async fn a_cluster_that_is_too_old_is_named() {
-    let (old, mut questions) = server("32+").await;
+    let (old, mut questions) = server("33+").await;
     let (mut command, _folder) = operator(&old, &[]).await;
     let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
-    let words = "this cluster runs Kubernetes 1.32; govcloud needs 1.33 or later";
+    let words = "this cluster runs Kubernetes 1.33; govcloud needs 1.34 or later";
     assert!(matches!(told(&output), (Some(1), told) if told.contains(words)), "{output:?}");
     assert!(questions.try_recv().is_err(), "it asks for more");
 
-    let (supported, mut questions) = server("33").await;
+    let (supported, mut questions) = server("34").await;
     let (mut command, _folder) = operator(&supported, &[]).await;
     let mut running = command.spawn().unwrap();
     assert!(timeout(PATIENCE, questions.recv()).await.unwrap().is_some());

@@ -47,11 +47,16 @@ fn build_of(executable: &Path, is_target: impl Fn(&Path) -> bool) -> Option<Buil
 
 /// Builds the `govcloud` program as the running program was built, and gives its path.
 pub fn build_operator() -> Result<PathBuf> {
+    build_program(&workspace(), "govcloud")
+}
+
+/// Builds a program of a workspace that has the packages of this one, as the running program was built, and gives its path.
+pub fn build_program(sources: &Path, name: &str) -> Result<PathBuf> {
     let build =
         build_of_this_executable().unwrap_or_else(|| Build { target: workspace().join("target"), triple: None, profile: "debug".into() });
     // Set when cargo started this program; then it is the same toolchain.
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = cargo_build(&cargo, &build)
+    let output = cargo_build(&cargo, &build, sources, name)
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("running {} to build the operator", cargo.display()))?;
@@ -59,21 +64,21 @@ pub fn build_operator() -> Result<PathBuf> {
         bail!("the operator does not build:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     let folder = build.target.join(build.triple.unwrap_or_default()).join(build.profile);
-    Ok(folder.join(format!("govcloud{}", env::consts::EXE_SUFFIX)))
+    Ok(folder.join(format!("{name}{}", env::consts::EXE_SUFFIX)))
 }
 
 fn is_about_this_package(variable: &str) -> bool {
     variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
-fn cargo_build(cargo: &OsString, build: &Build) -> Command {
+fn cargo_build(cargo: &OsString, build: &Build, sources: &Path, name: &str) -> Command {
     let mut command = Command::new(cargo);
     command
-        .current_dir(workspace())
+        .current_dir(sources)
         // Naming both packages makes cargo choose the features of shared dependencies as in the build
         // of this program, so that nothing is compiled twice.
         .args(["build", "--quiet", "--package", "govcloud", "--package", "acceptance"])
-        .args(["--bin", "govcloud", "--target-dir"])
+        .args(["--bin", name, "--target-dir"])
         .arg(&build.target);
     if let Some(triple) = &build.triple {
         command.arg("--target").arg(triple);

@@ -83,6 +83,22 @@ pub const KUBECONFORM: GoProgram = GoProgram {
     variables: Vec::new,
 };
 
+pub const CRDIFY: GoProgram = GoProgram {
+    name: "crdify",
+    sources: "tests/platform/crdify",
+    package: "sigs.k8s.io/crdify",
+    activity: "building crdify from its Go modules",
+    variables: Vec::new,
+};
+
+pub const OLDEST_KUBERNETES: GoProgram = GoProgram {
+    name: "oldest",
+    sources: "tests/platform/oldest",
+    package: ".",
+    activity: "building the validation of definitions of the oldest Kubernetes that is supported",
+    variables: Vec::new,
+};
+
 pub const HELM_DOCS: GoProgram = GoProgram {
     name: "helm-docs",
     sources: "tests/platform/helm-docs",

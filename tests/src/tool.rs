@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::go_program::{DASHBOARD, GoProgram, HELM_DOCS, KUBECONFORM, PROMTOOL};
+use crate::go_program::{CRDIFY, DASHBOARD, GoProgram, HELM_DOCS, KUBECONFORM, OLDEST_KUBERNETES, PROMTOOL};
 
 /// A program that is run and ends.
 pub struct Tool(PathBuf);
@@ -29,6 +29,22 @@ impl Tool {
     /// With the compiler's output when it does not build.
     pub fn kubeconform() -> Result<Self> {
         Self::of(&KUBECONFORM)
+    }
+
+    /// Compares two versions of a custom resource definition. Built when need be; blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn crdify() -> Result<Self> {
+        Self::of(&CRDIFY)
+    }
+
+    /// Judges custom resource definitions as the oldest Kubernetes that is supported does. Built when need be; blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn oldest_kubernetes() -> Result<Self> {
+        Self::of(&OLDEST_KUBERNETES)
     }
 
     /// Makes the README of a chart. Built when need be; blocks.

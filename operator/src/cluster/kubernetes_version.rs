@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use k8s_openapi::apimachinery::pkg::version::Info;
 use kube::Client;
 
-/// The oldest one: the types of the API are its own, and the guard rails use what its policies can say.
-pub const OLDEST: Version = Version { major: 1, minor: 33 };
+/// The oldest one that takes the definitions: earlier ones estimate rules over quantities without regard to how long these may be.
+pub const OLDEST: Version = Version { major: 1, minor: 34 };
 
 /// A version, without what patches change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        assert!(read("1", "9") < Some(OLDEST) && read("1", "32") < Some(OLDEST));
-        assert!(read("1", "33") >= Some(OLDEST) && read("1", "100") >= Some(OLDEST) && read("2", "0") >= Some(OLDEST));
+        assert!(read("1", "9") < Some(OLDEST) && read("1", "33") < Some(OLDEST));
+        assert!(read("1", "34") >= Some(OLDEST) && read("1", "100") >= Some(OLDEST) && read("2", "0") >= Some(OLDEST));
     }
 }

@@ -31,8 +31,8 @@ fn of(facts: &Facts, check: &str) -> Vec<(Verdict, String)> {
 
 #[test]
 fn a_cluster_that_is_too_old_fails() {
-    assert_eq!(of(&facts(Ok("v1.33.1"), 0), "Kubernetes"), [(Verdict::Ok, "v1.33.1".to_owned())]);
-    let old = "this cluster runs Kubernetes 1.32; govcloud needs 1.33 or later";
+    assert_eq!(of(&facts(Ok("v1.34.1"), 0), "Kubernetes"), [(Verdict::Ok, "v1.34.1".to_owned())]);
+    let old = "this cluster runs Kubernetes 1.33; govcloud needs 1.34 or later";
     assert_eq!(of(&facts(Err(old), 0), "Kubernetes"), [(Verdict::Fail, old.to_owned())]);
 }
 
