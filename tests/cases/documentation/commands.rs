@@ -69,12 +69,14 @@ pub const EXAMPLES: [&str; 12] = [
 ];
 
 /// Commands that run cases: here they list them.
-pub const TESTS: [&str; 7] = [
+pub const TESTS: [&str; 9] = [
     "cargo test --test cases retired",
     "GOVCLOUD_ACCEPT_MATRIX=1 cargo test --test cases matrix",
     "cargo test --test cases -- --ignored --skip cert_manager",
     "cargo test --test cases cert_manager -- --ignored",
     "cargo test --test cases chart",
+    "cargo test --test cases released",
+    "cargo test --test cases upgrade::",
     "GOVCLOUD_ACCEPT_CHART=1 cargo test --test cases -- kustomization readme_of_the_chart",
     "cargo test --test cases -- monitoring manifests metrics_count",
 ];
@@ -85,6 +87,7 @@ const TOOL: &str = "it is a program that whoever contributes installs";
 const NODE: &str = "it needs a node that runs containers";
 const REGISTRY: &str = "it needs a registry";
 const PLACEHOLDER: &str = "a part of it stands for something of the reader's";
+const UPGRADE: &str = "the cases of upgrade run it, with the revision";
 const NAMED: &str = "the text speaks of it, and gives no command to run";
 
 /// Those that no case runs, each with the reason.
@@ -115,6 +118,8 @@ pub const EXCEPTED: &[(&str, &str)] = &[
     ("kubectl govcloud plan -f FILE...", PLACEHOLDER),
     ("argocd app delete --cascade=false", NAMED),
     ("govcloud run", NAMED),
+    ("helm rollback", NAMED),
+    ("helm rollback govcloud", UPGRADE),
     ("helm upgrade", NAMED),
     ("kubectl apply -k", NAMED),
     ("kubectl create token deployer", NAMED),
