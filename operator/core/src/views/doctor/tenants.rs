@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -15,6 +16,8 @@ use crate::{
 
 /// So long the operator may take to set a namespace up, in seconds.
 const SETTING_UP: i64 = 60;
+/// What has been so for less than this, in seconds, may pass by itself.
+const PASSING: i64 = 20;
 
 pub(super) fn quotas(facts: &Facts) -> Result<Report, Problem> {
     let miscounts = facts.miscounts.as_ref().map_err(unknown)?;
@@ -83,7 +86,7 @@ pub(super) fn conditions(facts: &Facts) -> Result<Report, Problem> {
     let mut found: BTreeMap<(Verdict, String), Vec<String>> = BTreeMap::new();
     let lists = [("agencytenant", facts.all("agencytenants")?), ("hostedsystem", facts.all("hostedsystems")?)];
     for (word, object) in lists.iter().flat_map(|(word, objects)| objects.iter().map(move |object| (word, object))) {
-        if let Some(trouble) = trouble(object) {
+        if let Some(trouble) = trouble(object, facts.clock.0) {
             let place = match meta(object, "namespace") {
                 "" => String::new(),
                 namespace => format!(" in namespace {namespace}"),
@@ -100,14 +103,20 @@ pub(super) fn conditions(facts: &Facts) -> Result<Report, Problem> {
 }
 
 /// What a person must look at: what does not pass by itself, and what the API server or another program holds up.
-fn trouble(object: &Value) -> Option<(Verdict, String)> {
-    let find = |wanted: &str| object["status"]["conditions"].as_array().into_iter().flatten().find(|found| found["type"] == wanted);
+fn trouble(object: &Value, now: Timestamp) -> Option<(Verdict, String)> {
+    let lasts = |found: &&Value| {
+        let since = found["lastTransitionTime"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        since.is_none_or(|since| now.as_second() - since.as_second() >= PASSING)
+    };
+    let conditions = || object["status"]["conditions"].as_array().into_iter().flatten().filter(lasts);
     let why = |condition: &Value| condition["reason"].as_str().unwrap_or_default().to_owned();
-    let stalled = find(kind::STALLED).filter(|found| found["status"] == "True" && found["reason"] != reason::REJECTED);
-    if let Some(found) = stalled {
+    let is_stalled = |found: &&Value| found["type"] == kind::STALLED && found["status"] == "True" && found["reason"] != reason::REJECTED;
+    if let Some(found) = conditions().find(is_stalled) {
         return Some((Verdict::Fail, format!("stalled ({})", why(found))));
     }
     let held_up = [reason::UNAVAILABLE, reason::FORBIDDEN, reason::CONTESTED, reason::POLICY_NOT_ACTIVE];
-    let is_held_up = |found: &&Value| found["status"] == "False" && held_up.iter().any(|held| found["reason"] == *held);
-    find(kind::PROVISIONED).filter(is_held_up).map(|found| (Verdict::Warn, format!("not provisioned ({})", why(found))))
+    let is_held_up = |found: &&Value| {
+        found["type"] == kind::PROVISIONED && found["status"] == "False" && held_up.iter().any(|held| found["reason"] == *held)
+    };
+    conditions().find(is_held_up).map(|found| (Verdict::Warn, format!("not provisioned ({})", why(found))))
 }

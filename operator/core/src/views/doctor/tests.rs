@@ -59,10 +59,7 @@ fn policies_of_another_version_are_not_compared() {
     let told = "the cluster has policies of version 0.3.0, and this govcloud is of 0.2.0";
     assert_eq!(of(&facts, "Roles"), [(Verdict::Warn, told.to_owned())]);
     facts.objects.insert("validatingadmissionpolicies", Ok(vec![policy("0.2.0")]));
-    assert_eq!(
-        of(&facts, "Roles"),
-        [(Verdict::Fail, "ClusterRole govcloud:owner is missing, or has lost the label app.kubernetes.io/part-of=govcloud".to_owned())]
-    );
+    assert_eq!(of(&facts, "Roles"), [(Verdict::Fail, "none of the 1 objects of kind ClusterRole is there".to_owned())]);
 }
 
 #[test]
@@ -70,4 +67,30 @@ fn of_many_names_the_first_are_told() {
     let names = |number: usize| (0..number).map(|index| index.to_string()).collect::<Vec<_>>();
     assert_eq!(several(&names(5)), "0, 1, 2, 3, 4");
     assert_eq!(several(&names(7)), "0, 1, 2, 3, 4 and 2 more");
+}
+
+#[test]
+fn what_is_stalled_for_a_while_is_told_and_what_waits_for_people_is_not() {
+    let mut facts = facts(Ok(""), 0);
+    let tenant = |name: &str, kind: &str, status: &str, reason: &str, since: &str| {
+        let condition = json!({ "type": kind, "status": status, "reason": reason, "lastTransitionTime": since });
+        json!({ "metadata": { "name": name }, "status": { "conditions": [condition] } })
+    };
+    let long_ago = "2026-11-27T11:00:00Z";
+    facts.objects.insert("hostedsystems", Ok(Vec::new()));
+    facts.objects.insert(
+        "agencytenants",
+        Ok(vec![
+            tenant("conflict", "Stalled", "True", "Conflict", long_ago),
+            tenant("rejected", "Stalled", "True", "Rejected", long_ago),
+            tenant("passing", "Stalled", "True", "Refused", "2026-11-27T11:59:50Z"),
+            tenant("waits", "Provisioned", "False", "Progressing", long_ago),
+            tenant("held", "Provisioned", "False", "Unavailable", long_ago),
+        ]),
+    );
+    let told = [
+        (Verdict::Warn, "not provisioned (Unavailable): agencytenant/held".to_owned()),
+        (Verdict::Fail, "stalled (Conflict): agencytenant/conflict".to_owned()),
+    ];
+    assert_eq!(of(&facts, "Tenants"), told);
 }
