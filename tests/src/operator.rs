@@ -4,7 +4,8 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{self, Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -328,9 +329,19 @@ pub(crate) async fn token(client: &Client, namespace: &str, account: &str) -> Re
     Ok(answer.status.context("the token request was answered without a token")?.token)
 }
 
+/// An address with a free port below the range from which the kernel takes the ports of outgoing connections: one of those may be taken
+/// before the operator listens. No port is given twice before all were.
 fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port on 127.0.0.1")?;
-    listener.local_addr().context("finding a free port on 127.0.0.1")
+    const FIRST: u32 = 16384;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..FIRST {
+        let number = process::id().wrapping_mul(977).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % FIRST;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(FIRST + number)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port from 16384 to 32767 is free on 127.0.0.1: end what listens there")
 }
 
 /// HTTP/1.0, so that the server closes the connection and its end is the end of the body.
