@@ -1,4 +1,5 @@
-//! Reads for `govcloud doctor` and `govcloud uninstall`, with the rights of whoever calls it. Nothing is written; what may not be read is told as unknown.
+//! Reads for `govcloud doctor` and `govcloud uninstall`, with the rights of whoever calls it. Nothing is written; what may not be read
+//! is told as unknown.
 
 mod counting;
 mod listing;
@@ -12,10 +13,10 @@ use govcloud_core::{
     api::{conditions::reason, part_of_selector},
     children::rbac,
     model::{
-        names::{ANNOTATION_SETTINGS, LABEL_TENANT, LEASE_NAME, OPERATOR, POLICIES},
+        names::{LABEL_TENANT, LEASE_NAME, POLICIES},
         settings::Settings,
     },
-    views::doctor::{Facts, Objects, Read},
+    views::doctor::{Facts, Objects, Read, account, leave_out_agencies, settings},
 };
 use k8s_openapi::{
     api::{
@@ -88,10 +89,9 @@ pub async fn read(client: &Client) -> anyhow::Result<Facts> {
     objects.insert("rolebindings", at_home);
     let settings = settings(&objects);
     let all = counting::pods(client, None).await?;
-    let quotas = objects.get("resourcequotas").cloned().unwrap_or_else(|| Ok(Vec::new()));
     let (lagging, miscounts, is_renewed) = tokio::try_join!(
         counting::lagging(client, &objects),
-        counting::miscounts(client, &quotas, &all),
+        counting::miscounts(client, &objects, &all),
         counting::is_renewed(client, &objects, clock.0)
     )?;
     Ok(Facts {
@@ -126,18 +126,6 @@ pub async fn objects(client: &Client) -> Result<Objects, Error> {
     Ok(objects)
 }
 
-/// Takes out what agencies may have written under the names by which the operator and the platform are found.
-fn leave_out_agencies(objects: &mut Objects) {
-    let namespaces = objects.get("namespaces").and_then(|read| read.as_ref().ok()).into_iter().flatten();
-    let of_agencies = namespaces.filter(|namespace| namespace["metadata"]["labels"][LABEL_TENANT].is_string());
-    let names: BTreeSet<String> = of_agencies.filter_map(|namespace| namespace["metadata"]["name"].as_str()).map(str::to_owned).collect();
-    for plural in ["deployments", "leases", "daemonsets"] {
-        if let Some(Ok(objects)) = objects.get_mut(plural) {
-            objects.retain(|object| object["metadata"]["namespace"].as_str().is_none_or(|namespace| !names.contains(namespace)));
-        }
-    }
-}
-
 impl Chosen {
     fn parameters(self) -> ListParams {
         match self {
@@ -161,27 +149,6 @@ async fn version(client: &Client) -> anyhow::Result<(Info, (Timestamp, i64))> {
     let clock = DateTimeParser::new().parse_timestamp(&date).unwrap_or(own);
     let body = answer.into_body().collect_bytes().await?;
     Ok((serde_json::from_slice(&body)?, (clock, clock.as_second() - own.as_second())))
-}
-
-/// The operator's account, namespace and name: that of its Deployment or, without one, of the binding of its role.
-fn account(objects: &Objects) -> Option<(String, String)> {
-    let list = |plural: &str| objects.get(plural).and_then(|read| read.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
-    if let Some(deployment) = list("deployments").first() {
-        let name = deployment["spec"]["template"]["spec"]["serviceAccountName"].as_str().unwrap_or("default");
-        return Some((deployment["metadata"]["namespace"].as_str()?.to_owned(), name.to_owned()));
-    }
-    let binding = list("clusterrolebindings").iter().find(|binding| binding["roleRef"]["name"] == OPERATOR)?;
-    let subject = binding["subjects"].as_array()?.iter().find(|subject| subject["kind"] == "ServiceAccount")?;
-    Some((subject["namespace"].as_str()?.to_owned(), subject["name"].as_str()?.to_owned()))
-}
-
-/// The settings of the replica that leads, or why they are not known.
-fn settings(objects: &Objects) -> Read<Settings> {
-    let leases = objects.get("leases").cloned().unwrap_or_else(|| Ok(Vec::new()))?;
-    let latest = leases.iter().max_by_key(|lease| lease["spec"]["renewTime"].as_str());
-    let text = latest.and_then(|lease| lease["metadata"]["annotations"][ANNOTATION_SETTINGS].as_str());
-    let text = text.ok_or("no replica of the operator has written its settings to its lease")?;
-    serde_json::from_str(text).map_err(|error| format!("the settings in the operator's lease cannot be read: {error}"))
 }
 
 /// The pods of the operator's namespace and of those that its settings name.

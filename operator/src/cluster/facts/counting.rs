@@ -8,7 +8,7 @@ use std::{
 
 use govcloud_core::{
     model::{names::LABEL_TENANT, pod_usage::Usage},
-    views::doctor::{Miscount, Objects, Read, has_ended, miscounts as compare},
+    views::doctor::{Miscount, Objects, Read, behind as now_behind, has_ended, lease, miscounts as compare},
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
@@ -33,7 +33,7 @@ pub(super) async fn lagging(client: &Client, objects: &Objects) -> Result<Read<V
     let mut behind = BTreeSet::new();
     for (plural, _) in kinds {
         match objects.get(plural) {
-            Some(Ok(objects)) => behind.extend(objects.iter().filter(|object| is_behind(object)).map(|object| described(plural, object))),
+            Some(Ok(objects)) => behind.extend(now_behind(plural, objects)),
             Some(Err(why)) => return Ok(Err(why.clone())),
             None => {}
         }
@@ -44,26 +44,16 @@ pub(super) async fn lagging(client: &Client, objects: &Objects) -> Result<Read<V
         let mut still = BTreeSet::new();
         for (plural, source) in kinds {
             let found = list(client, &watch::resource(source), None, &ListParams::default()).await?;
-            still.extend(found.iter().flatten().filter(|object| is_behind(object)).map(|object| described(plural, object)));
+            still.extend(found.iter().flat_map(|objects| now_behind(plural, objects)));
         }
         behind.retain(|described| still.contains(described));
     }
     Ok(Ok(behind.into_iter().collect()))
 }
 
-fn is_behind(object: &Value) -> bool {
-    object["metadata"]["deletionTimestamp"].is_null() && object["metadata"]["generation"] != object["status"]["observedGeneration"]
-}
-
-fn described(plural: &str, object: &Value) -> String {
-    let [name, namespace] = ["name", "namespace"].map(|field| object["metadata"][field].as_str().unwrap_or_default());
-    let word = plural.trim_end_matches('s');
-    if namespace.is_empty() { format!("{word}/{name}") } else { format!("{word}/{name} in namespace {namespace}") }
-}
-
 /// Whether somebody renews the lease, where by the time in it nobody does: the clocks of two machines may differ.
 pub(super) async fn is_renewed(client: &Client, objects: &Objects, now: Timestamp) -> Result<bool, Error> {
-    let Some(lease) = objects.get("leases").and_then(|read| read.as_ref().ok()?.first()) else { return Ok(false) };
+    let Some(lease) = lease(objects) else { return Ok(false) };
     if !has_ended(lease, now) {
         return Ok(true);
     }
@@ -82,10 +72,11 @@ pub(super) async fn is_renewed(client: &Client, objects: &Objects, now: Timestam
 }
 
 /// Quotas that count otherwise than their pods add up to, and do so by the same figures all the time.
-pub(super) async fn miscounts(client: &Client, found: &Read<Vec<Value>>, pods: &Read<Pods>) -> Result<Read<Vec<Miscount>>, Error> {
-    let (found, pods) = match (found, pods) {
-        (Ok(found), Ok(pods)) => (found, pods),
-        (Err(why), _) | (_, Err(why)) => return Ok(Err(why.clone())),
+pub(super) async fn miscounts(client: &Client, objects: &Objects, pods: &Read<Pods>) -> Result<Read<Vec<Miscount>>, Error> {
+    let (found, pods) = match (objects.get("resourcequotas"), pods) {
+        (Some(Ok(found)), Ok(pods)) => (found, pods),
+        (Some(Err(why)), _) | (_, Err(why)) => return Ok(Err(why.clone())),
+        (None, _) => return Ok(Ok(Vec::new())),
     };
     let mut miscounts = wrong(found, pods);
     let until = Instant::now() + PATIENCE;

@@ -34,7 +34,7 @@ pub struct Facts {
     pub objects: Objects,
     /// Pods by namespace: of the operator's, and of those that its settings name.
     pub pods: BTreeMap<String, Read<Vec<Value>>>,
-    /// By policy, what came of asking for what it refuses to everybody; an error of the second kind leaves that open.
+    /// By policy, whether it refuses what it must, or why that is open.
     pub proofs: BTreeMap<&'static str, Read<Result<(), String>>>,
     /// What the operator's account may not do of what its roles say, a rule of one verb and resource each.
     pub denied: Read<Vec<PolicyRule>>,
@@ -91,6 +91,11 @@ pub(super) fn named<'a>(objects: &'a [Value], name: &str) -> Option<&'a Value> {
 /// A field of an object's metadata.
 pub(super) fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
     object["metadata"][field].as_str().unwrap_or_default()
+}
+
+/// Kind, namespace and name of an object.
+pub(super) fn place(kind: &str, object: &Value) -> String {
+    format!("{kind} {}/{}", meta(object, "namespace"), meta(object, "name"))
 }
 
 /// Whether a condition of an object is true.

@@ -4,6 +4,7 @@
 mod difference;
 mod facts;
 mod finding;
+mod installation;
 mod miscount;
 mod operator;
 mod platform;
@@ -14,8 +15,9 @@ use self::finding::{Problem, Report};
 pub use self::{
     facts::{Facts, Objects, Read, Shipped},
     finding::{Finding, Verdict},
+    installation::{account, has_ended, lease, leave_out_agencies, settings},
     miscount::{Miscount, miscounts},
-    operator::has_ended,
+    tenants::behind,
 };
 
 /// Gives a report, or that there can be none.

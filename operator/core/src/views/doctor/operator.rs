@@ -1,14 +1,12 @@
 //! Whether the operator is there, may do its work, and does it.
 
-use k8s_openapi::{
-    api::rbac::v1::PolicyRule,
-    jiff::{SignedDuration, Timestamp},
-};
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::Value;
 
 use super::{
-    facts::{Facts, holds, meta},
+    facts::{Facts, holds, meta, place},
     finding::{Problem, Report, fail, several, unknown, warn},
+    installation::{has_ended, lease, renewed},
 };
 use crate::model::names::{LABEL_VERSION, LEASE_NAME, LEASE_ROLE, OPERATOR};
 
@@ -32,7 +30,8 @@ pub(super) fn bindings(facts: &Facts) -> Result<Report, Problem> {
     }
     if !APPROVERS.iter().any(|role| is_bound(cluster, role, |_| true)) {
         let roles = APPROVERS.join(" and ");
-        let message = format!("ClusterRoles {roles} are bound to nobody, so only those may approve tenants whom another role lets");
+        let message =
+            format!("ClusterRoles {roles} are bound to nobody, so only who has the verb approve by another role can approve tenants");
         problems.push(warn(message, "name them in the chart's value bindings.securityAdmin"));
     }
     Ok(Report::new("the operator and those who approve tenants have their roles", problems))
@@ -90,13 +89,9 @@ fn ready(deployment: &Value) -> (i64, i64) {
     (deployment["status"]["readyReplicas"].as_i64().unwrap_or_default(), deployment["spec"]["replicas"].as_i64().unwrap_or(1))
 }
 
-fn place(deployment: &Value) -> String {
-    format!("Deployment {}/{}", meta(deployment, "namespace"), meta(deployment, "name"))
-}
-
 fn count(deployment: &Value) -> String {
     let (ready, wanted) = ready(deployment);
-    format!("{ready} of {wanted} replicas of {} are ready", place(deployment))
+    format!("{ready} of {wanted} replicas of {} are ready", place("Deployment", deployment))
 }
 
 fn short_of(facts: &Facts, deployment: &Value) -> Result<Option<Problem>, Problem> {
@@ -121,12 +116,12 @@ fn unfinished(facts: &Facts, deployment: &Value) -> Option<Problem> {
     let version = deployment["metadata"]["labels"][LABEL_VERSION].as_str().unwrap_or(facts.version);
     if number("updatedReplicas") < ready(deployment).1 || number("observedGeneration") < deployment["metadata"]["generation"].as_i64()? {
         return Some(warn(
-            format!("the rollout of {} has not finished: {} replicas are new", place(deployment), number("updatedReplicas")),
+            format!("the rollout of {} has not finished: {} replicas are new", place("Deployment", deployment), number("updatedReplicas")),
             cure,
         ));
     }
     (version != facts.version).then(|| {
-        let message = format!("{} is of version {version}, and this govcloud is of {}", place(deployment), facts.version);
+        let message = format!("{} is of version {version}, and this govcloud is of {}", place("Deployment", deployment), facts.version);
         warn(message, "use the govcloud of that version")
     })
 }
@@ -153,12 +148,12 @@ fn waits_for(pod: &Value) -> Option<String> {
 }
 
 pub(super) fn leader(facts: &Facts) -> Result<Report, Problem> {
-    let leases = facts.all("leases")?;
+    facts.all("leases")?;
     let cure = "see that the operator runs: kubectl --all-namespaces get pods -l app.kubernetes.io/name=govcloud";
-    let Some(lease) = leases.iter().max_by_key(|lease| renewed(lease)) else {
+    let Some(lease) = lease(&facts.objects) else {
         return Ok(Report::new("", vec![fail(format!("no replica has ever led: there is no Lease {LEASE_NAME}"), cure)]));
     };
-    let place = format!("Lease {}/{}", meta(lease, "namespace"), meta(lease, "name"));
+    let place = place("Lease", lease);
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap_or_default();
     let problem = if holder.is_empty() {
         Some(fail(format!("no replica leads: {place} has no holder"), cure))
@@ -169,19 +164,6 @@ pub(super) fn leader(facts: &Facts) -> Result<Report, Problem> {
         None
     };
     Ok(Report::new(format!("{holder} leads and renews {place}"), problem.into_iter().collect()))
-}
-
-/// Whether, by the time in it, nobody holds a lease any more.
-#[must_use]
-pub fn has_ended(lease: &Value, now: Timestamp) -> bool {
-    let lasts = SignedDuration::from_secs(lease["spec"]["leaseDurationSeconds"].as_i64().unwrap_or_default());
-    lease["spec"]["holderIdentity"].as_str().unwrap_or_default().is_empty()
-        || renewed(lease).is_none_or(|renewed| renewed.checked_add(lasts).is_ok_and(|end| end < now))
-}
-
-/// When the replica that leads has renewed its lease.
-pub(super) fn renewed(lease: &Value) -> Option<Timestamp> {
-    lease["spec"]["renewTime"].as_str()?.parse().ok()
 }
 
 pub(super) fn progress(facts: &Facts) -> Result<Report, Problem> {

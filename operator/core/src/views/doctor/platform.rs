@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{
-    facts::{Facts, holds, meta, named},
+    facts::{Facts, holds, meta, named, place},
     finding::{Problem, Report, fail, several, unknown, warn},
-    operator::renewed,
+    installation::renewed,
 };
 use crate::model::settings::Pods;
 
@@ -65,7 +65,7 @@ pub(super) fn network_plugin(facts: &Facts) -> Result<Report, Problem> {
     let Some(set) = found else {
         let problem = match sets.iter().find(|set| meta(set, "name").contains("flannel")) {
             Some(set) => fail(
-                format!("{} enforces no NetworkPolicies, so agencies are not isolated", place(set)),
+                format!("{} enforces no NetworkPolicies, so agencies are not isolated", place("DaemonSet", set)),
                 "install a network plugin that does, such as Cilium or Calico",
             ),
             None => warn("no DaemonSet of a network plugin is known to enforce NetworkPolicies", try_it),
@@ -73,13 +73,12 @@ pub(super) fn network_plugin(facts: &Facts) -> Result<Report, Problem> {
         return Ok(Report::new("", vec![problem]));
     };
     let (ready, wanted) = nodes(set);
-    let message = format!("{} is ready on {ready} of {wanted} nodes", place(set));
+    let message = format!("{} is ready on {ready} of {wanted} nodes", place("DaemonSet", set));
     let problem = (ready < wanted).then(|| warn(message, "see its pods; where it does not run, new policies are not enforced"));
-    Ok(Report::new(format!("{} enforces NetworkPolicies; no packet was sent to prove it", place(set)), problem.into_iter().collect()))
-}
-
-fn place(set: &Value) -> String {
-    format!("DaemonSet {}/{}", meta(set, "namespace"), meta(set, "name"))
+    Ok(Report::new(
+        format!("{} enforces NetworkPolicies; no packet was sent to prove it", place("DaemonSet", set)),
+        problem.into_iter().collect(),
+    ))
 }
 
 /// On how many nodes it is ready, and on how many it should be.

@@ -1,6 +1,6 @@
 //! Whether the figures of quotas are true, whether every namespace has its tenant and is guarded, and whether tenants and systems are well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -84,14 +84,10 @@ fn is_left(tenant: &str, uid: &str, names: &[String]) -> Problem {
 /// Tenants and systems that somebody must do something about, by what their conditions say.
 pub(super) fn conditions(facts: &Facts) -> Result<Report, Problem> {
     let mut found: BTreeMap<(Verdict, String), Vec<String>> = BTreeMap::new();
-    let lists = [("agencytenant", facts.all("agencytenants")?), ("hostedsystem", facts.all("hostedsystems")?)];
-    for (word, object) in lists.iter().flat_map(|(word, objects)| objects.iter().map(move |object| (word, object))) {
+    let lists = [("agencytenants", facts.all("agencytenants")?), ("hostedsystems", facts.all("hostedsystems")?)];
+    for (plural, object) in lists.iter().flat_map(|(plural, objects)| objects.iter().map(move |object| (plural, object))) {
         if let Some(trouble) = trouble(object, facts.clock.0) {
-            let place = match meta(object, "namespace") {
-                "" => String::new(),
-                namespace => format!(" in namespace {namespace}"),
-            };
-            found.entry(trouble).or_default().push(format!("{word}/{}{place}", meta(object, "name")));
+            found.entry(trouble).or_default().push(described(plural, object));
         }
     }
     let problems = found.into_iter().map(|((verdict, why), names)| {
@@ -119,4 +115,22 @@ fn trouble(object: &Value, now: Timestamp) -> Option<(Verdict, String)> {
         found["type"] == kind::PROVISIONED && found["status"] == "False" && held_up.iter().any(|held| found["reason"] == *held)
     };
     conditions().find(is_held_up).map(|found| (Verdict::Warn, format!("not provisioned ({})", why(found))))
+}
+
+/// Those of these tenants or systems whose latest change the operator has not taken up, in words.
+#[must_use]
+pub fn behind(plural: &str, objects: &[Value]) -> BTreeSet<String> {
+    let is_behind = |object: &&Value| {
+        object["metadata"]["deletionTimestamp"].is_null() && object["metadata"]["generation"] != object["status"]["observedGeneration"]
+    };
+    objects.iter().filter(is_behind).map(|object| described(plural, object)).collect()
+}
+
+/// Such as hostedsystem/web in namespace health.
+fn described(plural: &str, object: &Value) -> String {
+    let (word, name) = (plural.trim_end_matches('s'), meta(object, "name"));
+    match meta(object, "namespace") {
+        "" => format!("{word}/{name}"),
+        namespace => format!("{word}/{name} in namespace {namespace}"),
+    }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{finding::several, *};
 
@@ -93,4 +93,69 @@ fn what_is_stalled_for_a_while_is_told_and_what_waits_for_people_is_not() {
         (Verdict::Fail, "stalled (Conflict): agencytenant/conflict".to_owned()),
     ];
     assert_eq!(of(&facts, "Tenants"), told);
+}
+
+/// A cluster of which these lists were read.
+fn read(lists: &[(&'static str, Value)]) -> Facts {
+    let mut facts = facts(Ok(""), 0);
+    facts.objects.extend(lists.iter().map(|(plural, objects)| (*plural, Ok(objects.as_array().cloned().unwrap()))));
+    facts
+}
+
+#[test]
+fn a_lease_and_a_deployment_of_an_agency_are_not_the_operators() {
+    let lease = |namespace: &str, time: &str| json!({ "metadata": { "namespace": namespace }, "spec": { "renewTime": time } });
+    let mut facts = read(&[
+        ("namespaces", json!([{ "metadata": { "name": "health", "labels": { "govcloud.io/tenant": "health" } } }])),
+        ("deployments", json!([{ "metadata": { "namespace": "health" } }])),
+        ("leases", json!([lease("health", "2099-01-01T00:00:00Z"), lease("govcloud-system", "2026-11-27T12:00:00Z")])),
+        (
+            "clusterrolebindings",
+            json!([{ "roleRef": { "name": "govcloud-operator" },
+            "subjects": [{ "kind": "ServiceAccount", "namespace": "govcloud-system", "name": "operator" }] }]),
+        ),
+    ]);
+    let place = |objects: &Objects| super::lease(objects).unwrap()["metadata"]["namespace"].clone();
+    assert_eq!((account(&facts.objects).unwrap().0.as_str(), place(&facts.objects)), ("health", json!("health")));
+    leave_out_agencies(&mut facts.objects);
+    assert_eq!((account(&facts.objects).unwrap().0.as_str(), place(&facts.objects)), ("govcloud-system", json!("govcloud-system")));
+}
+
+#[test]
+fn a_lease_that_is_renewed_leads_though_its_clock_is_behind() {
+    let lease = json!({ "metadata": { "namespace": "s", "name": "l" },
+        "spec": { "holderIdentity": "one", "leaseDurationSeconds": 10, "renewTime": "2026-11-27T11:59:00Z" } });
+    let mut facts = read(&[("leases", json!([lease]))]);
+    assert_eq!(of(&facts, "Leader")[0].0, Verdict::Fail);
+    facts.is_renewed = true;
+    assert_eq!(of(&facts, "Leader"), [(Verdict::Ok, "one leads and renews Lease s/l".to_owned())]);
+    assert_eq!(of(&facts, "Clock"), [(Verdict::Warn, "the clock of the operator's node is 60 s behind the API server's".to_owned())]);
+}
+
+#[test]
+fn a_rollout_that_has_not_ended_is_told() {
+    let deployment = |updated: u32| {
+        json!([{ "metadata": { "namespace": "s", "name": "d", "generation": 2 }, "spec": { "replicas": 2 },
+            "status": { "readyReplicas": 2, "updatedReplicas": updated, "observedGeneration": 2 } }])
+    };
+    let told = |updated| of(&read(&[("deployments", deployment(updated))]), "Replicas");
+    assert_eq!(told(1), [(Verdict::Warn, "the rollout of Deployment s/d has not finished: 1 replicas are new".to_owned())]);
+    assert_eq!(told(2), [(Verdict::Ok, "2 of 2 replicas of Deployment s/d are ready".to_owned())]);
+}
+
+#[test]
+fn ranges_of_services_and_addresses_of_pods_are_compared_with_the_settings() {
+    let told = |services: &str, pod: &str| {
+        let mut facts =
+            read(&[("servicecidrs", json!([{ "spec": { "cidrs": [services] } }])), ("services", json!([])), ("nodes", json!([]))]);
+        facts.pod_addresses = Ok([pod.parse().unwrap()].into());
+        let settings = json!({ "dnsNamespace": "kube-system", "dnsSelector": {}, "dnsPort": 53, "dnsCaches": [],
+            "clusterRanges": ["10.0.0.0/8"], "ingressControllers": [], "platformPrograms": [], "platformImages": [] });
+        facts.settings = Ok(serde_json::from_value(settings).unwrap());
+        of(&facts, "ClusterRanges").remove(0)
+    };
+    assert_eq!(told("10.96.0.0/12", "10.1.2.3").0, Verdict::Ok);
+    let outside = |what: &str| (Verdict::Fail, format!("not in the cluster's ranges: {what}"));
+    assert_eq!(told("192.0.2.0/24", "10.1.2.3"), outside("services 192.0.2.0/24"));
+    assert_eq!(told("10.96.0.0/12", "192.168.3.3"), outside("pod 192.168.3.3/32"));
 }
