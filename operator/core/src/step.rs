@@ -10,6 +10,7 @@ use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
     children::manifests::Manifests,
     model::{
+        audit::AuditRecord,
         outcome::Outcome,
         settings::Settings,
         snapshot::{Question, Snapshot},
@@ -45,8 +46,10 @@ pub enum Step {
     WriteAhead {
         /// The status.
         status: Box<AgencyTenantStatus>,
-        /// Whether it claims domains that the contract did not have before, which another tenant might be about to claim too.
-        claims_domains: bool,
+        /// What of it goes to the audit log.
+        records: Vec<AuditRecord>,
+        /// Whether another tenant might be about to take the same domains or the same room: then it is decided alone.
+        exclusive: bool,
     },
     /// Write children.
     Apply(Vec<NamespaceChanges>),
@@ -105,8 +108,8 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
     let intent = intent(snapshot, settings);
     let inventory = Inventory::new(&snapshot.observed, intent.identity(snapshot));
     let plan = plan(snapshot, &intent, &inventory, settings, manifests);
-    if let Some(status) = status_ahead(snapshot, &intent, &plan) {
-        return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
+    if let Some((status, records)) = status_ahead(snapshot, &intent, &plan) {
+        return Step::WriteAhead { status: Box::new(status), records, exclusive: intent.is_exclusive(snapshot) };
     }
     let about_pods: Vec<_> = [tags::questions(snapshot, &inventory, &intent), ending::questions(snapshot, &inventory, &plan)].concat();
     let due: Vec<_> = about_pods.iter().filter(|(_, due)| *due).map(|(question, _)| question.clone()).collect();

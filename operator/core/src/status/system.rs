@@ -48,7 +48,7 @@ pub fn status(input: &StatusInput, root: &SystemRoot) -> HostedSystemStatus {
             Some(grant) => Some(resources(&held(grant))),
             None => root.status.granted.clone(), // not served in this state; it keeps what it has
         },
-        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.time()),
+        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.snapshot.time()),
     }
 }
 
