@@ -2,10 +2,10 @@
 
 use std::{env, ffi::OsString};
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::{Shell, engine, generate};
 
-use super::{Cli, output::say};
+use super::output::say;
 
 /// kubectl runs the program of this name on the PATH to complete `kubectl govcloud ...`.
 const FOR_KUBECTL: &str =
@@ -42,7 +42,7 @@ pub(super) struct Words {
     words: Vec<OsString>,
 }
 
-pub(super) fn print(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn print(arguments: &Arguments, command: &mut Command) -> anyhow::Result<()> {
     let shell = match arguments.whom {
         Whom::Bash => Shell::Bash,
         Whom::Zsh => Shell::Zsh,
@@ -51,15 +51,15 @@ pub(super) fn print(arguments: &Arguments) -> anyhow::Result<()> {
         Whom::Kubectl => return say(FOR_KUBECTL),
     };
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "govcloud", &mut script);
+    generate(shell, command, "govcloud", &mut script);
     say(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Answers kubectl: a candidate a line, with a tab and what it means where that is known, and what the shell is to do besides.
-pub(super) fn answer(words: &Words) -> anyhow::Result<()> {
+pub(super) fn answer(words: &Words, command: &mut Command) -> anyhow::Result<()> {
     let line: Vec<OsString> = [OsString::from("govcloud")].into_iter().chain(words.words.iter().cloned()).collect();
     let last = line.len() - 1;
-    let candidates = engine::complete(&mut Cli::command(), line, last.max(1), env::current_dir().ok().as_deref())?;
+    let candidates = engine::complete(command, line, last.max(1), env::current_dir().ok().as_deref())?;
     let lines = candidates.iter().filter(|candidate| !candidate.is_hide_set()).map(|candidate| {
         let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
         let value = candidate.get_value().to_string_lossy();

@@ -12,6 +12,7 @@ mod options;
 mod output;
 mod page;
 mod plan;
+mod retained;
 mod run;
 mod status;
 mod target;
@@ -66,6 +67,8 @@ enum Command {
     My(agencies::MyArguments),
     /// Show all of an agency, or of one of its systems: what fails and what to do, quota, systems, requested changes, events.
     Status(status::Arguments),
+    /// List the namespaces that are kept though their agency or system was deleted, or delete one for good.
+    Retained(retained::Arguments),
     /// Show what applying files with tenants and systems would change. Writes nothing.
     Plan(plan::Arguments),
     /// Hand an existing namespace over to the tenant or system of the same name. Shows first what that changes.
@@ -114,6 +117,7 @@ impl Cli {
             Command::List(arguments) => done(agencies::list(&arguments, &target)),
             Command::My(arguments) => done(agencies::mine(&arguments, &target)),
             Command::Status(arguments) => done(status::show(&arguments, &target)),
+            Command::Retained(arguments) => done(retained::retained(&arguments, &target)),
             Command::Plan(arguments) => plan::show(&arguments, &target),
             Command::Adopt(arguments) => adopt::adopt(&arguments, &target),
             Command::Doctor(arguments) => doctor::examine_cluster(&arguments, &target),
@@ -121,8 +125,8 @@ impl Cli {
             Command::Role => done(crds::print_role()),
             Command::Run(arguments) => done(run::run(*arguments, &target)),
             Command::Uninstall(arguments) => done(uninstall::show(&arguments, &target)),
-            Command::Completion(arguments) => done(completion::print(&arguments)),
-            Command::Complete(words) => done(completion::answer(&words)),
+            Command::Completion(arguments) => done(completion::print(&arguments, &mut Self::command())),
+            Command::Complete(words) => done(completion::answer(&words, &mut Self::command())),
             Command::Version => done(say(format_args!("govcloud {}, for Kubernetes {OLDEST} or later", env!("CARGO_PKG_VERSION")))),
         };
         result.unwrap_or_else(|error| {

@@ -22,6 +22,12 @@ impl Reader {
         Self(Api::namespaced_with(client.clone(), namespace, &resource(Source::Systems)))
     }
 
+    /// All `HostedSystems`.
+    #[must_use]
+    pub fn all_systems(client: &Client) -> Self {
+        Self(Api::all_with(client.clone(), &resource(Source::Systems)))
+    }
+
     /// A kind of Kubernetes; without a namespace those of all.
     #[must_use]
     pub fn of<K: kube::Resource<DynamicType = ()>>(client: &Client, namespace: Option<&str>) -> Self {

@@ -13,6 +13,7 @@ pub mod foresight;
 pub mod guard_rails;
 pub mod quota;
 pub mod refusals;
+pub mod retained;
 pub mod rows;
 pub mod three_way;
 pub mod uninstall;
