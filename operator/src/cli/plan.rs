@@ -103,7 +103,7 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode>
         page.lines.push("unknown, because you may not read it:".to_owned());
         page.lines.extend(unread.into_iter().map(|line| format!("  {line}")));
     }
-    Ok(page.print())
+    page.print()
 }
 
 /// As `kubectl apply` sends it: in the current namespace where it names none, and without what only a server writes.

@@ -25,6 +25,7 @@ mod object;
 mod pace;
 mod pod_classes;
 mod queue;
+pub mod read;
 mod reconcile;
 mod repairs;
 mod run;

@@ -83,10 +83,10 @@ impl Amount {
         Self(self.0.saturating_mul(i128::from(percent)) / 100)
     }
 
-    /// How many percent of `whole` it is, rounded down; 0 where there is no whole.
+    /// This amount in percent of a whole, rounded up; 0 of nothing.
     #[must_use]
-    pub fn percent_of(self, whole: Self) -> i128 {
-        if whole == Self::ZERO { 0 } else { self.0.saturating_mul(100) / whole.0 }
+    pub fn percent_of(self, whole: Self) -> u64 {
+        if whole == Self::ZERO { 0 } else { u64::try_from(ceiling(self.0.saturating_mul(100), whole.0)).unwrap_or(u64::MAX) }
     }
 
     /// This amount times `part`/`whole`, rounded down to what people would write: a whole Mi of bytes, a thousandth else.

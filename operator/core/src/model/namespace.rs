@@ -33,6 +33,8 @@ pub struct Namespace {
     pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
+    /// Since when it is kept though its tenant or system was deleted, in seconds since 1970.
+    pub retained_since: Option<i64>,
 }
 
 /// All that the builders of a namespace's children may know.
