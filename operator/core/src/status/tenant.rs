@@ -188,15 +188,15 @@ fn stopped(root: &TenantRoot, approvals: &Approvals) -> String {
     format!(
         "{}: the network of all systems is closed and no new pod is admitted, until an approver ends the stop (kubectl govcloud resume {name}) or \
          approves a generation{waits}",
-        stop_words(root)
+        stop_words(&root.status)
     )
 }
 
 /// By whom, since when and why the tenant is stopped.
 #[must_use]
-pub fn stop_words(root: &TenantRoot) -> String {
-    let entry = root.status.history.iter().rev().find(|entry| entry.event == HistoryEvent::Suspended);
-    match (root.status.approval.as_ref().filter(|approval| approval.decision == Decision::Suspended), entry) {
+pub fn stop_words(status: &AgencyTenantStatus) -> String {
+    let entry = status.history.iter().rev().find(|entry| entry.event == HistoryEvent::Suspended);
+    match (status.approval.as_ref().filter(|approval| approval.decision == Decision::Suspended), entry) {
         (Some(Approval { by, reason, time: None, .. }), _) => format!("stopped by {by} ({reason})"),
         (Some(Approval { by, reason, time: Some(time), .. }), _) | (None, Some(HistoryEntry { by, reason, time, .. })) => {
             format!("stopped by {by} at {time} ({reason})")
