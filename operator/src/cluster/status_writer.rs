@@ -101,6 +101,8 @@ impl StatusWriter {
         if let (Some(root), Some(status)) = (&snapshot.tenant, tenant) {
             self.status(Source::Tenants, root, status).await?;
             self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions);
+        }
+        if tenant.is_some() || !systems.is_empty() {
             self.memory.told(&snapshot.name);
         }
         first_error.map_or(Ok(()), Err)

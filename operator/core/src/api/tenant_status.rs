@@ -123,14 +123,27 @@ pub struct SystemCounts {
 
 /// Ready-made text for the columns of `kubectl get agencytenants`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Hosted systems: ready/all.
     #[schemars(length(max = 32))]
     pub systems: String,
-    /// `requests.cpu`: used/quota, in cores.
-    #[schemars(length(max = 80))]
+    /// `requests.cpu`: used by pods/given to systems/total, in cores.
+    #[schemars(length(max = 120))]
     pub cpu: String,
-    /// `requests.memory`: used/quota, in bytes.
-    #[schemars(length(max = 80))]
+    /// `requests.cpu` that is given to systems, in percent of the total, rounded up.
+    #[serde(default)]
+    pub cpu_percent: i64,
+    /// `requests.cpu` that pods use, in percent of the total, rounded up.
+    #[serde(default)]
+    pub cpu_used_percent: i64,
+    /// `requests.memory`: used by pods/given to systems/total, in bytes.
+    #[schemars(length(max = 120))]
     pub memory: String,
+    /// `requests.memory` that is given to systems, in percent of the total, rounded up.
+    #[serde(default)]
+    pub memory_percent: i64,
+    /// `requests.memory` that pods use, in percent of the total, rounded up.
+    #[serde(default)]
+    pub memory_used_percent: i64,
 }

@@ -58,8 +58,8 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
             quota.used.clear();
         }
         if let Some(summary) = &mut status.summary {
-            summary.cpu.clear();
-            summary.memory.clear();
+            // What is given stands in `quota` too.
+            *summary = Summary { systems: std::mem::take(&mut summary.systems), ..Summary::default() };
         }
         status
     };
@@ -298,12 +298,22 @@ fn figures(input: &StatusInput) -> QuotaFigures {
 }
 
 fn short(quota: Option<&QuotaFigures>, systems: &[HostedSystemStatus]) -> Summary {
-    let of = |key: &str| {
-        let text = |amounts: &crate::api::Resources| amounts.get(key).map_or("0", |quantity| quantity.as_str()).to_owned();
-        quota.map(|figures| format!("{}/{}", text(&figures.used), text(&figures.total))).unwrap_or_default()
-    };
+    let of = |key: &str| quota.map(|figures| figures_of(figures, key)).unwrap_or_default();
     let ready = systems.iter().filter(|status| is_ready(status)).count();
-    Summary { systems: format!("{ready}/{}", systems.len()), cpu: of("requests.cpu"), memory: of("requests.memory") }
+    let (cpu, cpu_percent, cpu_used_percent) = of("requests.cpu");
+    let (memory, memory_percent, memory_used_percent) = of("requests.memory");
+    let systems = format!("{ready}/{}", systems.len());
+    Summary { systems, cpu, cpu_percent, cpu_used_percent, memory, memory_percent, memory_used_percent }
+}
+
+/// One key as text, and what is given and used of it in percent.
+fn figures_of(figures: &QuotaFigures, key: &str) -> (String, i64, i64) {
+    let [used, given, total] = [&figures.used, &figures.allocated, &figures.total].map(|amounts| {
+        let text = amounts.get(key).map_or("0", |quantity| quantity.as_str());
+        (text, Amount::parse(text).unwrap_or_default())
+    });
+    let percent = |part: Amount| i64::try_from(part.percent_of(total.1)).unwrap_or(i64::MAX);
+    (format!("{}/{}/{}", used.0, given.0, total.0), percent(given.1), percent(used.1))
 }
 
 /// Systems by wanted stage.
