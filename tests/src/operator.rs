@@ -33,7 +33,7 @@ const NAME: &str = "govcloud-operator";
 const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 /// The platform around it, as far as a cluster without nodes can show it: whose pods reach those of the agencies.
-const PLATFORM: [&str; 8] = [
+const PLATFORM: [&str; 10] = [
     "--ingress-controller",
     "public=ingress-nginx",
     "--ingress-controller",
@@ -42,6 +42,8 @@ const PLATFORM: [&str; 8] = [
     "monitoring",
     "--platform-image",
     "registry.example.gov.cn/platform/mesh",
+    "--approve-egress",
+    "198.18.7.0/24",
 ];
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);

@@ -209,7 +209,7 @@ fn shown(tenant: &AgencyTenant, generation: i64, quota: &Resources) -> String {
     };
     let is_stop = status.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Suspended);
     let stop = if is_stop { format!("\n  It is {}; `approve` and `resume` end that", stop_words(&status)) } else { String::new() };
-    let changes = differences(status.contract.as_ref(), &with_amounts(spec, quota));
+    let changes = differences(&status, generation, &with_amounts(spec, quota));
     let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use govcloud_core::{
     api::{AgencyTenant, AgencyTenantSpec, approval::Contract},
-    plan::contract::differences,
+    plan::spec_diff::difference,
 };
 use kube::{
     Api, ResourceExt,
@@ -43,10 +43,10 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
         Some(Contract::Unreadable(_, complaint)) => {
             bail!("the contract of agencytenant/{name} is unreadable ({complaint}), so its spec cannot become it again; edit the spec")
         }
-        Some(contract @ Contract::Read(served)) => {
+        Some(Contract::Read(served)) => {
             // An Owner may not declare a spec to be the platform's.
             let former = AgencyTenantSpec { preapproved: tenant.spec.preapproved, ..(**served).clone() };
-            let lines = differences(Some(contract), &AgencyTenantSpec { preapproved: served.preapproved, ..tenant.spec.clone() });
+            let lines = difference(Some(served), &AgencyTenantSpec { preapproved: served.preapproved, ..tenant.spec.clone() });
             if lines.is_empty() {
                 bail!("agencytenant/{name} asks for nothing beyond its contract, so there is nothing to withdraw");
             }
@@ -60,16 +60,13 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
     if !arguments.yes && !confirmed("Withdraw the request?", "--yes")? {
         bail!("nothing was withdrawn");
     }
-    match former {
-        Some(spec) => {
-            let object = AgencyTenant { spec, ..tenant.clone() };
-            tenants.replace(name, &PostParams::default(), &object).await.with_context(|| format!("editing agencytenant/{name}"))?;
-        }
-        None => {
-            let preconditions = Some(Preconditions { uid: tenant.uid(), resource_version: tenant.resource_version() });
-            let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
-            tenants.delete(name, &parameters).await.with_context(|| format!("deleting agencytenant/{name}"))?;
-        }
+    if let Some(spec) = former {
+        let object = AgencyTenant { spec, ..tenant.clone() };
+        tenants.replace(name, &PostParams::default(), &object).await.with_context(|| format!("editing agencytenant/{name}"))?;
+    } else {
+        let preconditions = Some(Preconditions { uid: tenant.uid(), resource_version: tenant.resource_version() });
+        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
+        tenants.delete(name, &parameters).await.with_context(|| format!("deleting agencytenant/{name}"))?;
     }
     say(format_args!("agencytenant/{name}: the request is withdrawn"))
 }

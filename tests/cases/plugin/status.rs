@@ -81,7 +81,7 @@ async fn my_agencies_are_told_with_the_first_condition_that_fails_and_with_what_
     person.patch("AgencyTenant", "", "mine-second", json!({"spec": {"domains": ["mine-second.example.gov.cn"]}})).await;
     admin.until_condition("AgencyTenant", "", "mine-second", "Accepted", "True", "Accepted").await;
     let message = mine().await["message"].as_str().unwrap().to_owned();
-    assert!(message.starts_with("generation 2 waits for an approver"), "{message}");
+    assert!(message.starts_with("generation 2 of requester-wang waits for an approver"), "{message}");
     let told = govcloud_as(REQUESTER.user, REQUESTER.group, &["status", "mine-second"]).await.done();
     for words in [
         "and nothing is approved yet",

@@ -127,7 +127,7 @@ fn settings() -> Settings {
         platform_programs: "monitoring".parse().into_iter().collect(),
         platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
         account_namespaces: Vec::new(),
-        approval_policies: ApprovalPolicies::default(),
+        approval_policies: ApprovalPolicies { egress: "198.18.7.0/24".parse().into_iter().collect(), ..ApprovalPolicies::default() },
     }
 }
 

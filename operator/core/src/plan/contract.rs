@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        AgencyTenantSpec, Resources,
+        AgencyTenantSpec, AgencyTenantStatus, Resources,
         approval::{Approval, Contract, Decision, TenantStage},
     },
     model::{
@@ -80,7 +80,7 @@ pub struct Circumstances<'a> {
 pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
     let before = current(root, circumstances.backup);
     let served = before.as_ref().and_then(|(_, contract)| contract.spec());
-    let asked = root.spec.as_ref().ok().filter(|_| !root.deleting).map(|spec| asked_for(root, served, spec));
+    let asked = root.spec.as_ref().ok().filter(|_| !root.deleting).map(|spec| asked_for(&root.status, root.generation, served, spec));
     let stopped_before = before.is_some() && is_stopped(root, circumstances.backup);
     let (request, takes_on) = match &asked {
         Some(asked) => judge(root, served, asked, stopped_before, circumstances),
@@ -112,12 +112,13 @@ pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
 }
 
 /// The spec with the amounts that are asked for: an approver may grant less, and what was declined is not asked for again.
-fn asked_for(root: &TenantRoot, served: Option<&AgencyTenantSpec>, spec: &AgencyTenantSpec) -> AgencyTenantSpec {
+fn asked_for(status: &AgencyTenantStatus, generation: i64, served: Option<&AgencyTenantSpec>, spec: &AgencyTenantSpec) -> AgencyTenantSpec {
     let mut asked = spec.clone();
-    let granted = root.decision().filter(|approval| approval.decision == Decision::Approved).map(|approval| &approval.quota);
+    let is_grant = |approval: &&Approval| approval.decision == Decision::Approved && approval.generation == generation;
+    let granted = status.approval.as_ref().filter(is_grant).map(|approval| &approval.quota);
     for (key, amount) in &mut asked.quota {
         let less = granted.and_then(|quota| quota.get(key));
-        let declined = || root.status.declined.get(key).filter(|declined| *declined == amount);
+        let declined = || status.declined.get(key).filter(|declined| *declined == amount);
         if let Some(less) = less.or_else(|| declined().and_then(|_| served?.quota.get(key))) {
             amount.clone_from(less);
         }
@@ -185,10 +186,11 @@ impl Approvals {
     }
 }
 
-/// How a request differs from what is served, one difference a line.
+/// How the spec of this generation differs from what is served, one difference a line; what an approver declined is not asked for again.
 #[must_use]
-pub fn differences(contract: Option<&Contract>, spec: &AgencyTenantSpec) -> Vec<String> {
-    difference(contract.and_then(Contract::spec), spec)
+pub fn differences(status: &AgencyTenantStatus, generation: i64, spec: &AgencyTenantSpec) -> Vec<String> {
+    let served = status.contract.as_ref().and_then(Contract::spec);
+    difference(served, &asked_for(status, generation, served, spec))
 }
 
 /// The contract as the status has it or, where that was lost, the copy.

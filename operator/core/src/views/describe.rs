@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     api::{
-        AgencyTenantSpec,
-        approval::Contract,
+        AgencyTenantSpec, AgencyTenantStatus,
         conditions::{find, kind},
     },
     model::amounts::Amount,
@@ -73,8 +72,8 @@ impl AgencyReport {
 /// What the spec asks for beyond the contract; nothing is told of a spec that this version cannot read.
 fn requested(tenant: &Value) -> Vec<String> {
     let Ok(spec) = AgencyTenantSpec::deserialize(&tenant["spec"]) else { return Vec::new() };
-    let contract: Option<Contract> = Option::deserialize(&tenant["status"]["contract"]).ok().flatten();
-    differences(contract.as_ref(), &spec)
+    let Ok(status) = AgencyTenantStatus::deserialize(&tenant["status"]) else { return Vec::new() };
+    differences(&status, tenant["metadata"]["generation"].as_i64().unwrap_or_default(), &spec)
 }
 
 /// A hosted system.

@@ -57,7 +57,7 @@ fn a_request_that_waits_says_how_it_differs_from_what_is_served() {
     root.spec.as_mut().unwrap().display_name = "x".into();
     let lines = ["displayName: 卫生健康委员会 becomes x"];
     assert_eq!((stands(&root).request, stands(&root).differences), (Request::Pending, lines.map(str::to_owned).into()));
-    assert_eq!(differences(root.status.contract.as_ref(), root.spec.as_ref().unwrap()), lines);
+    assert_eq!(differences(&root.status, root.generation, root.spec.as_ref().unwrap()), lines);
 }
 
 #[test]
