@@ -1,5 +1,6 @@
 //! The plugin as people call it: `kubectl govcloud ...`, through real kubectl.
 
+mod krew;
 mod retained;
 mod status;
 
