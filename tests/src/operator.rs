@@ -70,7 +70,9 @@ impl Operator {
         install_crds(&client, &workspace.join("crds")).await?;
         let applier = Applier::new(client, MANAGER).await?;
         // The guard rails first, so that they are in force when somebody is let in.
-        applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/policies"))?).await?;
+        for folder in ["policies", "mutations"] {
+            applier.apply_all(&manifests::read(&workspace.join("charts/govcloud").join(folder))?).await?;
+        }
         let roles = manifests::read(&workspace.join("charts/govcloud/roles"))?;
         applier.apply_all(&roles).await?;
         aggregation::complete(&plane.client().await?, &roles).await?;

@@ -8,15 +8,18 @@ mod confirm;
 mod crds;
 mod doctor;
 mod files;
+mod history;
 mod options;
 mod output;
 mod page;
 mod plan;
+mod requests;
 mod retained;
 mod run;
 mod status;
 mod target;
 mod uninstall;
+mod withdraw;
 
 use std::{
     env,
@@ -54,12 +57,20 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Approve the request of a tenant, or end an emergency stop. Shows the request first.
+    /// List the requests that wait for an approver, the oldest first.
+    Requests(requests::Arguments),
+    /// Approve the requests of agencies, all that is asked for or less. Shows each request first. Ends an emergency stop, too.
     Approve(approve::Approval),
-    /// Reject the request of a tenant. The contract in force stays.
+    /// Reject the requests of agencies. The contract in force stays.
     Reject(approve::Arguments),
-    /// Stop a tenant in an emergency: its network is closed and no new pod is admitted until somebody approves the tenant again.
+    /// Stop agencies in an emergency: their network is closed and no new pod is admitted until somebody resumes or approves them.
     Suspend(approve::Arguments),
+    /// End the emergency stop of agencies. The contract in force is served again; a request that waits goes on waiting.
+    Resume(approve::Arguments),
+    /// Take back the request of an agency of which you are an Owner.
+    Withdraw(withdraw::Arguments),
+    /// Show who asked for what of an agency, who decided, and when the contract changed.
+    History(history::Arguments),
     /// List the agencies that you may see, or those that you name. `get` is the same.
     #[command(alias = "get")]
     List(agencies::Arguments),
@@ -114,6 +125,10 @@ impl Cli {
             Command::Approve(arguments) => done(approve::approve(&arguments, &target)),
             Command::Reject(arguments) => done(approve::decide(&arguments, Decision::Rejected, &target)),
             Command::Suspend(arguments) => done(approve::decide(&arguments, Decision::Suspended, &target)),
+            Command::Requests(arguments) => done(requests::list(&arguments, &target)),
+            Command::Resume(arguments) => done(approve::decide(&arguments, Decision::Resumed, &target)),
+            Command::Withdraw(arguments) => done(withdraw::withdraw(&arguments, &target)),
+            Command::History(arguments) => done(history::show(&arguments, &target)),
             Command::List(arguments) => done(agencies::list(&arguments, &target)),
             Command::My(arguments) => done(agencies::mine(&arguments, &target)),
             Command::Status(arguments) => done(status::show(&arguments, &target)),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod audit;
 mod backoff;
 mod connection;
 mod decode;

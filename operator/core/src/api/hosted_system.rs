@@ -26,9 +26,12 @@ use super::{
         `<tenant>--<system>` with isolation, its share of the agency's quota, and access for the agency's members.",
     validation = rules::name("system", 31),
     printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Present stage; the wanted one is spec.stage"),
-    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", description = "Workload namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used by pods/granted"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used by pods/granted"),
+    printcolumn(name = "Pods", type_ = "string", json_path = ".status.summary.pods", description = "Pods: used/granted"),
+    printcolumn(name = "Workload namespace", type_ = "string", json_path = ".status.namespace", description = "Namespace of the system's pods"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName", priority = 1),
 )]
@@ -195,10 +198,28 @@ pub struct HostedSystemStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::common::figures", extend("x-kubernetes-map-type" = "atomic"))]
     pub granted: Option<Resources>,
+    /// The figures in short, for `kubectl get`; what is used is refreshed at most once a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub summary: Option<SystemSummary>,
     /// Accepted, `QuotaGranted`, Provisioned, Isolated, `PodsAdmitted`, Ready, Stalled.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// Ready-made text for the columns of `kubectl get hostedsystems`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemSummary {
+    /// `requests.cpu`: used by pods/granted, in cores.
+    #[schemars(length(max = 80))]
+    pub cpu: String,
+    /// `requests.memory`: used by pods/granted, in bytes.
+    #[schemars(length(max = 80))]
+    pub memory: String,
+    /// Pods: used/granted.
+    #[schemars(length(max = 80))]
+    pub pods: String,
 }
 
 /// `observedGeneration` of an object that no operator has seen.

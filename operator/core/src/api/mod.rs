@@ -6,6 +6,7 @@ pub mod allowances;
 pub mod approval;
 pub mod common;
 pub mod conditions;
+pub mod history;
 pub mod hosted_system;
 pub mod objects;
 mod rules;

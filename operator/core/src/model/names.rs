@@ -38,6 +38,8 @@ pub const ANNOTATION_CONTRACT: &str = "govcloud.io/contract";
 pub const ANNOTATION_ADOPT_INTO: &str = "govcloud.io/adopt-into";
 /// On a system with `deletionPolicy: Delete`: its UID, which confirms that its deletion takes volumes along.
 pub const ANNOTATION_CONFIRM_DELETE: &str = "govcloud.io/confirm-delete";
+/// On a tenant: user name of who wrote its spec last. A `MutatingAdmissionPolicy` of the chart fills it in, and a policy refuses any other name.
+pub const ANNOTATION_REQUESTED_BY: &str = "govcloud.io/requested-by";
 /// Keeps the two kinds until their namespaces are in the state that `deletionPolicy` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
 

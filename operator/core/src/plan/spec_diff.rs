@@ -6,11 +6,18 @@ use serde_json::{Map, Value};
 
 use crate::api::AgencyTenantSpec;
 
-/// One line for each difference; against nothing, all that is asked for.
+/// One line for each difference; against nothing, all that is asked for beside the defaults.
 #[must_use]
 pub fn difference(from: Option<&AgencyTenantSpec>, to: &AgencyTenantSpec) -> Vec<String> {
     let value = |spec: &AgencyTenantSpec| serde_json::to_value(spec).unwrap_or_default();
-    between(&from.map(value).unwrap_or_default(), &value(to))
+    let defaults = || {
+        let mut defaults = value(&AgencyTenantSpec::default());
+        if let Some(fields) = defaults.as_object_mut() {
+            fields.retain(|_, value| !is_nothing(value));
+        }
+        defaults
+    };
+    between(&from.map_or_else(defaults, value), &value(to))
 }
 
 /// The same for any two objects.
@@ -75,6 +82,7 @@ fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
         Value::Object(fields) => fields.values().all(is_nothing),
         _ => false,
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::{
     api::{
-        HostedSystemStatus, Stage,
+        HostedSystemStatus, Resources, Stage,
         conditions::{find, kind, reason},
+        hosted_system::SystemSummary,
     },
     model::{
-        amounts::{Amount, resources},
+        amounts::{self, Amount, resources},
         ending::Ending,
         failed_creates::{FailedCreate, Seen, by_cause, is_same_cause, recent},
         names::{NamespaceName, SystemName},
@@ -39,17 +40,26 @@ pub fn status(input: &StatusInput, root: &SystemRoot) -> HostedSystemStatus {
     let system = input.intent.systems.iter().find(|(other, _)| *other == name).map(|(_, system)| system);
     let view = View { input, root, system, namespace: input.snapshot.name.workload(&name), name };
     let stage = view.stage();
+    let granted = match view.grant() {
+        Some(_) if view.is_retiring() => None,
+        Some(grant) => Some(resources(&held(grant))),
+        None => root.status.granted.clone(), // not served in this state; it keeps what it has
+    };
     HostedSystemStatus {
         observed_generation: root.generation,
         stage,
         namespace: view.space().map(|space| space.namespace.to_string()).or_else(|| root.status.namespace.clone()),
-        granted: match view.grant() {
-            Some(_) if view.is_retiring() => None,
-            Some(grant) => Some(resources(&held(grant))),
-            None => root.status.granted.clone(), // not served in this state; it keeps what it has
-        },
-        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.time()),
+        summary: view.space().and_then(|_| view.summary(granted.as_ref())).or_else(|| root.status.summary.clone()),
+        granted,
+        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.snapshot.time()),
     }
+}
+
+/// Whether two statuses differ in nothing but figures of use, which may be written late.
+#[must_use]
+pub fn differ_in_use_only(one: &HostedSystemStatus, other: &HostedSystemStatus) -> bool {
+    // What is granted stands in `granted` too.
+    one != other && HostedSystemStatus { summary: None, ..one.clone() } == HostedSystemStatus { summary: None, ..other.clone() }
 }
 
 /// A grant without its zeros.
@@ -70,6 +80,16 @@ impl View<'_> {
         let checks = [self.accepted(), self.quota_granted(), self.provisioned(), self.isolated()];
         let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0]));
         checks.into_iter().chain([self.pods_admitted(), ready, stalled]).collect()
+    }
+
+    /// What its pods use of what it is granted.
+    fn summary(&self, granted: Option<&Resources>) -> Option<SystemSummary> {
+        let used = &self.input.inventory.of(&self.namespace).quota?.used;
+        let of = |key: &str| {
+            let granted = granted.and_then(|granted| granted.get(key)).map_or("0", |amount| amount.as_str());
+            format!("{}/{granted}", amounts::of(used, key).text(key))
+        };
+        Some(SystemSummary { cpu: of("requests.cpu"), memory: of("requests.memory"), pods: of("pods") })
     }
 
     /// The first cause that waiting does not cure.
