@@ -1,5 +1,6 @@
 //! The plugin as people call it: `kubectl govcloud ...`, through real kubectl.
 
+mod krew;
 mod retained;
 mod status;
 
@@ -102,9 +103,12 @@ async fn the_platform_lists_all_agencies_and_a_member_those_of_which_it_is_one()
     let expected = json!({
         "name": "listed", "displayName": "测试委员会", "stage": "Active", "approved": "True", "ready": "True", "reason": "Ready",
         "systems": {"ready": 1, "total": 1},
-        "cpu": {"used": "0", "given": "8", "total": "40"}, "memory": {"used": "0", "given": "32Gi", "total": "160Gi"},
+        "cpu": {"used": "0", "given": "8", "total": "40", "usedPercent": 0, "givenPercent": 20}, "memory": {"used": "0", "given": "32Gi", "total": "160Gi", "usedPercent": 0, "givenPercent": 20},
     });
     assert_eq!(*row, expected);
+
+    let sorted = govcloud(&["list", "listed-other", "listed", "--sort-by", "given", "-o", "json"]).await.json();
+    assert_eq!((&sorted[0]["name"], &sorted[1]["name"]), (&json!("listed"), &json!("listed-other")));
 
     let table = govcloud(&["list", "listed"]).await.done();
     let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use futures::{StreamExt, TryStreamExt, stream};
 use govcloud_core::{
     model::names::GROUP,
-    views::agencies::{AgencyRow, MyRow},
+    views::agencies::{AgencyRow, MyRow, Order, sort},
 };
 use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
 use kube::{
@@ -28,15 +28,27 @@ const AT_ONCE: usize = 8;
 #[command(
     after_help = "Columns: APPROVED says whether the spec is the contract; SYSTEMS are ready/all; CPU and MEMORY are used/given/total of \
     requests.cpu and requests.memory: what pods use, what the systems were given, and the agency's quota.\n\
-    Fields of JSON and YAML: name, displayName, stage, approved, ready, reason, systems.{ready,total}, cpu and memory with {used,given,total}, \
+    Fields of JSON and YAML: name, displayName, stage, approved, ready, reason, systems.{ready,total}, cpu and memory with \
+    {used,given,total,usedPercent,givenPercent}, \
     and failing.{condition,status,reason,message,since} where a condition is not True."
 )]
 pub(super) struct Arguments {
     /// Names of agencies. Default: all that you may see.
     #[arg(value_name = "AGENCY")]
     names: Vec<String>,
+    /// What agencies are sorted by: their names, or the part of their CPU or memory, whichever is larger, that is used or given, the
+    /// largest first.
+    #[arg(long, value_enum, value_name = "ORDER", default_value_t = SortBy::Name)]
+    sort_by: SortBy,
     #[command(flatten)]
     output: Output,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SortBy {
+    Name,
+    Used,
+    Given,
 }
 
 #[derive(clap::Args)]
@@ -52,7 +64,13 @@ pub(super) fn list(arguments: &Arguments, target: &Target) -> anyhow::Result<()>
         let client = target.client().await?;
         if arguments.names.is_empty() { visible(&client).await } else { named(&client, arguments.names.clone(), true).await }
     })?;
-    let rows: Vec<AgencyRow> = tenants.iter().map(AgencyRow::of).collect();
+    let mut rows: Vec<AgencyRow> = tenants.iter().map(AgencyRow::of).collect();
+    let order = match arguments.sort_by {
+        SortBy::Name => Order::Name,
+        SortBy::Used => Order::Used,
+        SortBy::Given => Order::Given,
+    };
+    sort(&mut rows, order);
     arguments.output.list(&rows, "No agencies found.")
 }
 

@@ -1,11 +1,18 @@
 //! What is told of one agency and of one system, and of what waits for somebody.
 
-use acceptance::request::REQUESTER;
-use kube::api::PostParams;
+use acceptance::request::{APPROVER, AUDITOR, REQUESTER, appoint};
+use futures::{TryStreamExt, pin_mut};
+use k8s_openapi::api::core::v1::Event;
+use kube::{
+    Api,
+    api::PostParams,
+    runtime::{WatchStreamExt, watcher},
+};
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::{govcloud, govcloud_as};
-use crate::cluster::{admin, shared, system_yaml, tenant_yaml};
+use super::{govcloud, govcloud_as, kubectl, run};
+use crate::cluster::{PATIENCE, admin, shared, system_yaml, tenant_yaml};
 
 #[tokio::test]
 async fn the_status_of_an_agency_and_of_a_system_says_what_fails_and_what_to_do() {
@@ -91,4 +98,45 @@ async fn my_agencies_are_told_with_the_first_condition_that_fails_and_with_what_
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
+}
+
+#[tokio::test]
+async fn the_platforms_people_see_the_events_of_agencies_and_systems_and_members_those_of_their_systems() {
+    let admin = admin().await;
+    appoint(&admin.client).await.unwrap();
+    // Too much for the agency, so that both have something to tell.
+    admin.tenant_with_systems("eventful", &[]).await;
+    admin.apply(&system_yaml("eventful", "big").replace("requests.cpu: '8'", "requests.cpu: '41'")).await;
+    admin.until_condition("HostedSystem", "eventful", "big", "QuotaGranted", "False", "QuotaWaiting").await;
+    admin.patch("AgencyTenant", "", "eventful", json!({"spec": {"suspended": true}})).await;
+    admin.until_condition("AgencyTenant", "", "eventful", "Ready", "True", "Suspended").await;
+    let told = async |kind: &str, namespace: &str, name: &str| {
+        let events: Api<Event> = Api::namespaced(admin.client.clone(), namespace);
+        let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
+        let seen = watcher(events, watcher::Config::default().fields(&about)).applied_objects();
+        pin_mut!(seen);
+        let event = timeout(PATIENCE, seen.try_next()).await.unwrap_or_else(|_| panic!("no event about {kind} {name}"));
+        assert!(event.unwrap().is_some());
+    };
+    told("AgencyTenant", "default", "eventful").await;
+    told("HostedSystem", "eventful", "big").await;
+
+    let described = async |user: &str, group: &str, arguments: &[&str]| {
+        let whom = ["--as", user, "--as-group", group, "--as-group", "system:authenticated"];
+        run(kubectl(&[&["describe"], arguments, &whom].concat()).await).await.done()
+    };
+    let (agency, system) = (&["agencytenant", "eventful"][..], &["hostedsystem", "big", "-n", "eventful"][..]);
+    for (person, objects) in [(APPROVER, [agency, system]), (AUDITOR, [agency, system])] {
+        for object in objects {
+            let told = described(person.user, person.group, object).await;
+            assert!(told.contains("govcloud.io/operator") && !told.ends_with("<none>\n"), "{}: {told}", person.user);
+        }
+    }
+    // The events of all agencies are in one namespace, so members see none of them.
+    assert!(described("olga", "eventful-owners", agency).await.ends_with("<none>\n"));
+    assert!(described("olga", "eventful-owners", system).await.contains("govcloud.io/operator"));
+    let told = govcloud_as(APPROVER.user, APPROVER.group, &["status", "eventful", "-o", "json"]).await.json();
+    assert!(!told["events"].as_array().unwrap().is_empty() && told["unreadable"].is_null(), "{told}");
+    let told = govcloud_as("olga", "eventful-owners", &["status", "eventful", "-o", "json"]).await.json();
+    assert_eq!((&told["events"], &told["unreadable"]), (&json!([]), &json!(["events in namespace default"])));
 }

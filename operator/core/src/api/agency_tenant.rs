@@ -180,6 +180,7 @@ pub struct Member {
 
 /// Kind of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum SubjectKind {
     /// A person or program, by user name.
     User,
@@ -191,6 +192,7 @@ pub enum SubjectKind {
 
 /// Role of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Role {
     /// Creates hosted systems and runs their workloads.
     Owner,
@@ -266,6 +268,7 @@ pub struct Network {
 
 /// Traffic among the systems of one agency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum BetweenSystems {
     /// A system does not reach other systems.
     #[default]
@@ -276,6 +279,7 @@ pub enum BetweenSystems {
 
 /// Traffic from pods to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum KubernetesApi {
     /// No pod reaches the API server.
     #[default]
@@ -327,6 +331,7 @@ impl Egress {
 
 /// Protocol of a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -351,6 +356,7 @@ impl Protocol {
 /// Pod Security level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = super::values::note)]
 pub enum PodSecurity {
     /// No privileges: pods run as non-root, without added capabilities and without access to the node.
     #[default]

@@ -36,6 +36,7 @@ pub struct Approval {
 
 /// What an approver decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Decision {
     /// The generation becomes the contract, and an emergency stop ends.
     Approved,
@@ -63,6 +64,7 @@ impl Decision {
 
 /// Stage of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum TenantStage {
     /// Nothing is approved yet.
     Requested,

@@ -42,6 +42,7 @@ pub struct HistoryEntry {
 
 /// What happens to a tenant's request or contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum HistoryEvent {
     /// Somebody asked for a generation that needs approval.
     Requested,

@@ -103,6 +103,7 @@ pub struct SystemNetwork {
 
 /// Traffic among the pods of one system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum WithinSystem {
     /// Every pod of the system reaches every other.
     #[default]
@@ -113,29 +114,47 @@ pub enum WithinSystem {
 
 /// Fields of public administration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "each name says all; a description apiece would split the schema's enum")]
+#[schemars(transform = super::values::note)]
 pub enum Sector {
+    /// Service halls, approvals and other services of the government to people and firms.
     GovernmentServices,
+    /// Police, fire brigades, emergencies and justice.
     PublicSafety,
+    /// Roads, railways, traffic and public transport.
     Transport,
+    /// Air, water, soil, weather and nature.
     Environment,
+    /// Land, surveying and the planning of town and country.
     Planning,
+    /// Housing, property and construction.
     Housing,
+    /// Hospitals, disease control, and food and drug safety.
     Health,
+    /// Schools, universities and examinations.
     Education,
+    /// Culture, heritage, sports and tourism.
     CultureAndTourism,
+    /// Employment, pensions and social insurance.
     SocialSecurity,
+    /// Welfare, communities, marriages and care for the elderly.
     CivilAffairs,
+    /// Registration of firms, quality, prices and consumer protection.
     MarketSupervision,
+    /// Industry, commerce, agriculture and statistics of the economy.
     Economy,
+    /// Budgets, taxes and audits.
     Finance,
+    /// Data, identity and infrastructure that agencies share.
     Data,
+    /// Utilities, sanitation, parks and the upkeep of the city.
     CityManagement,
+    /// Research, technology and intellectual property.
     Science,
 }
 
 /// Stage of a system's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Stage {
     /// In test.
     #[default]

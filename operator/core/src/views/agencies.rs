@@ -7,7 +7,10 @@ use super::{
     failing::{Failing, conditions, why},
     rows::Row,
 };
-use crate::api::conditions::{find, kind};
+use crate::{
+    api::conditions::{find, kind},
+    model::amounts::Amount,
+};
 
 /// An agency, as `govcloud list` shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +50,7 @@ pub struct Systems {
 
 /// Figures of one key of the quota, as quantities.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Figures {
     /// What pods use.
     pub used: String,
@@ -54,6 +58,31 @@ pub struct Figures {
     pub given: String,
     /// The agency's total.
     pub total: String,
+    /// Used of the total, in percent, rounded up.
+    pub used_percent: u64,
+    /// Given of the total, in percent, rounded up.
+    pub given_percent: u64,
+}
+
+/// By what agencies are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By name.
+    Name,
+    /// Those first of whose CPU or memory most is used.
+    Used,
+    /// Those first of whose CPU or memory most is given.
+    Given,
+}
+
+/// Sorts agencies; those that are equal in it by name.
+pub fn sort(rows: &mut [AgencyRow], by: Order) {
+    let most = |row: &AgencyRow| match by {
+        Order::Name => 0,
+        Order::Used => row.cpu.used_percent.max(row.memory.used_percent),
+        Order::Given => row.cpu.given_percent.max(row.memory.given_percent),
+    };
+    rows.sort_by(|one, other| most(other).cmp(&most(one)).then_with(|| one.name.cmp(&other.name)));
 }
 
 impl Figures {
@@ -61,7 +90,9 @@ impl Figures {
     #[must_use]
     pub fn of(quota: &Value, key: &str) -> Self {
         let text = |figures: &Value| figures[key].as_str().unwrap_or("0").to_owned();
-        Self { used: text(&quota["used"]), given: text(&quota["allocated"]), total: text(&quota["total"]) }
+        let [used, given, total] = [&quota["used"], &quota["allocated"], &quota["total"]].map(text);
+        let (used_percent, given_percent) = (percent(&used, &total), percent(&given, &total));
+        Self { used, given, total, used_percent, given_percent }
     }
 
     fn cell(&self) -> String {
@@ -106,6 +137,12 @@ impl Row for AgencyRow {
     }
 }
 
+/// A part of a whole in percent, rounded up, so that nothing that is used looks unused.
+pub(super) fn percent(part: &str, whole: &str) -> u64 {
+    let amount = |text: &str| Amount::parse(text).unwrap_or_default();
+    amount(part).percent_of(amount(whole))
+}
+
 /// An agency as its member sees it in `govcloud my`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MyRow {
@@ -142,5 +179,33 @@ impl Row for MyRow {
         let message = self.message.split(". ").next().unwrap_or_default().to_owned();
         let Self { name, generation, stage, approved, ready, .. } = self;
         vec![name.clone(), generation.to_string(), stage.clone(), approved.clone(), ready.clone(), message]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn agency(name: &str, used: &str, given: &str) -> AgencyRow {
+        let amounts = |cpu: &str| json!({ "requests.cpu": cpu, "requests.memory": "1Gi" });
+        let total = json!({ "requests.cpu": "40", "requests.memory": "160Gi" });
+        let quota = json!({ "used": amounts(used), "allocated": amounts(given), "total": total });
+        AgencyRow::of(&json!({ "metadata": { "name": name }, "status": { "quota": quota } }))
+    }
+
+    #[test]
+    fn agencies_are_sorted_by_name_or_by_how_much_of_their_quota_is_used_or_given() {
+        let mut rows = [agency("b", "1", "39"), agency("c", "10", "39"), agency("a", "0", "4")];
+        let mut sorted = |by| {
+            sort(&mut rows, by);
+            rows.each_ref().map(|row| row.name.clone())
+        };
+        assert_eq!(sorted(Order::Used), ["c", "b", "a"]);
+        assert_eq!(sorted(Order::Given), ["b", "c", "a"]);
+        assert_eq!(sorted(Order::Name), ["a", "b", "c"]);
+        let row = agency("d", "100m", "39500m");
+        assert_eq!((row.cpu.used_percent, row.cpu.given_percent, row.memory.given_percent), (1, 99, 1));
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    agencies::{AgencyRow, Figures},
+    agencies::{AgencyRow, Figures, percent},
     failing::{Failing, conditions, why},
     rows::{Row, age},
 };
@@ -14,7 +14,6 @@ use crate::{
         AgencyTenantSpec, AgencyTenantStatus,
         conditions::{find, kind},
     },
-    model::amounts::Amount,
     plan::contract::differences,
 };
 
@@ -174,22 +173,13 @@ pub struct QuotaRow {
     /// The amounts.
     #[serde(flatten)]
     pub figures: Figures,
-    /// Used of the total, in percent, rounded up.
-    pub used_percent: u64,
-    /// Given of the total, in percent, rounded up.
-    pub given_percent: u64,
 }
 
 impl QuotaRow {
     /// A row for each key that the total names.
     fn all(quota: &Value) -> Vec<Self> {
         let keys = quota["total"].as_object().into_iter().flatten().map(|(key, _)| key);
-        keys.map(|key| Self::of(key, Figures::of(quota, key))).collect()
-    }
-
-    fn of(key: &str, figures: Figures) -> Self {
-        let percent = |part: &str| percent(part, &figures.total);
-        Self { resource: key.to_owned(), used_percent: percent(&figures.used), given_percent: percent(&figures.given), figures }
+        keys.map(|key| Self { resource: key.clone(), figures: Figures::of(quota, key) }).collect()
     }
 }
 
@@ -197,8 +187,8 @@ impl Row for QuotaRow {
     const HEADER: &'static [&'static str] = &["RESOURCE", "USED", "GIVEN", "TOTAL", "USED %", "GIVEN %"];
 
     fn cells(&self) -> Vec<String> {
-        let Figures { used, given, total } = self.figures.clone();
-        vec![self.resource.clone(), used, given, total, format!("{}%", self.used_percent), format!("{}%", self.given_percent)]
+        let Figures { used, given, total, used_percent, given_percent } = self.figures.clone();
+        vec![self.resource.clone(), used, given, total, format!("{used_percent}%"), format!("{given_percent}%")]
     }
 }
 
@@ -310,8 +300,5 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A part of a whole in percent, rounded up, so that nothing that is used looks unused.
-fn percent(part: &str, whole: &str) -> u64 {
-    let amount = |text: &str| Amount::parse(text).unwrap_or_default();
-    amount(part).percent_of(amount(whole))
-}
+#[cfg(test)]
+mod tests;

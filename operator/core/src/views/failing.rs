@@ -70,3 +70,54 @@ pub fn why(object: &Value) -> Option<Failing> {
         _ => first_failing(&conditions),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(seen: i64, conditions: &[(&str, &str, &str)]) -> Value {
+        let condition = |(kind, status, reason): &(&str, &str, &str)| {
+            json!({
+                "type": kind, "status": status, "reason": reason, "message": format!("about {kind}"), "observedGeneration": seen,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        let conditions: Vec<Value> = conditions.iter().map(condition).collect();
+        json!({ "metadata": { "generation": 2 }, "status": { "observedGeneration": seen, "conditions": conditions } })
+    }
+
+    fn told(object: &Value) -> Option<String> {
+        why(object).map(|failing| format!("{} {} {}", failing.condition, failing.status, failing.reason))
+    }
+
+    #[test]
+    fn the_first_condition_that_is_not_true_is_told_and_that_an_object_is_being_deleted_before_all_else() {
+        let (accepted, approved, ready) =
+            (("Accepted", "False", "Invalid"), ("Approved", "False", "Requested"), ("Ready", "False", "Invalid"));
+        let stalled = ("Stalled", "True", "Invalid");
+        for (conditions, first) in [
+            (vec![accepted, approved, ready, stalled], Some("Accepted False Invalid")),
+            (vec![("Accepted", "True", "Accepted"), approved, ready], Some("Approved False Requested")),
+            (
+                vec![("Accepted", "True", "Accepted"), ("Provisioned", "Unknown", "Progressing"), ready],
+                Some("Provisioned Unknown Progressing"),
+            ),
+            (vec![accepted, ("Ready", "False", "Deleting")], Some("Ready False Deleting")),
+            (vec![("Ready", "True", "Ready"), ("Stalled", "False", "NotStalled")], None),
+        ] {
+            assert_eq!(told(&object(2, &conditions)).as_deref(), first, "{conditions:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_operator_has_seen_yet_is_not_called_well() {
+        let well = [("Ready", "True", "Ready")];
+        let old = why(&object(1, &well)).unwrap();
+        assert_eq!((old.status.as_str(), old.message.starts_with("the operator has not seen generation 2 yet")), ("Unknown", true));
+        let new = why(&json!({ "metadata": { "generation": 1 }, "status": { "observedGeneration": -1 } })).unwrap();
+        assert!(new.message.starts_with("no operator has seen it yet"), "{}", new.message);
+        assert_eq!(why(&object(2, &well)), None);
+    }
+}
