@@ -76,6 +76,10 @@ pub mod reason {
     pub const READY: &str = "Ready";
     /// The system is suspended, as wanted.
     pub const SUSPENDED: &str = "Suspended";
+    /// An approver stopped the agency, and with it the system, which itself is to run.
+    pub const AGENCY_STOPPED: &str = "AgencyStopped";
+    /// The agency is suspended, and with it the system, which itself is to run.
+    pub const AGENCY_SUSPENDED: &str = "AgencySuspended";
     /// The system is retired, as wanted.
     pub const RETIRED: &str = "Retired";
     /// The object is marked deleted.

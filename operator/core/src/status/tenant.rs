@@ -74,11 +74,10 @@ fn judge(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemStatus])
 fn stalled_by(input: &StatusInput, root: &TenantRoot, accepted: &NewCondition, approved: &NewCondition) -> NewCondition {
     let home = input.snapshot.name.home();
     let rejected = approved.reason == reason::REJECTED && root.status.contract.is_none();
-    let failure = || input.outcome.failure(&home).filter(|failure| failure.stalled);
     let cause = accepted
         .cause()
         .or_else(|| approved.cause().filter(|_| rejected))
-        .or_else(|| failure().map(|failure| (failure.reason, failure.sentence(&home))))
+        .or_else(|| input.stalling_failure(&home))
         .or_else(|| stuck(input, root).and_then(|(namespace, _)| input.held_by_finalizers(namespace)));
     stalled(cause)
 }
