@@ -80,7 +80,9 @@ async fn a_wish_that_cannot_be_met_costs_nothing() {
     let admin = alone.admin().await;
     admin.tenant_with_systems("wishes", &["web"]).await;
     admin.apply(&system_yaml("wishes", "vast").replace("requests.cpu: '8'", "requests.cpu: '4000'")).await;
-    admin.until_condition("HostedSystem", "wishes", "vast", "QuotaGranted", "False", "QuotaWaiting").await;
+    admin.until_condition("HostedSystem", "wishes", "vast", "QuotaGranted", "False", "QuotaExceeded").await;
+    let told = admin.until_condition("HostedSystem", "wishes", "vast", "Stalled", "True", "QuotaExceeded").await;
+    assert!(told.contains("requests.cpu: 4k wanted") || told.contains("requests.cpu: 4000 wanted"), "{told}");
     admin
         .patch(
             "AgencyTenant",

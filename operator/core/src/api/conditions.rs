@@ -52,6 +52,8 @@ pub mod reason {
     pub const GRANTED: &str = "Granted";
     /// The share does not fit; the message has the numbers.
     pub const QUOTA_WAITING: &str = "QuotaWaiting";
+    /// The share is more than the whole total has, or names what the total does not; the message has the numbers.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// The granted shares fit.
     pub const WITHIN_BUDGET: &str = "WithinBudget";
     /// The wanted total is lower than the sum of what the systems hold.

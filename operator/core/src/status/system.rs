@@ -69,15 +69,16 @@ struct View<'a> {
 impl View<'_> {
     fn conditions(&self) -> Vec<NewCondition> {
         let checks = [self.accepted(), self.quota_granted(), self.provisioned(), self.isolated()];
-        let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0]));
+        let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0], &checks[1]));
         checks.into_iter().chain([self.pods_admitted(), ready, stalled]).collect()
     }
 
     /// The first cause that waiting does not cure.
-    fn stalled(&self, accepted: &NewCondition) -> NewCondition {
+    fn stalled(&self, accepted: &NewCondition, quota: &NewCondition) -> NewCondition {
         let cause = accepted
             .cause()
             .or_else(|| self.input.stalling_failure(&self.namespace))
+            .or_else(|| quota.cause().filter(|(reason, _)| *reason == reason::QUOTA_EXCEEDED))
             .or_else(|| self.input.held_by_finalizers(&self.namespace));
         stalled(cause)
     }
@@ -107,6 +108,15 @@ impl View<'_> {
     fn quota_granted(&self) -> NewCondition {
         let waiting = self.grant().and_then(|grant| grant.waiting.as_ref());
         match (self.grant(), waiting) {
+            (Some(Grant { exceeds: true, .. }), Some(numbers)) => NewCondition::no(
+                kind::QUOTA_GRANTED,
+                reason::QUOTA_EXCEEDED,
+                format!(
+                    "{numbers}; that is more than the whole total, so it can never fit: lower spec.resources.guaranteed, or raise spec.quota \
+                     of agencytenant/{}",
+                    self.input.snapshot.name
+                ),
+            ),
             (_, Some(numbers)) => NewCondition::no(
                 kind::QUOTA_GRANTED,
                 reason::QUOTA_WAITING,
