@@ -51,6 +51,8 @@ struct Failing {
     times: u32,
     /// News is not looked at before, unless it is that something else is wanted.
     rests_until: Instant,
+    /// The API server wants nothing before, whatever is news.
+    kept_off_until: Instant,
     /// What was wanted when it failed.
     wanted: Wanted,
 }
@@ -148,24 +150,25 @@ impl Queue {
         let wait = match result {
             Ok(Action::AwaitChange) => None,
             Ok(Action::RequeueAfter(wait)) => Some(wait),
-            Ok(Action::Retry(least)) => return Some(self.back_off(tenant, wanted, now, least)),
-            Err(error) => return Some(self.back_off(tenant, wanted, now, error.retry_after().unwrap_or_default())),
+            Ok(Action::Retry(least)) => return Some(self.back_off(tenant, &wanted, now, least)),
+            Err(error) => return Some(self.back_off(tenant, &wanted, now, error.retry_after().unwrap_or_default())),
         };
         self.failing.lock().remove(&tenant);
         wait.map(|wait| ScheduleRequest { message: tenant, run_at: now + wait })
     }
 
     /// Counts the failure: when to try again.
-    fn back_off(&self, tenant: TenantName, wanted: Wanted, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
+    fn back_off(&self, tenant: TenantName, wanted: &Wanted, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
         let mut failing = self.failing.lock();
-        let anew = || Failing { times: 0, rests_until: now, wanted: wanted.clone() };
+        let anew = || Failing { times: 0, rests_until: now, kept_off_until: now, wanted: wanted.clone() };
         let record = failing.entry(tenant.clone()).or_insert_with(anew);
-        if record.wanted != wanted {
+        if record.wanted != *wanted {
             *record = anew();
         }
         let wait = RETRY.after(record.times);
         record.times += 1;
         record.rests_until = now + wait.min(REQUEUE_DELAY).max(least);
+        record.kept_off_until = now + least;
         ScheduleRequest { message: tenant, run_at: now + wait.max(least) }
     }
 }
@@ -175,5 +178,6 @@ impl Queue {
 fn rests(failing: &Mutex<HashMap<TenantName, Failing>>, store: &Store, tenant: &TenantName) -> Option<Instant> {
     let failing = failing.lock();
     let record = failing.get(tenant).filter(|record| record.rests_until > Instant::now())?;
-    (record.wanted == store.wanted(tenant)).then_some(record.rests_until)
+    let until = if record.wanted == store.wanted(tenant) { record.rests_until } else { record.kept_off_until };
+    Some(until).filter(|until| *until > Instant::now())
 }
