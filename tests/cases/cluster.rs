@@ -189,11 +189,11 @@ impl Person {
         }
     }
 
-    /// Marks an object deleted; a system that takes its volumes along is confirmed before.
+    /// Marks an object deleted; that volumes go along is confirmed before.
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
-        if kind == "HostedSystem" {
+        if ["AgencyTenant", "HostedSystem"].contains(&kind) {
             let system = self.get(kind, namespace, name).await;
-            if system["spec"]["deletionPolicy"] == "Delete" {
+            if kind == "AgencyTenant" || system["spec"]["deletionPolicy"] == "Delete" {
                 let confirmation = json!({"metadata": {"annotations": {"govcloud.io/confirm-delete": system["metadata"]["uid"]}}});
                 self.patch(kind, namespace, name, confirmation).await;
             }

@@ -19,8 +19,8 @@ fn every_policy_of_the_chart_is_proven_to_deny_or_only_warns() {
         bindings.map(ResourceExt::name_any).collect::<BTreeSet<_>>()
     };
     assert_eq!(named("Deny"), POLICIES.into_iter().map(str::to_owned).collect());
-    assert_eq!(named("Warn"), BTreeSet::from(["govcloud-images-warning".to_owned()]));
-    assert_eq!(objects.len(), 2 * (POLICIES.len() + 1), "a policy and a binding each");
+    assert_eq!(named("Warn"), BTreeSet::from(["govcloud-images-warning", "govcloud-requests-warning"].map(str::to_owned)));
+    assert_eq!(objects.len(), 2 * (POLICIES.len() + 2), "a policy and a binding each");
 }
 
 #[tokio::test]

@@ -167,7 +167,8 @@ pub struct Member {
     /// `system:` names. Example: health-owners.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// Namespace of a `ServiceAccount`: the tenant's own or one of its systems'. A User or Group leaves it out.
+    /// Namespace of a `ServiceAccount`: the tenant's own, one of its systems', or one of the platform that the operator's
+    /// `--account-namespace` names, such as that of Argo CD or Flux. A User or Group leaves it out.
     /// Example: health--appointments.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1, max = 63))]

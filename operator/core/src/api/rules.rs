@@ -55,10 +55,10 @@ pub(super) fn own_service_accounts() -> Rule {
     root_rule(
         "oldSelf.value().spec.members == self.spec.members",
         "self.spec.members.all(m, m.kind != 'ServiceAccount' || !has(m.__namespace__) || m.__namespace__ == '' \
-         || m.__namespace__.split('--')[0] == self.metadata.name)",
+         || m.__namespace__.split('--')[0] == self.metadata.name || !m.__namespace__.contains('--'))",
         ".spec.members",
-        "\"a ServiceAccount of a namespace that is not the agency's; name only those of '\" + self.metadata.name \
-         + \"' and '\" + self.metadata.name + \"--<system>'\"",
+        "\"a ServiceAccount of another agency's namespace; name only those of '\" + self.metadata.name \
+         + \"', '\" + self.metadata.name + \"--<system>' and of the platform\"",
     )
 }
 

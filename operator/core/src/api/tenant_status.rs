@@ -108,6 +108,7 @@ pub struct GrantEntry {
 
 /// Hosted systems by stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SystemCounts {
     /// All hosted systems.
     pub total: i32,
@@ -119,6 +120,9 @@ pub struct SystemCounts {
     pub suspended: i32,
     /// Those retired.
     pub retired: i32,
+    /// Those with `deletionPolicy: Delete`, whose volumes go when they or the tenant are deleted.
+    #[serde(default)]
+    pub deletes_volumes: i32,
 }
 
 /// Ready-made text for the columns of `kubectl get agencytenants`.

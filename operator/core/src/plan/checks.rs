@@ -67,7 +67,7 @@ pub(super) fn checked_tenant(
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
     let exits = spec.network.egress.iter().map(|entry| exit(entry, settings, api_server));
     let egress = exits.filter_map(|exit| exit.map_err(|problem| problems.push(problem)).ok()).collect();
-    check_members(&root.name, &spec.members, &mut problems);
+    check_members(&root.name, &spec.members, settings, &mut problems);
     if problems.is_empty() { Ok((quota, egress)) } else { Err(problems) }
 }
 
@@ -123,7 +123,7 @@ fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Resul
 }
 
 /// The schema refuses these too; an object may have been stored before the schema did.
-fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) {
+fn check_members(tenant: &str, members: &[Member], settings: &Settings, problems: &mut Vec<Problem>) {
     let mut named = BTreeSet::new();
     for member in members {
         let mut complain = |complaint: &str| {
@@ -136,8 +136,12 @@ fn check_members(tenant: &str, members: &[Member], problems: &mut Vec<Problem>) 
             complain("is named more than once; name each member once, with one role");
         }
         let own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;
-        if member.kind == SubjectKind::ServiceAccount && !own {
-            complain("a ServiceAccount of a namespace that is not the agency's; name one of its own");
+        if member.kind == SubjectKind::ServiceAccount && !own && !settings.account_namespaces.contains(&member.namespace) {
+            complain(&format!(
+                "a ServiceAccount of namespace {}, which is neither the agency's nor named by the operator's --account-namespace; name one of \
+                 the agency's own, or ask a platform administrator to set that option",
+                member.namespace
+            ));
         }
     }
 }

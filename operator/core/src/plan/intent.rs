@@ -89,7 +89,11 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         Some(Ok(tenant)) => tenant.quota.clone(),
         _ => Amounts::new(),
     };
-    let closing = snapshot.tenant.as_ref().is_some_and(|root| root.deleting);
+    let fate = match snapshot.tenant.as_ref() {
+        Some(root) if root.deleting && root.confirmed => Fate::Removed,
+        Some(root) if root.deleting => Fate::Closed,
+        _ => Fate::Serves,
+    };
     let suspended = approvals.as_ref().is_some_and(|approvals| approvals.stage == TenantStage::Suspended);
     let mut by_age: Vec<_> = snapshot.systems.iter().collect();
     by_age.sort_by_key(|root| (&root.created, &root.name));
@@ -98,7 +102,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         let checked = match snapshot.finalizer_rejections.systems.get(&root.name) {
             Some(words) => Err(vec![refused(words)]),
             None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
-            None => system(root, &total, closing, suspended),
+            None => system(root, &total, fate, suspended),
         };
         (SystemName::new(root.name.as_str()), checked)
     });
@@ -179,7 +183,18 @@ fn no_contract(complaint: &str) -> Problem {
     Problem { field: "status.contract".into(), complaint: complaint.into() }
 }
 
-fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) -> Result<System, Vec<Problem>> {
+/// What is to become of the tenant that a system is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is served.
+    Serves,
+    /// It is deleted, and nobody confirmed that volumes go along.
+    Closed,
+    /// It is deleted, and its systems go as each says.
+    Removed,
+}
+
+fn system(root: &SystemRoot, total: &Amounts, fate: Fate, suspended: bool) -> Result<System, Vec<Problem>> {
     let spec = match &root.spec {
         Ok(spec) => Some(spec),
         Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
@@ -195,12 +210,16 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
     }
     let (wanted, follows) = with_following(wanted, total);
     // Kubernetes deletes a system unasked when a cluster administrator deletes the home namespace: then its volumes stay.
-    let is_asked_for = !root.deleting || root.confirmed || closing;
+    let is_asked_for = match fate {
+        Fate::Serves => !root.deleting || root.confirmed,
+        Fate::Closed => root.deleting && root.confirmed,
+        Fate::Removed => true,
+    };
     Ok(System {
         name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
         created: root.created.clone(),
-        stage: spec.filter(|_| !root.deleting && !closing).map_or(Stage::Retired, |spec| match spec.stage {
+        stage: spec.filter(|_| !root.deleting && fate == Fate::Serves).map_or(Stage::Retired, |spec| match spec.stage {
             Stage::Testing | Stage::Running if suspended => Stage::Suspended,
             stage => stage,
         }),

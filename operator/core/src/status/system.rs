@@ -330,10 +330,12 @@ impl View<'_> {
                 format!("agencytenant/{tenant} was {stopped}; an approver ends that: kubectl govcloud resume {tenant}")
             }
             Some(_) => {
-                let since =
-                    status.and_then(|status| suspension(&status.history)).map_or_else(String::new, |HistoryEntry { by, time, .. }| {
-                        if by.is_empty() { format!(" since {time}") } else { format!(" since {time}, by {by}") }
-                    });
+                let since = status.and_then(|status| suspension(&status.history)).map_or_else(String::new, |entry| {
+                    let HistoryEntry { event, by, time, reason, .. } = entry;
+                    let by = if by.is_empty() { String::new() } else { format!(", by {by}") };
+                    let why = if event.is_decision() && !reason.is_empty() { format!(" ({reason})") } else { String::new() };
+                    format!(" since {time}{by}{why}")
+                });
                 format!("agencytenant/{tenant} is suspended by its spec{since}: set spec.suspended of it to false")
             }
             None => "set spec.stage to end that".to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        AgencyTenantStatus, HostedSystemStatus, Stage,
+        AgencyTenantStatus, DeletionPolicy, HostedSystemStatus, Stage,
         approval::{Approval, Contract, TenantStage},
         conditions::{find, kind, reason},
         history::{HistoryEntry, HistoryEvent},
@@ -308,6 +308,7 @@ fn counts(input: &StatusInput) -> SystemCounts {
     let mut counts = SystemCounts::default();
     for root in &input.snapshot.systems {
         counts.total += 1;
+        counts.deletes_volumes += i32::from(root.spec.as_ref().is_ok_and(|spec| spec.deletion_policy == DeletionPolicy::Delete));
         match root.spec.as_ref().map(|spec| spec.stage) {
             Ok(Stage::Testing) => counts.testing += 1,
             Ok(Stage::Running) => counts.running += 1,

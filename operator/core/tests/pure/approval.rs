@@ -248,8 +248,8 @@ fn a_difference_is_told_in_words() {
     assert_eq!(
         lines,
         [
-            "domains: health.example is added",
             "members: User ci-health as Deployer becomes User ci-health as Auditor",
+            "domains: health.example is added",
             "network.egress: 203.0.113.0/24 TCP ports 443 (省级平台) becomes 203.0.113.0/24 TCP ports 443, 80 (省级平台)",
             "quota[requests.cpu]: 40 becomes 60",
         ]
