@@ -1,6 +1,5 @@
 //! The `govcloud` program.
 
-use clap::Parser;
 use mimalloc::MiMalloc;
 
 /// With the C library's allocator, a third of the operator's processor time went into allocations.
@@ -8,5 +7,8 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    govcloud::cli::Cli::parse().execute()
+    match govcloud::cli::Cli::of_command_line() {
+        Ok(cli) => cli.execute(),
+        Err(error) => error.exit(),
+    }
 }

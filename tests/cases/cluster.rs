@@ -32,7 +32,7 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 /// The control plane with the operator running on it.
 pub struct Cluster {
     pub plane: ControlPlane,
-    _operator: Operator,
+    pub operator: Operator,
 }
 
 /// Starts the shared cluster once; it ends with the test program.
@@ -54,7 +54,7 @@ impl Cluster {
         let plane = tokio::task::spawn_blocking(plane).await??;
         Operator::install(&plane).await?;
         let operator = Operator::start(&plane).await?;
-        Ok(Self { plane, _operator: operator })
+        Ok(Self { plane, operator })
     }
 
     /// The administrator.

@@ -75,7 +75,7 @@ fn commands_that_run_tests_find_some() {
     }
     assert!(file(".ci/run").contains("step cargo demo -- --once"));
     let aliases = file(".cargo/config.toml");
-    for alias in ["demo", "bench-cloud", "image", "real-node"] {
+    for alias in ["demo", "bench-cloud", "image", "krew", "real-node"] {
         assert!(aliases.contains(&format!("\n{alias} = ")), "{alias}");
     }
 }

@@ -165,10 +165,10 @@ async fn the_plugin_takes_kubectl_s_flags_and_speaks_as_kubectl_does() {
     };
     for (arguments, code, words) in [
         (["my", "--as", "olga", "--as-group", "flagged-owners"].as_slice(), 0, "flagged"),
-        (&["--as", "olga", "my"], 0, "You are an Owner of no tenant."),
+        (&["--as", "olga", "my"], 0, "You are a member of no agency."),
         (&["my", "--as-group", "flagged-owners"], 1, "Error: --as-group needs --as"),
         (&["my", "--context", "nowhere"], 1, "Error: "),
-        (&["my", "--kubeconfig", "/nowhere"], 1, "Error: reading /nowhere: "),
+        (&["my", "--kubeconfig", "/nowhere"], 1, "Error: cannot read /nowhere: "),
         (
             &["approve", "flagged", "--as", "olga"],
             1,

@@ -8,6 +8,7 @@ mod domains;
 mod entrance;
 mod guard_rails;
 mod leaving;
+mod record;
 mod refused_pods;
 mod request;
 mod sidecars;

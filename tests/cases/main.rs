@@ -30,6 +30,7 @@ mod manifests;
 mod matrix;
 mod monitoring;
 mod platform;
+mod plugin;
 mod quota;
 mod released;
 mod sizes;

@@ -107,6 +107,22 @@ pub const HELM_DOCS: GoProgram = GoProgram {
     variables: Vec::new,
 };
 
+pub const KREW: GoProgram = GoProgram {
+    name: "krew",
+    sources: "tests/platform/krew",
+    package: "sigs.k8s.io/krew/cmd/krew",
+    activity: "building krew from its Go module",
+    variables: Vec::new,
+};
+
+pub const KREW_VALIDATION: GoProgram = GoProgram {
+    name: "validate-krew-manifest",
+    sources: "tests/platform/krew",
+    package: "sigs.k8s.io/krew/cmd/validate-krew-manifest",
+    activity: "building krew's own validation of manifests from its Go module",
+    variables: Vec::new,
+};
+
 pub const DASHBOARD: GoProgram = GoProgram {
     name: "dashboard",
     sources: "tests/platform/dashboard",

@@ -33,7 +33,7 @@ const NAME: &str = "govcloud-operator";
 const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 /// The platform around it, as far as a cluster without nodes can show it: whose pods reach those of the agencies.
-const PLATFORM: [&str; 8] = [
+const PLATFORM: [&str; 10] = [
     "--ingress-controller",
     "public=ingress-nginx",
     "--ingress-controller",
@@ -42,6 +42,8 @@ const PLATFORM: [&str; 8] = [
     "monitoring",
     "--platform-image",
     "registry.example.gov.cn/platform/mesh",
+    "--approve-egress",
+    "198.18.7.0/24",
 ];
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -70,7 +72,9 @@ impl Operator {
         install_crds(&client, &workspace.join("crds")).await?;
         let applier = Applier::new(client, MANAGER).await?;
         // The guard rails first, so that they are in force when somebody is let in.
-        applier.apply_all(&manifests::read(&workspace.join("charts/govcloud/policies"))?).await?;
+        for folder in ["policies", "mutations"] {
+            applier.apply_all(&manifests::read(&workspace.join("charts/govcloud").join(folder))?).await?;
+        }
         let roles = manifests::read(&workspace.join("charts/govcloud/roles"))?;
         applier.apply_all(&roles).await?;
         aggregation::complete(&plane.client().await?, &roles).await?;

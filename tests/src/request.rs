@@ -30,7 +30,7 @@ pub struct Person {
     /// Group, to which the chart's or the administrator's binding gives its role.
     pub group: &'static str,
     /// Cluster role that an administrator binds to the group; none where the chart does.
-    role: Option<&'static str>,
+    pub role: Option<&'static str>,
 }
 
 /// Asks for a tenant.

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::go_program::{CRDIFY, DASHBOARD, GoProgram, HELM_DOCS, KUBECONFORM, OLDEST_KUBERNETES, PROMTOOL};
+use crate::go_program::{CRDIFY, DASHBOARD, GoProgram, HELM_DOCS, KREW, KREW_VALIDATION, KUBECONFORM, OLDEST_KUBERNETES, PROMTOOL};
 
 /// A program that is run and ends.
 pub struct Tool(PathBuf);
@@ -55,12 +55,34 @@ impl Tool {
         Self::of(&HELM_DOCS)
     }
 
+    /// Installs plugins of kubectl. Built when need be; blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn krew() -> Result<Self> {
+        Self::of(&KREW)
+    }
+
+    /// Judges manifests as krew's own index of plugins does. Built when need be; blocks.
+    ///
+    /// # Errors
+    /// With the compiler's output when it does not build.
+    pub fn krew_validation() -> Result<Self> {
+        Self::of(&KREW_VALIDATION)
+    }
+
     /// Holds a dashboard against Grafana's schema. Built when need be; blocks.
     ///
     /// # Errors
     /// With the compiler's output when it does not build.
     pub fn dashboard() -> Result<Self> {
         Self::of(&DASHBOARD)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 
     fn of(program: &GoProgram) -> Result<Self> {

@@ -10,6 +10,7 @@ use crate::{
     api::{AgencyTenantStatus, HostedSystemStatus},
     children::manifests::Manifests,
     model::{
+        audit::AuditRecord,
         outcome::Outcome,
         settings::Settings,
         snapshot::{Question, Snapshot},
@@ -45,8 +46,10 @@ pub enum Step {
     WriteAhead {
         /// The status.
         status: Box<AgencyTenantStatus>,
-        /// Whether it claims domains that the contract did not have before, which another tenant might be about to claim too.
-        claims_domains: bool,
+        /// What of it goes to the audit log.
+        records: Vec<AuditRecord>,
+        /// Whether another tenant might be about to take the same domains or the same room: then it is decided alone.
+        exclusive: bool,
     },
     /// Write children.
     Apply(Vec<NamespaceChanges>),
@@ -105,8 +108,8 @@ pub fn next_step(snapshot: &Snapshot, settings: &Settings, manifests: &mut Manif
     let intent = intent(snapshot, settings);
     let inventory = Inventory::new(&snapshot.observed, intent.identity(snapshot));
     let plan = plan(snapshot, &intent, &inventory, settings, manifests);
-    if let Some(status) = status_ahead(snapshot, &intent, &plan) {
-        return Step::WriteAhead { status: Box::new(status), claims_domains: intent.claims_domains(snapshot) };
+    if let Some((status, records)) = status_ahead(snapshot, &intent, &plan) {
+        return Step::WriteAhead { status: Box::new(status), records, exclusive: intent.is_exclusive(snapshot) };
     }
     let about_pods: Vec<_> = [tags::questions(snapshot, &inventory, &intent), ending::questions(snapshot, &inventory, &plan)].concat();
     let due: Vec<_> = about_pods.iter().filter(|(_, due)| *due).map(|(question, _)| question.clone()).collect();
@@ -139,17 +142,24 @@ fn settled(input: &StatusInput, looked_at: BTreeSet<Question>) -> Settled {
     let StatusInput { snapshot, intent, plan, outcome, .. } = input;
     let systems: Vec<_> = snapshot.systems.iter().map(|root| system::status(input, root)).collect();
     let tenant = snapshot.tenant.as_ref().map(|root| tenant::status(input, root, &systems));
-    let use_due = snapshot.tenant.as_ref().zip(tenant.as_ref()).and_then(|(root, status)| use_due(snapshot, &root.status, status));
+    let use_due = use_due(snapshot, tenant.as_ref(), &systems);
     let action = action(input, use_due);
     let release = release(snapshot, intent, plan, outcome);
-    let changed = snapshot.tenant.as_ref().zip(tenant).filter(|(root, status)| use_due.is_none() && root.status != *status);
-    let told = systems.into_iter().enumerate().filter(|(place, status)| snapshot.systems[*place].status != *status);
+    let is_late = |differs_in_use_only: bool| use_due.is_some() && differs_in_use_only;
+    let changed = snapshot.tenant.as_ref().zip(tenant);
+    let changed = changed.filter(|(root, new)| root.status != *new && !is_late(tenant::differ_in_use_only(&root.status, new)));
+    let told = systems.into_iter().enumerate().filter(|(place, new)| {
+        let old = &snapshot.systems[*place].status;
+        old != new && !is_late(system::differ_in_use_only(old, new))
+    });
     Settled { tenant: changed.map(|(_, status)| status), systems: told.collect(), release, outcome: (*outcome).clone(), looked_at, action }
 }
 
-/// When the new figures of use may be written, if they are all that is new.
-fn use_due(snapshot: &Snapshot, old: &AgencyTenantStatus, new: &AgencyTenantStatus) -> Option<Duration> {
-    USE_INTERVAL.checked_sub(snapshot.since_status?).filter(|_| tenant::differ_in_use_only(old, new))
+/// When the new figures of use may be written, if somewhere they are all that is new.
+fn use_due(snapshot: &Snapshot, tenant: Option<&AgencyTenantStatus>, systems: &[HostedSystemStatus]) -> Option<Duration> {
+    let of_tenant = snapshot.tenant.as_ref().zip(tenant).is_some_and(|(root, new)| tenant::differ_in_use_only(&root.status, new));
+    let of_system = || snapshot.systems.iter().zip(systems).any(|(root, new)| system::differ_in_use_only(&root.status, new));
+    USE_INTERVAL.checked_sub(snapshot.since_status?).filter(|_| of_tenant || of_system())
 }
 
 fn action(input: &StatusInput, use_due: Option<Duration>) -> Action {

@@ -1,14 +1,14 @@
 //! `cargo image`: writes the operator's container image to `target/image/oci`, and beside it what the program is made of. It needs no
 //! container daemon.
 
-mod program;
-
 use std::{collections::HashMap, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use govcloud_image::{Arch, Image};
-use program::{PLATFORMS, Tools};
+use govcloud_image::{
+    Arch, Image,
+    program::{PLATFORMS, Tools},
+};
 
 /// Largest program, in bytes.
 const LARGEST: usize = 25_000_000;

@@ -6,8 +6,8 @@ use std::{
     process::Command,
 };
 
+use crate::{Arch, Program};
 use anyhow::{Context, Result, bail};
-use govcloud_image::{Arch, Program};
 
 /// A platform that the image is for: its name in images, and Rust's.
 pub const PLATFORMS: [(Arch, &str); 2] = [(Arch::Amd64, "x86_64-unknown-linux-musl"), (Arch::ARM64, "aarch64-unknown-linux-musl")];
@@ -124,7 +124,7 @@ impl Tools {
 }
 
 /// Runs a command that shows its output, to its end.
-pub fn run(command: &mut Command) -> Result<()> {
+fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("running {command:?}"))?;
     if !status.success() {
         bail!("{command:?} fails: {status}");

@@ -24,7 +24,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{confirm::confirmed, run::settings, target::Target};
+use super::{confirm::confirmed, output::say, run::settings, target::Target};
 use crate::cluster::live::Live;
 
 #[derive(clap::Args)]
@@ -65,7 +65,7 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::from(u8::from(refused)));
     }
     if namespace.annotations().get(ANNOTATION_ADOPT_INTO) == Some(&arguments.into) {
-        println!("namespace {name} is already handed over to {}", arguments.into);
+        say(format_args!("namespace {name} is already handed over to {}", arguments.into))?;
         return Ok(ExitCode::SUCCESS);
     }
     if !arguments.yes && !confirmed(&format!("Hand namespace {name} over to {}?", arguments.into), "--yes")? {
@@ -78,7 +78,7 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode>
     }});
     let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), ..PatchParams::default() };
     namespaces.patch(name.as_str(), &parameters, &Patch::Merge(patch)).await.with_context(|| format!("handing namespace {name} over"))?;
-    println!("namespace {name} is handed over to {}", arguments.into);
+    say(format_args!("namespace {name} is handed over to {}", arguments.into))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,23 +130,21 @@ async fn show(client: &Client, name: &NamespaceName, namespace: &Namespace) -> a
     let pods = live.pod_security(name, &pod_security(&planned)).await?;
     let refused: Vec<String> = found.lines.into_iter().chain(pods).collect();
     let serves = foreseen.intent.tenant.as_ref().and_then(|tenant| tenant.as_ref().ok());
-    section("Changes in the namespace", &changes(space, &metadata, &there));
-    section("Stays as it is", &serves.map(|tenant| stays(space, tenant, &there)).unwrap_or_default());
-    section("Quota", &usage(space, &there, Timestamp::now()));
-    section("Keeps running, but would not be admitted again", &refused);
+    section("Changes in the namespace", &changes(space, &metadata, &there))?;
+    section("Stays as it is", &serves.map(|tenant| stays(space, tenant, &there)).unwrap_or_default())?;
+    section("Quota", &usage(space, &there, Timestamp::now()))?;
+    section("Keeps running, but would not be admitted again", &refused)?;
     let unknown: Vec<String> =
         found.unknown.into_iter().map(|policy| format!("policy {policy} could not be evaluated here for some objects")).collect();
-    section("Unknown", &live.unread().cloned().chain(unknown).collect::<Vec<_>>());
+    section("Unknown", &live.unread().cloned().chain(unknown).collect::<Vec<_>>())?;
     if !declared {
-        section("Also needed", &[declaration(name)]);
+        section("Also needed", &[declaration(name)])?;
     }
     Ok(!refused.is_empty())
 }
 
-fn section(headline: &str, lines: &[String]) {
-    if !lines.is_empty() {
-        println!("{headline}:\n  {}", lines.join("\n  "));
-    }
+fn section(headline: &str, lines: &[String]) -> anyhow::Result<()> {
+    if lines.is_empty() { Ok(()) } else { say(format_args!("{headline}:\n  {}", lines.join("\n  "))) }
 }
 
 fn declaration(name: &NamespaceName) -> String {

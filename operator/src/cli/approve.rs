@@ -1,17 +1,16 @@
-//! `govcloud approve`, `reject` and `suspend`: decide on the generation of a request that was shown, and on no other.
+//! `govcloud approve`, `reject`, `suspend` and `resume`: decide on the generation of a request that was shown, and on no other.
 
 use anyhow::{Context, bail};
 use govcloud_core::{
     api::{
-        AgencyTenant,
+        AgencyTenant, AgencyTenantSpec, Quantity, Resources,
         approval::Decision,
         conditions::{find, kind},
     },
-    model::names::TenantName,
-    plan::{
-        contract::{below_held, differences},
-        intent::intent,
-    },
+    model::{amounts::Amount, names::TenantName},
+    plan::contract::{below_held, differences},
+    status::stop::stop_words,
+    views::requests::problems_if_approved,
 };
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
@@ -20,7 +19,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{confirm::confirmed, run::settings, target::Target};
+use super::{confirm::confirmed, output::say, run::settings, target::Target};
 use crate::cluster::live::Live;
 
 #[derive(clap::Args)]
@@ -28,6 +27,10 @@ use crate::cluster::live::Live;
 pub(super) struct Approval {
     #[command(flatten)]
     arguments: Arguments,
+    /// Grant less of an amount of spec.quota than is asked for, as KEY=AMOUNT; several separated by commas. Needs --reason and a single agency.
+    /// Example: requests.cpu=20.
+    #[arg(long, value_name = "AMOUNTS", value_delimiter = ',', value_parser = amount)]
+    quota: Vec<(String, Quantity)>,
     /// Also approve a quota below what the systems hold. The quota in force stays until they hold no more than the new one.
     #[arg(long)]
     allow_pending_quota: bool,
@@ -35,88 +38,126 @@ pub(super) struct Approval {
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Name of the `AgencyTenant`.
-    name: String,
-    /// Reason, shown to those who made the request. Required to reject and to suspend.
+    /// Names of agencies. Each is decided by itself; where one cannot be, the others are.
+    #[arg(value_name = "AGENCY", required = true)]
+    names: Vec<String>,
+    /// Reason, on record and shown to those who made the request. Required to reject and to suspend.
     #[arg(long)]
     reason: Option<String>,
-    /// Generation that you have reviewed; the command fails if the object is at another generation.
+    /// Generation that you have reviewed; the command fails if the object is at another generation. For a single agency.
     #[arg(long)]
     generation: Option<i64>,
     /// Do not ask for confirmation.
     #[arg(long, short)]
     yes: bool,
+    /// Show what would be decided, and have it checked; decide nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What is decided of each of the named agencies.
+struct Verdict {
+    decision: Decision,
+    quota: Resources,
+    allow_pending_quota: bool,
+}
+
+fn amount(text: &str) -> Result<(String, Quantity), String> {
+    let (key, quantity) = text.split_once('=').ok_or_else(|| format!("'{text}' is not an amount; write for example requests.cpu=20"))?;
+    Amount::parse(quantity).map(|_| (key.to_owned(), Quantity(quantity.to_owned())))
 }
 
 pub(super) fn approve(approval: &Approval, target: &Target) -> anyhow::Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(run(&approval.arguments, Decision::Approved, approval.allow_pending_quota, target))
+    let quota: Resources = approval.quota.iter().cloned().collect();
+    if !quota.is_empty() && (approval.arguments.reason.is_none() || approval.arguments.names.len() > 1) {
+        bail!("--quota needs --reason, which is shown to those who made the request, and a single agency");
+    }
+    let verdict = Verdict { decision: Decision::Approved, quota, allow_pending_quota: approval.allow_pending_quota };
+    tokio::runtime::Runtime::new()?.block_on(run(&approval.arguments, &verdict, target))
 }
 
-/// Rejects or suspends.
+/// Rejects, suspends or resumes.
 pub(super) fn decide(arguments: &Arguments, decision: Decision, target: &Target) -> anyhow::Result<()> {
-    if arguments.reason.is_none() {
+    if arguments.reason.is_none() && decision != Decision::Resumed {
         bail!("--reason is required; it is shown to those who made the request");
     }
-    tokio::runtime::Runtime::new()?.block_on(run(arguments, decision, false, target))
+    let verdict = Verdict { decision, quota: Resources::new(), allow_pending_quota: false };
+    tokio::runtime::Runtime::new()?.block_on(run(arguments, &verdict, target))
 }
 
-async fn run(arguments: &Arguments, decision: Decision, allow_pending_quota: bool, target: &Target) -> anyhow::Result<()> {
+async fn run(arguments: &Arguments, verdict: &Verdict, target: &Target) -> anyhow::Result<()> {
+    if arguments.generation.is_some() && arguments.names.len() > 1 {
+        bail!("--generation is the one that you have reviewed of a single agency; name one");
+    }
     let client = target.client().await?;
+    let mut failed = Vec::new();
+    for name in &arguments.names {
+        match one(&client, name, arguments, verdict).await {
+            Err(error) if arguments.names.len() > 1 => failed.push(super::words(&error)),
+            result => result?,
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("not decided: {} of {}\n{}", failed.len(), arguments.names.len(), failed.join("\n"))
+}
+
+async fn one(client: &Client, name: &str, arguments: &Arguments, verdict: &Verdict) -> anyhow::Result<()> {
     let tenants: Api<AgencyTenant> = Api::all(client.clone());
-    let name = &arguments.name;
     let found = tenants.get_opt(name).await.with_context(|| format!("reading agencytenant/{name}"))?;
     let Some(tenant) = found else { bail!("agencytenant/{name} not found; `kubectl get agencytenants` lists all tenants") };
     let generation = tenant.metadata.generation.unwrap_or_default();
     if let Some(seen) = arguments.generation.filter(|seen| *seen != generation) {
         bail!("agencytenant/{name} is at generation {generation}, not at {seen} as --generation says; review it again");
     }
+    let Verdict { decision, quota, .. } = verdict;
+    say(shown(&tenant, generation, quota))?;
     let served = tenant.status.as_ref().and_then(|status| status.contract_generation);
-    if decision == Decision::Rejected && served == Some(generation) {
-        bail!("generation {generation} of agencytenant/{name} is already in force; to stop the tenant, use `suspend`");
+    if *decision == Decision::Approved && served != Some(generation) {
+        refuse_unservable(client, &tenant, verdict).await?;
     }
-    println!("{}", shown(&tenant, generation));
-    if decision == Decision::Approved && served != Some(generation) {
-        refuse_unservable(&client, &tenant, allow_pending_quota).await?;
-    }
-    if !arguments.yes
-        && !confirmed(&format!("{} generation {generation} of {name}?", decision.as_str()), &format!("--yes --generation {generation}"))?
-    {
+    let question = format!("{} generation {generation} of {name}?", decision.as_str());
+    if !arguments.yes && !arguments.dry_run && !confirmed(&question, &format!("--yes --generation {generation}"))? {
         bail!("nothing was decided");
     }
-    let by = who_am_i(&client).await?;
-    let approval = json!({
+    let by = who_am_i(client).await?;
+    let mut approval = json!({
         "decision": decision.as_str(),
         "generation": generation,
         "by": by,
         "reason": arguments.reason,
+        "quota": null, // in the place of what the decision before had
+        "time": null,
     });
-    write(&tenants, &tenant, &approval).await?;
-    println!("agencytenant/{name}: generation {generation} is {} by {by}", decision.as_str().to_lowercase());
-    Ok(())
+    if !quota.is_empty() {
+        approval["quota"] = json!(quota);
+    }
+    write(&tenants, &tenant, &approval, arguments.dry_run).await?;
+    let would = if arguments.dry_run { "would be" } else { "is" };
+    say(format_args!("agencytenant/{name}: generation {generation} {would} {} by {by}", decision.as_str().to_lowercase()))
 }
 
 /// Refuses to approve what would not come into force: the operator's own checks, on the request as if it were approved.
-async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, allow_pending_quota: bool) -> anyhow::Result<()> {
+async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, verdict: &Verdict) -> anyhow::Result<()> {
     let (name, generation) = (TenantName::new(tenant.name_any()), tenant.metadata.generation.unwrap_or_default());
     if tenant.metadata.deletion_timestamp.is_some() {
         bail!("agencytenant/{name} is being deleted, so it is not approved");
     }
-    let mut approved = serde_json::to_value(tenant)?;
-    approved["status"]["approval"] = json!({ "decision": Decision::Approved.as_str(), "generation": generation, "by": "" });
     let mut live = Live::new(client.clone());
-    live.replace("AgencyTenant", &approved)?;
     let settings = settings(&mut live).await?;
     live.tenants(&[name.clone()].into()).await?;
     for unread in live.unread() {
-        println!("  Not checked, because you may not read it: {unread}");
+        say(format_args!("  Not checked, because you may not read it: {unread}"))?;
     }
-    let [_, then] = live.snapshots(&name);
-    let problems: Vec<String> = intent(&then, &settings).request.iter().flatten().map(ToString::to_string).collect();
+    let [now, _] = live.snapshots(&name);
+    let problems: Vec<String> = problems_if_approved(&now, &settings, &verdict.quota).iter().map(ToString::to_string).collect();
     if !problems.is_empty() {
         bail!("generation {generation} of agencytenant/{name} is not valid, so it is not approved: {}", problems.join("; "));
     }
-    let below = then.tenant.as_ref().map(|root| below_held(root, &tenant.spec)).unwrap_or_default();
-    if !below.is_empty() && !allow_pending_quota {
+    let granted = with_amounts(&tenant.spec, &verdict.quota);
+    let below = now.tenant.as_ref().map(|root| below_held(root, &granted)).unwrap_or_default();
+    if !below.is_empty() && !verdict.allow_pending_quota {
         bail!(
             "the quota of generation {generation} of agencytenant/{name} cannot come into force yet, so it is not approved: {}. Have the \
              agency lower the shares of its systems first, or add --allow-pending-quota: the quota in force then stays until they hold no more",
@@ -126,18 +167,28 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, allow_pending
     Ok(())
 }
 
+/// A spec with these amounts in its quota.
+fn with_amounts(spec: &AgencyTenantSpec, amounts: &Resources) -> AgencyTenantSpec {
+    let mut spec = spec.clone();
+    spec.quota.extend(amounts.iter().map(|(key, amount)| (key.clone(), amount.clone())));
+    spec
+}
+
 /// Writes the approval, if the request and what was decided on it are still as they were shown.
-async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Value) -> anyhow::Result<()> {
+async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Value, dry_run: bool) -> anyhow::Result<()> {
     let (name, generation) = (shown.name_any(), shown.metadata.generation);
-    let decided = |tenant: &AgencyTenant| tenant.status.as_ref().and_then(|status| status.approval.clone());
-    let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), ..PatchParams::default() };
+    let decided = |tenant: &AgencyTenant| {
+        let approval = tenant.status.as_ref().and_then(|status| status.approval.clone());
+        approval.map(|approval| (approval.decision, approval.generation, approval.by, approval.reason, approval.quota))
+    };
+    let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), dry_run, ..PatchParams::default() };
     loop {
         let now = tenants.get(&name).await.with_context(|| format!("reading agencytenant/{name} again"))?;
         if now.metadata.generation != generation || now.uid() != shown.uid() {
             bail!("agencytenant/{name} was changed in the meantime; review it again");
         }
         if decided(&now) != decided(shown) {
-            let other = decided(&now).map(|other| format!(": {} by {}", other.decision.as_str(), other.by)).unwrap_or_default();
+            let other = decided(&now).map(|(decision, _, by, ..)| format!(": {} by {by}", decision.as_str())).unwrap_or_default();
             bail!("somebody else decided on agencytenant/{name} in the meantime{other}; review it again");
         }
         let patch = json!({ "metadata": { "resourceVersion": now.metadata.resource_version }, "status": { "approval": approval } });
@@ -149,24 +200,30 @@ async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Val
 }
 
 /// The request, against what is served.
-fn shown(tenant: &AgencyTenant, generation: i64) -> String {
+fn shown(tenant: &AgencyTenant, generation: i64, quota: &Resources) -> String {
     let status = tenant.status.clone().unwrap_or_default();
     let (name, spec) = (tenant.name_any(), &tenant.spec);
     let served = match status.contract_generation {
         Some(served) => format!("generation {served} is in force"),
         None => "nothing is approved yet".to_owned(),
     };
-    let stop = status.approval.as_ref().filter(|approval| approval.decision == Decision::Suspended);
-    let stop = stop
-        .map(|approval| format!("\n  Suspended by {} ({}); an approval ends the suspension", approval.by, approval.reason))
-        .unwrap_or_default();
-    let changes = differences(status.contract.as_ref(), spec);
+    let is_stop = status.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Suspended);
+    let stop = if is_stop { format!("\n  It is {}; `approve` and `resume` end that", stop_words(&status)) } else { String::new() };
+    let changes = differences(&status, generation, &with_amounts(spec, quota));
     let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);
     let complaint = refused.map(|condition| format!("\n  It is not valid: {}", condition.message)).unwrap_or_default();
+    let less: Vec<String> = quota
+        .iter()
+        .map(|(key, granted)| {
+            let asked = spec.quota.get(key).map_or("nothing", Quantity::as_str);
+            format!("{key} {} of {asked}", granted.as_str())
+        })
+        .collect();
+    let less = if less.is_empty() { String::new() } else { format!("\n  Granted of spec.quota: {}", less.join(", ")) };
     format!(
-        "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}\n  Requested changes:\n    {}",
+        "agencytenant/{name} {} ({}), generation {generation}; {served}{stop}{complaint}{less}\n  Requested changes:\n    {}",
         spec.display_name,
         spec.responsible_unit,
         changes.join("\n    ")

@@ -5,6 +5,8 @@ use std::{fs, path::PathBuf};
 use anyhow::Context;
 use govcloud_core::{api, children::rbac};
 
+use super::output::say;
+
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Folder for the custom resource definitions.
@@ -17,7 +19,7 @@ pub(super) fn write(arguments: &Arguments) -> anyhow::Result<()> {
     for (file, text) in crds()? {
         let path = arguments.folder.join(file);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{}", path.display());
+        say(path.display())?;
     }
     Ok(())
 }
@@ -29,8 +31,7 @@ fn crds() -> anyhow::Result<Vec<(String, String)>> {
 }
 
 pub(super) fn print_role() -> anyhow::Result<()> {
-    print!("{}", role()?);
-    Ok(())
+    say(role()?.trim_end())
 }
 
 fn role() -> anyhow::Result<String> {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use govcloud_core::views::doctor::{Finding, Verdict, examine};
 use serde_json::json;
 
-use super::target::Target;
+use super::{output::say, target::Target};
 use crate::cluster::facts;
 
 #[derive(clap::Args)]
@@ -35,10 +35,10 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode>
     let facts = facts::read(&target.client().await?).await?;
     let findings = examine(&facts);
     match arguments.output {
-        Form::Text => println!("{}", findings.iter().map(lines).collect::<Vec<_>>().join("\n")),
+        Form::Text => say(findings.iter().map(lines).collect::<Vec<_>>().join("\n"))?,
         Form::Json => {
             let report = json!({ "version": facts.version, "findings": findings });
-            println!("{}", serde_json::to_string_pretty(&report).context("writing the report")?);
+            say(serde_json::to_string_pretty(&report).context("writing the report")?)?;
         }
     }
     let has_failed = findings.iter().any(|finding| finding.verdict == Verdict::Fail);

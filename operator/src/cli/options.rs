@@ -1,7 +1,8 @@
 //! The options of the operator, from flags, the environment and a file.
 
+mod values;
+
 use std::{
-    collections::BTreeMap,
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU16,
@@ -10,10 +11,23 @@ use std::{
 
 use anyhow::Context;
 use clap::ValueEnum;
-use govcloud_core::model::settings::{IngressController, Pods, Settings, image_prefix, label, labels, namespace};
+use govcloud_core::{
+    api::agency_tenant::Role,
+    model::{
+        amounts::Amount,
+        approval_policies::{ApprovalPolicies, QuotaGrowth},
+        settings::{IngressController, Pods, Settings, image_prefix, label, namespace},
+    },
+};
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use self::values::{
+    address, amount, cache, checked_address, checked_amounts, checked_caches, checked_egress, checked_images, checked_namespace,
+    checked_namespaces, checked_percent, checked_port, checked_ranges, checked_roles, checked_selector, checked_workers, percent, port,
+    range, role, workers,
+};
 
 /// What is given. What is not has the default that its comment names.
 #[derive(clap::Args, Default, Deserialize)]
@@ -83,6 +97,42 @@ pub(super) struct Options {
     )]
     #[serde(deserialize_with = "checked_images")]
     platform_images: Option<Vec<String>>,
+    /// Namespaces of the platform whose `ServiceAccounts` agencies may name as members, such as those of Argo CD and Flux. What such an account
+    /// may do in an agency is what its role says; that an agency names it needs approval as any member does. May be given several times; in
+    /// the environment separated by commas; in the file accountNamespaces. Default: none. Example: argocd.
+    #[arg(
+        long = "account-namespace",
+        env = "GOVCLOUD_ACCOUNT_NAMESPACES",
+        value_name = "NAMESPACE",
+        value_delimiter = ',',
+        value_parser = namespace
+    )]
+    #[serde(deserialize_with = "checked_namespaces")]
+    account_namespaces: Option<Vec<String>>,
+    /// Growth of an agency's quota that policy/quota-growth approves at once: percent of each amount that a person approved last, 1 to 100.
+    /// Only amounts of --approve-quota-amounts grow, and only while --capacity covers the totals of all agencies. Default: none.
+    #[arg(long, env = "GOVCLOUD_APPROVE_QUOTA_PERCENT", value_name = "PERCENT", value_parser = percent)]
+    #[serde(deserialize_with = "checked_percent")]
+    approve_quota_percent: Option<u32>,
+    /// The most that amounts may grow by that policy, as KEY=AMOUNT; several separated by commas. One that is not named does not grow.
+    /// Example: requests.cpu=4,limits.cpu=8.
+    #[arg(long, env = "GOVCLOUD_APPROVE_QUOTA_AMOUNTS", value_name = "AMOUNTS", value_delimiter = ',', value_parser = amount)]
+    #[serde(deserialize_with = "checked_amounts")]
+    approve_quota_amounts: Option<Vec<(String, Amount)>>,
+    /// What the cloud has to hand out to all agencies together, in the same form: room that policy/quota-growth keeps to. One that is not
+    /// named does not grow. Example: requests.cpu=2000,limits.cpu=4000.
+    #[arg(long, env = "GOVCLOUD_CAPACITY", value_name = "AMOUNTS", value_delimiter = ',', value_parser = amount)]
+    #[serde(deserialize_with = "checked_amounts")]
+    capacity: Option<Vec<(String, Amount)>>,
+    /// Ranges of addresses that policy/egress approves at once as further destinations of an agency, separated by commas. Default: none.
+    /// Example: 203.0.113.0/24.
+    #[arg(long, env = "GOVCLOUD_APPROVE_EGRESS", value_name = "RANGES", value_delimiter = ',', value_parser = range)]
+    #[serde(deserialize_with = "checked_egress")]
+    approve_egress: Option<Vec<IpNet>>,
+    /// Roles with which policy/members approves further members at once: Deployer, Auditor. Default: none.
+    #[arg(long, env = "GOVCLOUD_APPROVE_MEMBERS", value_name = "ROLES", value_delimiter = ',', value_parser = role)]
+    #[serde(deserialize_with = "checked_roles")]
+    approve_members: Option<Vec<Role>>,
     /// Format of the log. Default: text.
     #[arg(long, env = "GOVCLOUD_LOG_FORMAT", value_enum)]
     log_format: Option<LogFormat>,
@@ -131,6 +181,12 @@ impl Options {
             metrics_collectors: self.metrics_collectors.or(others.metrics_collectors),
             platform_programs: self.platform_programs.or(others.platform_programs),
             platform_images: self.platform_images.or(others.platform_images),
+            account_namespaces: self.account_namespaces.or(others.account_namespaces),
+            approve_quota_percent: self.approve_quota_percent.or(others.approve_quota_percent),
+            approve_quota_amounts: self.approve_quota_amounts.or(others.approve_quota_amounts),
+            capacity: self.capacity.or(others.capacity),
+            approve_egress: self.approve_egress.or(others.approve_egress),
+            approve_members: self.approve_members.or(others.approve_members),
             log_format: self.log_format.or(others.log_format),
             log: self.log.or(others.log),
         }
@@ -157,6 +213,18 @@ impl Options {
             ingress_controllers: self.ingress_controllers.clone().unwrap_or_default(),
             platform_programs: self.metrics_collectors.iter().chain(&self.platform_programs).flatten().cloned().collect(),
             platform_images: self.platform_images.clone().unwrap_or_default(),
+            account_namespaces: self.account_namespaces.clone().unwrap_or_default(),
+            approval_policies: self.approval_policies(),
+        }
+    }
+
+    fn approval_policies(&self) -> ApprovalPolicies {
+        let amounts = |given: &Option<Vec<(String, Amount)>>| given.iter().flatten().cloned().collect();
+        let growth = |percent| QuotaGrowth { percent, at_most: amounts(&self.approve_quota_amounts), capacity: amounts(&self.capacity) };
+        ApprovalPolicies {
+            quota_growth: self.approve_quota_percent.map(growth),
+            egress: self.approve_egress.clone().unwrap_or_default(),
+            members: self.approve_members.clone().unwrap_or_default(),
         }
     }
 
@@ -180,100 +248,6 @@ fn log_filter(text: &str) -> Result<EnvFilter, String> {
     let is_directive = |word: &str| word.contains('=') || !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let filter = EnvFilter::try_new(text).ok().filter(|_| text.split(',').all(is_directive));
     filter.ok_or_else(|| format!("log: '{text}' is no level and no filter; write error, warn, info, debug, or for example govcloud=debug"))
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("'{text}' is not an address with a port; write for example 0.0.0.0:8080"))
-}
-
-fn workers(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=256).contains(number));
-    number.ok_or_else(|| format!("'{text}' is not a number from 1 to 256"))
-}
-
-fn port(text: &str) -> Result<NonZeroU16, String> {
-    text.parse().map_err(|_| format!("'{text}' is not a port from 1 to 65535"))
-}
-
-fn cache(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| format!("'{text}' is not an address; write for example 169.254.20.10"))
-}
-
-fn range(text: &str) -> Result<IpNet, String> {
-    text.parse().map_err(|_| format!("'{text}' is not a range of addresses; write for example 10.0.0.0/8"))
-}
-
-/// A text or a number of the file, as it would stand on the command line.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "it is neither a text nor a number")]
-enum Word {
-    Text(String),
-    Number(u64),
-}
-
-impl Word {
-    fn read<T>(&self, read: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
-        match self {
-            Self::Text(text) => read(text),
-            Self::Number(number) => read(&number.to_string()),
-        }
-    }
-}
-
-/// Reads a field of the file by the rule of its flag.
-fn checked<'de, D: Deserializer<'de>, T>(field: D, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, D::Error> {
-    let word: Option<Word> = Option::deserialize(field)?;
-    word.map(|word| word.read(read)).transpose().map_err(D::Error::custom)
-}
-
-/// Reads a list of the file by the rule of its flag.
-fn checked_list<'de, D: Deserializer<'de>, T>(field: D, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<Vec<T>>, D::Error> {
-    let words: Option<Vec<Word>> = Option::deserialize(field)?;
-    words.map(|words| words.iter().map(|word| word.read(&read)).collect()).transpose().map_err(D::Error::custom)
-}
-
-fn checked_address<'de, D: Deserializer<'de>>(field: D) -> Result<Option<SocketAddr>, D::Error> {
-    checked(field, address)
-}
-
-fn checked_workers<'de, D: Deserializer<'de>>(field: D) -> Result<Option<usize>, D::Error> {
-    checked(field, workers)
-}
-
-fn checked_namespace<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
-    checked(field, namespace)
-}
-
-fn checked_port<'de, D: Deserializer<'de>>(field: D) -> Result<Option<NonZeroU16>, D::Error> {
-    checked(field, port)
-}
-
-fn checked_caches<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<IpAddr>>, D::Error> {
-    checked_list(field, cache)
-}
-
-fn checked_ranges<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<IpNet>>, D::Error> {
-    match checked_list(field, range)? {
-        Some(ranges) if ranges.is_empty() => {
-            Err(D::Error::custom("without a range, agencies' egress may open the cluster itself; name its own"))
-        }
-        ranges => Ok(ranges),
-    }
-}
-
-fn checked_images<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<String>>, D::Error> {
-    checked_list(field, image_prefix)
-}
-
-fn checked_selector<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Vec<(String, String)>>, D::Error> {
-    let Some(selector) = Option::<BTreeMap<String, String>>::deserialize(field)? else { return Ok(None) };
-    if selector.is_empty() {
-        return Err(D::Error::custom(
-            "no label selects every pod of the namespace; name those of the DNS servers, for example k8s-app: kube-dns",
-        ));
-    }
-    labels(&selector).map_err(D::Error::custom)?;
-    Ok(Some(selector.into_iter().collect()))
 }
 
 #[cfg(test)]

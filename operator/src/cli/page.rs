@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::output::say;
+
 /// Lines, and whether they tell of a difference or a refusal.
 #[derive(Default)]
 pub(super) struct Page {
@@ -20,14 +22,14 @@ impl Page {
     }
 
     /// Prints it. The exit code is that of `kubectl diff`.
-    pub(super) fn print(&self) -> ExitCode {
+    pub(super) fn print(&self) -> anyhow::Result<ExitCode> {
         if !self.lines.is_empty() {
-            println!("{}", self.lines.join("\n"));
+            say(self.lines.join("\n"))?;
         }
-        ExitCode::from(match (self.refused, self.differs) {
+        Ok(ExitCode::from(match (self.refused, self.differs) {
             (true, _) => 2,
             (false, true) => 1,
             (false, false) => 0,
-        })
+        }))
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use govcloud_core::{
-    api::AgencyTenantSpec,
+    api::AgencyTenantStatus,
     model::{
         names::{GROUP, TenantName},
         settings::Settings,
@@ -103,7 +103,7 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<ExitCode>
         page.lines.push("unknown, because you may not read it:".to_owned());
         page.lines.extend(unread.into_iter().map(|line| format!("  {line}")));
     }
-    Ok(page.print())
+    page.print()
 }
 
 /// As `kubectl apply` sends it: in the current namespace where it names none, and without what only a server writes.
@@ -277,9 +277,9 @@ fn other_invalid(future: &Future, given: &[Given]) -> Vec<String> {
 /// How the spec differs from what is served.
 fn contract(then: &Snapshot) -> Vec<String> {
     let Some(root) = &then.tenant else { return Vec::new() };
-    let served = root.status.contract.as_ref().or(then.kept.as_ref().map(|kept| &kept.spec));
-    let spec: Option<&AgencyTenantSpec> = root.spec.as_ref().ok();
-    spec.map(|spec| differences(served, spec)).unwrap_or_default()
+    let contract = root.status.contract.clone().or_else(|| then.kept.as_ref().map(|kept| kept.spec.clone()));
+    let status = AgencyTenantStatus { contract, ..root.status.clone() };
+    root.spec.as_ref().map(|spec| differences(&status, root.generation, spec)).unwrap_or_default()
 }
 
 fn sentences(row: &Row) -> Vec<String> {

@@ -5,8 +5,10 @@ use std::{error::Error, path::PathBuf};
 use anyhow::{Context, anyhow};
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
+
+use crate::error::with_causes;
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Cluster options")]
@@ -25,6 +27,21 @@ pub(super) struct Target {
     groups: Vec<String>,
 }
 
+/// The flag of commands that are about a namespace.
+#[derive(clap::Args)]
+pub(super) struct NamespaceArgument {
+    /// Namespace. Default: that of the context.
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
+impl NamespaceArgument {
+    /// The namespace that is meant.
+    pub(super) fn of<'a>(&'a self, config: &'a Config) -> &'a str {
+        self.namespace.as_deref().unwrap_or(&config.default_namespace)
+    }
+}
+
 impl Target {
     /// How to reach the API server.
     pub(super) async fn config(&self) -> anyhow::Result<Config> {
@@ -34,15 +51,11 @@ impl Target {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let mut config = match &self.kubeconfig {
             Some(file) => {
-                let read = || format!("reading {}", file.display());
-                let found = Kubeconfig::read_from(file).map_err(unquoted).with_context(read)?;
-                Config::from_custom_kubeconfig(found, &options).await.map_err(unquoted).with_context(read)?
+                let found = Kubeconfig::read_from(file).map_err(|error| in_words(&error))?;
+                Config::from_custom_kubeconfig(found, &options).await.map_err(|error| in_words(&error))?
             }
-            None if self.context.is_some() => Config::from_kubeconfig(&options).await.map_err(unquoted)?,
-            None => {
-                let none = "no cluster is configured: set KUBECONFIG or --kubeconfig, or run in a pod";
-                Config::infer().await.map_err(unquoted).context(none)?
-            }
+            None if self.context.is_some() => Config::from_kubeconfig(&options).await.map_err(|error| in_words(&error))?,
+            None => Config::infer().await.map_err(|error| inferred(&error))?,
         };
         if self.user.is_some() {
             config.auth_info.impersonate.clone_from(&self.user);
@@ -57,9 +70,20 @@ impl Target {
     }
 }
 
-/// An error as it is, but where a kubeconfig is no YAML: that one quotes the place, which may hold a token.
-fn unquoted(error: impl Error + Send + Sync + 'static) -> anyhow::Error {
-    let error = anyhow::Error::new(error);
-    let is_about_yaml = |cause: &(dyn Error + 'static)| matches!(cause.downcast_ref(), Some(KubeconfigError::Parse(_)));
-    if error.chain().any(is_about_yaml) { anyhow!("the kubeconfig is not valid; `kubectl config view` says where") } else { error }
+/// An error in plain words. One about YAML quotes the place, which may hold a token.
+fn in_words(error: &KubeconfigError) -> anyhow::Error {
+    match error {
+        KubeconfigError::Parse(_) => anyhow!("the kubeconfig is not valid; `kubectl config view` says where"),
+        KubeconfigError::ReadConfig(error, file) => anyhow!("cannot read {}: {error}", file.display()),
+        KubeconfigError::LoadContext(name) => anyhow!("the kubeconfig has no context {name}; `kubectl config get-contexts` lists them"),
+        error => anyhow!("the kubeconfig cannot be used: {}", with_causes(error)),
+    }
+}
+
+/// Outside of a pod, what is wrong with the kubeconfig is what helps.
+fn inferred(error: &InferConfigError) -> anyhow::Error {
+    let kubeconfig = error.source().and_then(|cause| cause.downcast_ref());
+    kubeconfig
+        .map_or_else(|| anyhow!("{error}"), in_words)
+        .context("no cluster is configured: set KUBECONFIG or --kubeconfig, or run in a pod")
 }

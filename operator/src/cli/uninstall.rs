@@ -5,7 +5,7 @@ use govcloud_core::views::uninstall::report;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::target::Target;
+use super::{output::say, target::Target};
 use crate::cluster::facts;
 
 #[derive(clap::Args)]
@@ -22,10 +22,9 @@ pub(super) fn show(_: &Arguments, target: &Target) -> anyhow::Result<()> {
     let shipped = facts::shipped()?.iter().map(|shipped| key(&shipped.object)).collect();
     let objects = tokio::runtime::Runtime::new()?.block_on(async { anyhow::Ok(facts::objects(&target.client().await?).await?) })?;
     match report(&objects, &shipped, Timestamp::now()) {
-        Ok(lines) => println!("{}", lines.join("\n")),
+        Ok(lines) => say(lines.join("\n")),
         Err(why) => bail!("{why}"),
     }
-    Ok(())
 }
 
 /// Kind and name.

@@ -3,7 +3,7 @@
 use govcloud_core::{
     children::TABLE,
     model::{
-        names::ANNOTATION_CONFIRM_DELETE,
+        names::{ANNOTATION_CONFIRM_DELETE, ANNOTATION_REQUESTED_BY},
         observed::tenant_of_child,
         root::{Root, Unreadable},
     },
@@ -55,6 +55,7 @@ pub(super) fn root<Spec: DeserializeOwned, Status: DeserializeOwned + Default>(o
         created: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default(),
         deleting: metadata.deletion_timestamp.is_some(),
         confirmed: metadata.uid.is_some() && object.annotations().get(ANNOTATION_CONFIRM_DELETE) == metadata.uid.as_ref(),
+        requested_by: object.annotations().get(ANNOTATION_REQUESTED_BY).cloned(),
         finalizers: metadata.finalizers.clone().unwrap_or_default(),
         holds: object.holds(),
         last_applied: object.annotations().get(last_applied::ANNOTATION).and_then(|note| last_applied::without_ours(note)),

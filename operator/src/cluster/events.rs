@@ -1,13 +1,24 @@
 //! Events, told one after the other when no tenant is at work: they hold up nothing, and losing one is no failure.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
-use govcloud_core::api::{
-    Condition,
-    conditions::{find, kind, reason},
+use govcloud_core::{
+    api::{
+        Condition,
+        conditions::{find, kind, reason},
+        history::HistoryEvent,
+    },
+    model::audit::AuditRecord,
 };
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
 use tokio::{
     sync::{
         mpsc::{Receiver, Sender, channel},
@@ -24,6 +35,12 @@ const QUEUE_LENGTH: usize = 4096;
 
 /// However much there is to do, an event is told after this time.
 const EVENT_TTL: Duration = Duration::from_mins(1);
+
+/// Events of the same text within this time are one series.
+const SERIES: Duration = Duration::from_mins(6);
+
+/// Bytes of an event's text.
+const NOTE_BYTES: usize = 1000;
 
 /// One event, and the object that it is about.
 pub struct Told {
@@ -57,7 +74,7 @@ impl Events {
         let event = Event {
             type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
             reason: now.reason.clone(),
-            note: Some(now.message.chars().take(1000).collect()),
+            note: Some(shortened(&now.message)),
             action: "Reconcile".into(),
             secondary: None,
         };
@@ -72,6 +89,16 @@ impl Events {
         self.send(Event { type_, reason, note: Some(note), action: "Delete".into(), secondary: Some(deleted) }, about);
     }
 
+    /// Announces what was recorded in a tenant's history.
+    pub fn recorded(&self, about: ObjectReference, record: &AuditRecord) {
+        let type_ = match record.event {
+            HistoryEvent::Rejected | HistoryEvent::Suspended => EventType::Warning,
+            _ => EventType::Normal,
+        };
+        let (reason, note) = (record.event.as_str().to_owned(), Some(shortened(&record.words())));
+        self.send(Event { type_, reason, note, action: "Record".into(), secondary: None }, about);
+    }
+
     fn send(&self, event: Event, about: ObjectReference) {
         if let Err(lost) = self.0.try_send(Told { since: Instant::now(), event, about }) {
             debug!(%lost, "an event is not told");
@@ -79,15 +106,48 @@ impl Events {
     }
 }
 
+/// What fits into an event: the API server takes 1,024 bytes.
+fn shortened(text: &str) -> String {
+    match text.floor_char_boundary(NOTE_BYTES) {
+        end if end < text.len() => format!("{} ...", &text[..end]),
+        _ => text.to_owned(),
+    }
+}
+
 /// Tells the events to the API server, for ever; `busy` says how many tenants are at work.
 pub async fn tell(connection: Connection, mut events: Receiver<Told>, mut busy: watch::Receiver<usize>) {
     let reporter = Reporter { controller: "govcloud.io/operator".into(), instance: std::env::var("POD_NAME").ok() };
-    let recorder = Recorder::new(connection.client.clone(), reporter);
+    let mut recorders = Recorders::new(connection.client.clone(), reporter);
     while let Some(Told { since, event, about }) = events.recv().await {
         let _ = timeout_at(since + EVENT_TTL, busy.wait_for(|busy| *busy == 0)).await;
+        let recorder = recorders.of(&event, &about);
         let told = connection.request("create", "events", recorder.publish(&event, &about)).await;
         if let Err(error) = told {
             debug!(name = about.name, %error, "an event was not taken");
         }
+    }
+}
+
+/// A recorder counts an event as one of a series without looking at its text. So each text has its own.
+struct Recorders {
+    client: Client,
+    reporter: Reporter,
+    by_text: HashMap<u64, (Instant, Recorder)>,
+}
+
+impl Recorders {
+    fn new(client: Client, reporter: Reporter) -> Self {
+        Self { client, reporter, by_text: HashMap::new() }
+    }
+
+    fn of(&mut self, event: &Event, about: &ObjectReference) -> Recorder {
+        let mut text = DefaultHasher::new();
+        (&about.uid, &event.reason, &event.note).hash(&mut text);
+        let now = Instant::now();
+        self.by_text.retain(|_, (last, _)| now.saturating_duration_since(*last) < SERIES);
+        let fresh = || (now, Recorder::new(self.client.clone(), self.reporter.clone()));
+        let (last, recorder) = self.by_text.entry(text.finish()).or_insert_with(fresh);
+        *last = now;
+        recorder.clone()
     }
 }

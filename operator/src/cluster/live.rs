@@ -111,6 +111,25 @@ impl Live {
         Ok(())
     }
 
+    /// Reads all tenants.
+    ///
+    /// # Errors
+    /// Where that is not allowed, or the API server does not answer.
+    pub async fn all_tenants(&mut self) -> Result<(), Error> {
+        let api = Api::<Object>::all_with(self.client.clone(), &resource(Source::Tenants));
+        for tenant in api.list(&ListParams::default()).await?.items {
+            self.now.take(Source::Tenants, &tenant);
+        }
+        Ok(())
+    }
+
+    /// Each tenant that was read, as it is.
+    #[must_use]
+    pub fn present(&self) -> Vec<Snapshot> {
+        let now = Timestamp::now();
+        self.now.tenants().iter().map(|name| self.now.snapshot(name, now)).collect()
+    }
+
     /// Reads a tenant's systems, and what is in its namespaces.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod apply;
 mod ask;
+mod audit;
 mod backoff;
 mod connection;
 mod decode;
@@ -24,6 +25,7 @@ mod object;
 mod pace;
 mod pod_classes;
 mod queue;
+pub mod read;
 mod reconcile;
 mod repairs;
 mod run;

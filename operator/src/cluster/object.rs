@@ -60,6 +60,12 @@ impl Object {
             Fields { metadata: false }.deserialize(&mut text).unwrap_or_default() // its metadata was read, so it is an object
         })
     }
+
+    /// The same, as a value of its own.
+    pub fn into_json(mut self) -> Value {
+        self.json();
+        self.json.take().unwrap_or_default()
+    }
 }
 
 impl Serialize for Object {

@@ -32,7 +32,7 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// What was done and found before, and is not in the store.
     pub memory: Arc<Memory>,
-    /// Held while a contract claims new domains.
+    /// Held while a contract claims domains or room that another one might be about to claim.
     pub claiming: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -52,10 +52,10 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, E
             Step::AddFinalizers(missing) => {
                 context.status_writer.add_finalizers(&mut snapshot, &missing).await?;
             }
-            // Of two tenants that claim the same domain, the later must see that the earlier one has it.
-            Step::WriteAhead { claims_domains: true, .. } if turn.is_none() => turn = Some(context.claiming.lock().await),
-            Step::WriteAhead { status, .. } => {
-                match context.status_writer.publish(&snapshot, &status).await {
+            // Of two tenants that claim the same domain or room, the later must see that the earlier one has it.
+            Step::WriteAhead { exclusive: true, .. } if turn.is_none() => turn = Some(context.claiming.lock().await),
+            Step::WriteAhead { status, records, .. } => {
+                match context.status_writer.publish(&snapshot, &status, &records).await {
                     Err(error) if error.is_stale() => drop(context.refresh(name).await?),
                     other => other?,
                 }

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use govcloud_core::{
     api::{AgencyTenantStatus, Condition, HostedSystemStatus, conditions::reason},
     model::{
+        audit::AuditRecord,
         names::{FINALIZER, SystemName, TenantName},
         outcome::Outcome,
         root::Root,
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
+    audit,
     connection::{Connection, patch as patch_params, post_params},
     events::Events,
     memory::Memory,
@@ -99,17 +101,24 @@ impl StatusWriter {
         if let (Some(root), Some(status)) = (&snapshot.tenant, tenant) {
             self.status(Source::Tenants, root, status).await?;
             self.announce(Source::Tenants, root, &root.status.conditions, &status.conditions);
+        }
+        if tenant.is_some() || !systems.is_empty() {
             self.memory.told(&snapshot.name);
         }
         first_error.map_or(Ok(()), Err)
     }
 
-    /// Makes a raised total known before any of it is handed out.
-    pub async fn publish(&self, snapshot: &Snapshot, status: &AgencyTenantStatus) -> Result<(), Error> {
-        match &snapshot.tenant {
-            Some(root) => self.status(Source::Tenants, root, status).await,
-            None => Ok(()),
+    /// Makes known what was decided before anything follows from it: in the audit log first, so that it has each record at least once.
+    pub async fn publish(&self, snapshot: &Snapshot, status: &AgencyTenantStatus, records: &[AuditRecord]) -> Result<(), Error> {
+        let Some(root) = &snapshot.tenant else { return Ok(()) };
+        audit::log(records);
+        self.status(Source::Tenants, root, status).await?;
+        for record in records {
+            if let Ok(object) = reference(Source::Tenants, root, json!({})) {
+                self.events.recorded(object.object_ref(&resource(Source::Tenants)), record);
+            }
         }
+        Ok(())
     }
 
     /// Tells, on the system or the tenant whose namespace it is, what of the members' own was deleted, and why.

@@ -174,11 +174,13 @@ impl Store {
     pub fn snapshot(&self, name: &TenantName, now: Timestamp) -> Snapshot {
         let contents = self.contents();
         let shard = contents.shards.get(name).cloned().unwrap_or_default();
-        let (exports, api_server) = (contents.exports.read(name), contents.api_server.addresses());
+        let (exports, promised, api_server) =
+            (contents.exports.read(name), contents.exports.promised_to_others(name), contents.api_server.addresses());
         drop(contents);
         let failed_creates = self.failed_creates.of_tenant(name);
         Snapshot {
             exports,
+            promised,
             tenant: shard.root,
             systems: shard.systems.into_values().collect(),
             observed: shard.children,

@@ -50,19 +50,24 @@ async fn the_columns_tell_the_decision_first_and_the_display_name_last() {
     tenant(&admin().await, "columns").await;
     for name in ["agency", "at", "agencytenants"] {
         let found = table(&["get", name, "columns"]);
-        assert_eq!(found[0], ["NAME", "STAGE", "SYSTEMS", "CPU", "MEMORY", "READY", "REASON", "AGE"]);
-        assert_eq!(found[1][..7], ["columns", "Active", "2/2", "100m/40", "128Mi/160Gi", "True", "Ready"]);
-        assert_eq!(found[1].len(), 8, "{found:?}");
+        let columns = ["NAME", "STAGE", "APPROVED", "READY", "REASON", "SYSTEMS", "CPU", "CPU%", "MEMORY", "MEMORY%", "AGE"];
+        assert_eq!(found[0], columns);
+        assert_eq!(found[1][..10], ["columns", "Active", "True", "True", "Ready", "2/2", "100m/16/40", "40", "128Mi/64Gi/160Gi", "40"]);
+        assert_eq!(found[1].len(), 11, "{found:?}");
     }
     let wide = table(&["get", "agency", "columns", "-o", "wide"]);
-    assert_eq!((wide[0][8..].join(" "), wide[1][8].as_str()), ("DISPLAY NAME".to_owned(), "测试委员会"));
+    assert!(wide[0].join(" ").ends_with("DISPLAY NAME") && wide[0].join(" ").contains("CPU USED%"), "{wide:?}");
+    assert_eq!(wide[1].last().unwrap(), "测试委员会");
+    let sorted = table(&["get", "agency", "--sort-by", ".status.summary.cpuPercent"]);
+    assert!(sorted.iter().any(|line| line[0] == "columns"), "{sorted:?}");
 
     let found = table(&["get", "hs", "-n", "columns"]);
-    assert_eq!(found[0], ["NAME", "STAGE", "NAMESPACE", "READY", "REASON", "AGE"]);
-    assert_eq!(found[1][..5], ["trial", "Testing", "columns--trial", "True", "Ready"]);
-    assert_eq!(found[2][..5], ["web", "Running", "columns--web", "True", "Ready"]);
+    let columns = ["NAME", "STAGE", "READY", "REASON", "CPU", "MEMORY", "PODS", "WORKLOAD", "NAMESPACE", "AGE"];
+    assert_eq!(found[0], columns);
+    assert_eq!(found[1][..8], ["trial", "Testing", "True", "Ready", "0/8", "0/32Gi", "0/60", "columns--trial"]);
+    assert_eq!(found[2][..4], ["web", "Running", "True", "Ready"]);
     let everywhere = table(&["get", "hs", "-A"]);
-    assert_eq!(everywhere[0], ["NAMESPACE", "NAME", "STAGE", "NAMESPACE", "READY", "REASON", "AGE"]);
+    assert_eq!(everywhere[0], [&["NAMESPACE"], &columns[..]].concat());
     assert!(everywhere.iter().any(|line| line[..3] == ["columns", "web", "Running"]), "{everywhere:?}");
 }
 

@@ -104,6 +104,7 @@ pub const EXCEPTED: &[(&str, &str)] = &[
     ("cargo bench-cloud -- --tenants 200 --systems 3", MINUTES),
     ("cargo image", MINUTES),
     ("cargo image -- --platform amd64", MINUTES),
+    ("cargo krew -- --location URL", MINUTES),
     ("cargo real-node", NODE),
     ("GOVCLOUD_NODE=PROGRAM cargo real-node", NODE),
     ("cargo install cargo-mutants --locked", MINUTES),

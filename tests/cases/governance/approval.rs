@@ -88,14 +88,14 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     wang.patch("AgencyTenant", "", "edited", json!({"spec": {"quota": {"requests.cpu": "60"}, "podSecurity": "baseline"}})).await;
     let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "ChangePending").await;
     for words in [
-        "generation 2 waits",
+        "generation 2 of requester-wang waits for an approver since",
         "generation 1 stays in force",
         "quota[requests.cpu]: 40 becomes 60",
         "podSecurity: restricted becomes baseline",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }
-    admin.until_condition("AgencyTenant", "", "edited", "Ready", "True", "Ready").await;
+    admin.until_condition("AgencyTenant", "", "edited", "Ready", "False", "ChangePending").await;
     assert_eq!(own_versions(&admin, &["edited", "edited--web"]).await, before);
     let told = run_plugin(APPROVER, &["reject", "edited", "--yes", "--reason", "no budget"]).await.unwrap();
     assert!(told.contains("generation 1 is in force") && told.contains("podSecurity: restricted becomes baseline"), "{told}");

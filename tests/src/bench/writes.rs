@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use govcloud_core::{
     children::{Rank, desired::Desired},
     model::{
+        approval_policies::ApprovalPolicies,
         names::{FINALIZER, NamespaceName, TenantName},
         root::Root,
         settings::Settings,
@@ -125,6 +126,8 @@ fn settings() -> Settings {
             .collect(),
         platform_programs: "monitoring".parse().into_iter().collect(),
         platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
+        account_namespaces: Vec::new(),
+        approval_policies: ApprovalPolicies { egress: "198.18.7.0/24".parse().into_iter().collect(), ..ApprovalPolicies::default() },
     }
 }
 
@@ -149,6 +152,7 @@ fn root<Spec: DeserializeOwned, Status: Default>(object: &DynamicObject) -> Resu
         finalizers: vec![FINALIZER.into()],
         holds: true,
         last_applied: None,
+        requested_by: None,
         spec: Ok(serde_json::from_value(object.data["spec"].clone()).context("reading a spec of the load")?),
         status: Status::default(),
     })

@@ -32,12 +32,17 @@ use super::{
     validation = rules::name("tenant", 30),
     validation = rules::unreserved_name(),
     validation = rules::own_service_accounts(),
-    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Stage of the tenant: Requested, Active, Suspended, Rejected or Retired"),
-    printcolumn(name = "Systems", type_ = "string", json_path = ".status.summary.systems", description = "Hosted systems: ready/all"),
-    printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used/quota"),
-    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used/quota"),
+    printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Stage of the tenant: Requested, Active, Suspended, Rejected or Terminating"),
+    printcolumn(name = "Approved", type_ = "string", json_path = ".status.conditions[?(@.type==\"Approved\")].status", description = "Whether the spec is the contract"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Systems", type_ = "string", json_path = ".status.summary.systems", description = "Hosted systems: ready/all"),
+    printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used by pods/given to systems/total"),
+    printcolumn(name = "CPU%", type_ = "integer", json_path = ".status.summary.cpuPercent", description = "requests.cpu: given to systems, in percent of the total"),
+    printcolumn(name = "CPU used%", type_ = "integer", json_path = ".status.summary.cpuUsedPercent", description = "requests.cpu: used by pods, in percent of the total", priority = 1),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used by pods/given to systems/total"),
+    printcolumn(name = "Memory%", type_ = "integer", json_path = ".status.summary.memoryPercent", description = "requests.memory: given to systems, in percent of the total"),
+    printcolumn(name = "Memory used%", type_ = "integer", json_path = ".status.summary.memoryUsedPercent", description = "requests.memory: used by pods, in percent of the total", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName", priority = 1),
 )]
@@ -175,6 +180,7 @@ pub struct Member {
 
 /// Kind of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum SubjectKind {
     /// A person or program, by user name.
     User,
@@ -186,6 +192,7 @@ pub enum SubjectKind {
 
 /// Role of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Role {
     /// Creates hosted systems and runs their workloads.
     Owner,
@@ -261,6 +268,7 @@ pub struct Network {
 
 /// Traffic among the systems of one agency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum BetweenSystems {
     /// A system does not reach other systems.
     #[default]
@@ -271,6 +279,7 @@ pub enum BetweenSystems {
 
 /// Traffic from pods to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum KubernetesApi {
     /// No pod reaches the API server.
     #[default]
@@ -322,6 +331,7 @@ impl Egress {
 
 /// Protocol of a port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Protocol {
     /// TCP.
     #[default]
@@ -346,6 +356,7 @@ impl Protocol {
 /// Pod Security level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = super::values::note)]
 pub enum PodSecurity {
     /// No privileges: pods run as non-root, without added capabilities and without access to the node.
     #[default]

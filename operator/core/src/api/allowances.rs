@@ -24,6 +24,7 @@ pub struct Images {
 
 /// Which systems must name their images by digest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum RequireDigest {
     /// No system.
     Never,
@@ -116,6 +117,7 @@ fn cluster_ip() -> Vec<ServiceType> {
 
 /// Type of a Service. `ExternalName` is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum ServiceType {
     /// Reachable inside the cluster.
     ClusterIP,

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::Value;
 
-use super::agency_tenant::AgencyTenantSpec;
+use super::{agency_tenant::AgencyTenantSpec, common::Resources};
 
 /// An approver's decision on one generation of the spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,17 +23,30 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub reason: String,
+    /// With decision Approved, amounts of `spec.quota` that are granted where they are less than what is asked for. They need a reason.
+    /// Default: none, and all that is asked for is granted. Example: `{requests.cpu: "20"}`.
+    #[serde(default, skip_serializing_if = "Resources::is_empty")]
+    #[schemars(schema_with = "super::common::figures")]
+    pub quota: Resources,
+    /// When the operator recorded the decision in `status.history`, RFC 3339, UTC. The operator writes it; who decides leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), extend("format" = "date-time"))]
+    pub time: Option<String>,
 }
 
 /// What an approver decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Decision {
     /// The generation becomes the contract, and an emergency stop ends.
     Approved,
     /// The generation does not become the contract; the former contract stays in force.
     Rejected,
-    /// Emergency stop: the network of all systems is closed and no new pod is admitted, until a generation is approved.
+    /// Emergency stop: the network of all systems is closed and no new pod is admitted, until an approver resumes the tenant or
+    /// approves a generation.
     Suspended,
+    /// The end of an emergency stop: the contract in force is served again. A request that waits goes on waiting.
+    Resumed,
 }
 
 impl Decision {
@@ -44,12 +57,14 @@ impl Decision {
             Self::Approved => "Approved",
             Self::Rejected => "Rejected",
             Self::Suspended => "Suspended",
+            Self::Resumed => "Resumed",
         }
     }
 }
 
 /// Stage of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum TenantStage {
     /// Nothing is approved yet.
     Requested,

@@ -75,6 +75,7 @@ pub(super) fn figures(_: &mut SchemaGenerator) -> Schema {
 
 /// What happens to namespaces and volumes when the object is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum DeletionPolicy {
     /// Keep namespace and volumes; close network and access, end the pods.
     #[default]

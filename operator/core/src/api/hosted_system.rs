@@ -26,9 +26,12 @@ use super::{
         `<tenant>--<system>` with isolation, its share of the agency's quota, and access for the agency's members.",
     validation = rules::name("system", 31),
     printcolumn(name = "Stage", type_ = "string", json_path = ".status.stage", description = "Present stage; the wanted one is spec.stage"),
-    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", description = "Workload namespace"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "CPU", type_ = "string", json_path = ".status.summary.cpu", description = "requests.cpu: used by pods/granted"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory", description = "requests.memory: used by pods/granted"),
+    printcolumn(name = "Pods", type_ = "string", json_path = ".status.summary.pods", description = "Pods: used/granted"),
+    printcolumn(name = "Workload namespace", type_ = "string", json_path = ".status.namespace", description = "Namespace of the system's pods"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Display name", type_ = "string", json_path = ".spec.displayName", priority = 1),
 )]
@@ -102,6 +105,7 @@ pub struct SystemNetwork {
 
 /// Traffic among the pods of one system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum WithinSystem {
     /// Every pod of the system reaches every other.
     #[default]
@@ -112,29 +116,47 @@ pub enum WithinSystem {
 
 /// Fields of public administration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs, reason = "each name says all; a description apiece would split the schema's enum")]
+#[schemars(transform = super::values::note)]
 pub enum Sector {
+    /// Service halls, approvals and other services of the government to people and firms.
     GovernmentServices,
+    /// Police, fire brigades, emergencies and justice.
     PublicSafety,
+    /// Roads, railways, traffic and public transport.
     Transport,
+    /// Air, water, soil, weather and nature.
     Environment,
+    /// Land, surveying and the planning of town and country.
     Planning,
+    /// Housing, property and construction.
     Housing,
+    /// Hospitals, disease control, and food and drug safety.
     Health,
+    /// Schools, universities and examinations.
     Education,
+    /// Culture, heritage, sports and tourism.
     CultureAndTourism,
+    /// Employment, pensions and social insurance.
     SocialSecurity,
+    /// Welfare, communities, marriages and care for the elderly.
     CivilAffairs,
+    /// Registration of firms, quality, prices and consumer protection.
     MarketSupervision,
+    /// Industry, commerce, agriculture and statistics of the economy.
     Economy,
+    /// Budgets, taxes and audits.
     Finance,
+    /// Data, identity and infrastructure that agencies share.
     Data,
+    /// Utilities, sanitation, parks and the upkeep of the city.
     CityManagement,
+    /// Research, technology and intellectual property.
     Science,
 }
 
 /// Stage of a system's life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::values::note)]
 pub enum Stage {
     /// In test.
     #[default]
@@ -178,10 +200,28 @@ pub struct HostedSystemStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::common::figures", extend("x-kubernetes-map-type" = "atomic"))]
     pub granted: Option<Resources>,
+    /// The figures in short, for `kubectl get`; what is used is refreshed at most once a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub summary: Option<SystemSummary>,
     /// Accepted, `QuotaGranted`, Provisioned, Isolated, `PodsAdmitted`, Ready, Stalled.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// Ready-made text for the columns of `kubectl get hostedsystems`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemSummary {
+    /// `requests.cpu`: used by pods/granted, in cores.
+    #[schemars(length(max = 80))]
+    pub cpu: String,
+    /// `requests.memory`: used by pods/granted, in bytes.
+    #[schemars(length(max = 80))]
+    pub memory: String,
+    /// Pods: used/granted.
+    #[schemars(length(max = 80))]
+    pub pods: String,
 }
 
 /// `observedGeneration` of an object that no operator has seen.

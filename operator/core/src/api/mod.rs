@@ -6,10 +6,12 @@ pub mod allowances;
 pub mod approval;
 pub mod common;
 pub mod conditions;
+pub mod history;
 pub mod hosted_system;
 pub mod objects;
 mod rules;
 pub mod tenant_status;
+mod values;
 
 pub use agency_tenant::{AgencyTenant, AgencyTenantSpec};
 pub use common::{Condition, DeletionPolicy, Quantity, Resources};
@@ -61,11 +63,12 @@ pub fn part_of() -> BTreeMap<String, String> {
     BTreeMap::from([(PART_OF.0.to_owned(), PART_OF.1.to_owned())])
 }
 
-/// Lines of a doc comment become one paragraph; `kubectl explain` wraps by itself.
+/// Lines of a doc comment become one paragraph; `kubectl explain` wraps by itself. The values of an enum follow in lines of their own.
 fn unwrap_lines(schema: &mut JSONSchemaProps) {
     if let Some(text) = &mut schema.description {
         *text = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
     }
+    values::tell(schema);
     let values = schema.additional_properties.iter_mut().filter_map(|values| match values {
         JSONSchemaPropsOrBool::Schema(schema) => Some(schema.as_mut()),
         JSONSchemaPropsOrBool::Bool(_) => None,

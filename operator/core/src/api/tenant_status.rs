@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     approval::{Approval, Contract, TenantStage},
     common::{Condition, Resources},
+    history::HistoryEntry,
 };
 
 // What the operator always writes as a whole is atomic, which keeps `managedFields` short.
@@ -30,6 +31,21 @@ pub struct AgencyTenantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub contract: Option<Contract>,
+    /// Amounts of `spec.quota` that an approver declined; the contract has less. As long as `spec.quota` names the same amount, it is not
+    /// asked for again: to ask again, name another.
+    #[serde(default, skip_serializing_if = "Resources::is_empty")]
+    #[schemars(schema_with = "super::common::figures", extend("x-kubernetes-map-type" = "atomic"))]
+    pub declined: Resources,
+    /// The quota as a person approved it last, where policies of the platform have approved more since. What they may approve is measured
+    /// from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::common::figures", extend("x-kubernetes-map-type" = "atomic"))]
+    pub reviewed_quota: Option<Resources>,
+    /// Who asked for what, who decided, and when the contract changed, oldest first. The newest 40 entries: requests of the agency go first,
+    /// then what policies approved, then decisions; the entry that made the contract stays. The operator's log has all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40), extend("x-kubernetes-list-type" = "atomic"))]
+    pub history: Vec<HistoryEntry>,
     /// Users and groups that were members and are no longer, oldest first, as Kind/name; the newest 256. Bindings that Owners wrote
     /// for them are deleted. Example: User/ci-health.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -107,14 +123,27 @@ pub struct SystemCounts {
 
 /// Ready-made text for the columns of `kubectl get agencytenants`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Hosted systems: ready/all.
     #[schemars(length(max = 32))]
     pub systems: String,
-    /// `requests.cpu`: used/quota, in cores.
-    #[schemars(length(max = 80))]
+    /// `requests.cpu`: used by pods/given to systems/total, in cores.
+    #[schemars(length(max = 120))]
     pub cpu: String,
-    /// `requests.memory`: used/quota, in bytes.
-    #[schemars(length(max = 80))]
+    /// `requests.cpu` that is given to systems, in percent of the total, rounded up.
+    #[serde(default)]
+    pub cpu_percent: i64,
+    /// `requests.cpu` that pods use, in percent of the total, rounded up.
+    #[serde(default)]
+    pub cpu_used_percent: i64,
+    /// `requests.memory`: used by pods/given to systems/total, in bytes.
+    #[schemars(length(max = 120))]
     pub memory: String,
+    /// `requests.memory` that is given to systems, in percent of the total, rounded up.
+    #[serde(default)]
+    pub memory_percent: i64,
+    /// `requests.memory` that pods use, in percent of the total, rounded up.
+    #[serde(default)]
+    pub memory_used_percent: i64,
 }

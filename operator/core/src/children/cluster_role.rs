@@ -1,5 +1,5 @@
-//! What the members of a tenant may do with their own `AgencyTenant`. Owners read it and edit its spec, from the request on; they
-//! cannot delete it, and what they edit waits for approval. Deployers and Auditors read it, once the contract names them.
+//! What the members of a tenant may do with their own `AgencyTenant`. Owners read it and edit its spec, from the request on; what they edit
+//! waits for approval, and they delete it only as long as nothing is approved. Deployers and Auditors read it, once the contract names them.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,14 @@ fn build(access: &TenantAccess) -> Vec<Value> {
             "rules": [rule("agencytenants", verbs), rule("agencytenants/status", &["get"])],
         })
     };
-    let owners = named(access.tenant.owner_role(), &["get", "list", "watch", "update", "patch"]);
+    let mut verbs = vec!["get", "list", "watch"];
+    if !access.overlooked {
+        verbs.extend(["update", "patch"]);
+    }
+    if access.withdrawable {
+        verbs.push("delete");
+    }
+    let owners = named(access.tenant.owner_role(), &verbs);
     let view = access.has_viewers().then(|| named(access.tenant.view_role(), &["get", "list", "watch"]));
     std::iter::once(owners).chain(view).collect()
 }

@@ -18,7 +18,7 @@ use crate::{
     },
     model::{
         ending::is_of_kubernetes,
-        names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, rails},
+        names::{ANNOTATION_CONTRACT, ANNOTATION_DISPLAY_NAME, LABEL_RETAINED_SINCE, rails},
         namespace::{Access, ChildInput},
         observed::{Entry, Remaining},
         tenant::EgressRule,
@@ -48,6 +48,8 @@ pub(super) static KIND: Kind = Kind {
 
 fn observe(object: &Value, entry: &mut Entry) {
     let annotation = |name: &str| object["metadata"]["annotations"][name].as_str();
+    let since = object["metadata"]["labels"][LABEL_RETAINED_SINCE].as_str().and_then(|since| since.parse::<Timestamp>().ok());
+    entry.retained_since = since.map_or(0, Timestamp::as_second);
     entry.within_system = if annotation(rails::WITHIN_SYSTEM) == Some("Deny") { WithinSystem::Deny } else { WithinSystem::Allow };
     entry.requires_digests = annotation(rails::IMAGE_DIGESTS) != Some(OPTIONAL);
     entry.api_server = annotation(rails::KUBERNETES_API).unwrap_or_default().into();
@@ -87,7 +89,7 @@ fn build(input: &ChildInput) -> Vec<Value> {
         PodSecurity::Restricted => "restricted",
         PodSecurity::Baseline => "baseline",
     };
-    vec![json!({
+    let mut namespace = json!({
         "metadata": {
             "name": input.namespace.name.as_str(),
             "labels": {
@@ -100,7 +102,11 @@ fn build(input: &ChildInput) -> Vec<Value> {
             },
             "annotations": annotations(input),
         },
-    })]
+    });
+    if let Some(since) = input.namespace.retained_since.and_then(|since| Timestamp::from_second(since).ok()) {
+        namespace["metadata"]["labels"][LABEL_RETAINED_SINCE] = json!(since.strftime("%Y%m%dT%H%M%SZ").to_string());
+    }
+    vec![namespace]
 }
 
 fn annotations(input: &ChildInput) -> Map<String, Value> {

@@ -31,7 +31,7 @@ pub fn cluster_role() -> ClusterRole {
         rule("", &["pods"], &["list", "deletecollection"], &[]),
         rule(GROUP, &["agencytenants", "hostedsystems"], &["get", "list", "watch", "patch"], &[]),
         // What it lets a tenant's Owners do with their own, it must be able to do; and the verb by which policies know it.
-        rule(GROUP, &["agencytenants"], &["update", "provision"], &[]),
+        rule(GROUP, &["agencytenants"], &["update", "delete", "provision"], &[]),
         rule(GROUP, &["agencytenants/status"], &["get"], &[]),
         rule("admissionregistration.k8s.io", &policies, &["list"], &[]),
         rule(GROUP, &["agencytenants/status", "hostedsystems/status"], &["update"], &[]),

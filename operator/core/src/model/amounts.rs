@@ -77,6 +77,18 @@ impl Amount {
         Self(self.0 + other.0)
     }
 
+    /// So many percent of it.
+    #[must_use]
+    pub fn percent(self, percent: u32) -> Self {
+        Self(self.0.saturating_mul(i128::from(percent)) / 100)
+    }
+
+    /// This amount in percent of a whole, rounded up; 0 of nothing.
+    #[must_use]
+    pub fn percent_of(self, whole: Self) -> u64 {
+        if whole == Self::ZERO { 0 } else { u64::try_from(ceiling(self.0.saturating_mul(100), whole.0)).unwrap_or(u64::MAX) }
+    }
+
     /// This amount times `part`/`whole`, rounded down to what people would write: a whole Mi of bytes, a thousandth else.
     #[must_use]
     pub fn in_proportion(self, part: Self, whole: Self, key: &str) -> Self {
@@ -166,6 +178,18 @@ pub fn resources(amounts: &Amounts) -> Resources {
 #[must_use]
 pub fn of(amounts: &Amounts, key: &str) -> Amount {
     amounts.get(key).copied().unwrap_or_default()
+}
+
+/// Takes `less` off `sum`, key by key.
+pub fn subtract(sum: &mut Amounts, less: &Amounts) {
+    for (key, amount) in less {
+        let left = of(sum, key).minus(*amount);
+        if left == Amount::ZERO {
+            sum.remove(key);
+        } else {
+            sum.insert(key.clone(), left);
+        }
+    }
 }
 
 /// Adds `more` to `sum`, key by key.

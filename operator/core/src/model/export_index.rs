@@ -10,7 +10,8 @@ use std::{
 };
 
 use crate::model::{
-    exports::{Age, Claim, Exports, MAX_OPEN_REQUESTS, Requester},
+    amounts::{Amounts, add, subtract},
+    exports::{Age, Claim, Exports, MAX_SHOWN_REQUESTS, Requester},
     names::TenantName,
 };
 
@@ -27,6 +28,8 @@ pub struct ExportIndex {
     readers: ByDomain<TenantName>,
     /// Open requests, the oldest first.
     requests: BTreeMap<Requester, BTreeSet<Age>>,
+    /// The sum of all totals.
+    promised: Amounts,
 }
 
 impl ExportIndex {
@@ -41,9 +44,17 @@ impl ExportIndex {
             others.extend(before.map(|claim| &claim.age.tenant).filter(|other| *other != tenant).take(MAX_CLAIMS));
         }
         let requests = mine.requester.as_ref().and_then(|requester| self.requests.get(requester));
-        let older = requests.into_iter().flat_map(|requests| requests.range(..&mine.age).take(MAX_OPEN_REQUESTS));
+        let older = requests.into_iter().flat_map(|requests| requests.range(..&mine.age).take(MAX_SHOWN_REQUESTS));
         others.extend(older.map(|age| &age.tenant));
         others.into_iter().filter_map(|other| self.exports.get(other).cloned()).collect()
+    }
+
+    /// The sum of the totals of all other tenants.
+    #[must_use]
+    pub fn promised_to_others(&self, tenant: &TenantName) -> Amounts {
+        let mut sum = self.promised.clone();
+        self.exports.get(tenant).into_iter().for_each(|mine| subtract(&mut sum, &mine.total));
+        sum
     }
 
     /// Takes in what a tenant shows from now on, nothing where it is gone. Returns the tenants that read what changed.
@@ -83,11 +94,12 @@ impl ExportIndex {
     /// The tenants that read the open request of this one: none where it is not among the oldest.
     fn behind(&self, exports: &Exports) -> impl Iterator<Item = TenantName> {
         let requests = exports.requester.as_ref().and_then(|requester| self.requests.get(requester));
-        let read = requests.filter(|requests| requests.iter().take(MAX_OPEN_REQUESTS).any(|age| *age == exports.age));
+        let read = requests.filter(|requests| requests.iter().take(MAX_SHOWN_REQUESTS).any(|age| *age == exports.age));
         read.into_iter().flat_map(|requests| requests.range((Excluded(&exports.age), Unbounded))).map(|age| age.tenant.clone())
     }
 
     fn insert(&mut self, exports: &Exports) {
+        add(&mut self.promised, &exports.total);
         for domain in exports.domains.keys() {
             self.readers.insert(domain, exports.age.tenant.clone());
         }
@@ -100,6 +112,7 @@ impl ExportIndex {
     }
 
     fn remove(&mut self, exports: &Exports) {
+        subtract(&mut self.promised, &exports.total);
         for domain in exports.domains.keys() {
             self.readers.remove(domain, &exports.age.tenant);
         }

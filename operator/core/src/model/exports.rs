@@ -8,11 +8,17 @@ use crate::{
         agency_tenant::{Role, SubjectKind},
         approval::{Contract, Decision},
     },
-    model::{names::TenantName, root::TenantRoot},
+    model::{
+        amounts::{Amounts, amounts},
+        names::TenantName,
+        root::TenantRoot,
+    },
 };
 
 /// Requests of the same requester that nobody has decided yet. What is asked for beyond is not looked at.
 pub const MAX_OPEN_REQUESTS: usize = 5;
+/// Requests of the same requester that the requester sees; those beyond the ones above are shown with the reason why nobody looks at them.
+pub const MAX_SHOWN_REQUESTS: usize = 20;
 
 /// What one tenant shows to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,8 @@ pub struct Exports {
     pub age: Age,
     /// The domains that it claims, and by which right.
     pub domains: BTreeMap<String, Right>,
+    /// The total of its contract, in sum with others what the cloud has promised.
+    pub total: Amounts,
     /// Who asks for it, as long as nobody has decided its first request.
     pub requester: Option<Requester>,
 }
@@ -78,10 +86,12 @@ impl Exports {
             spec.into_iter().flat_map(|spec| &spec.domains).map(|domain| (domain.clone(), right)).collect()
         };
         let mut domains: BTreeMap<String, Right> = claims(spec, asked).into_iter().collect();
-        domains.extend(claims(root.status.contract.as_ref().and_then(Contract::spec), Right::Contract));
+        let contract = root.status.contract.as_ref().and_then(Contract::spec);
+        domains.extend(claims(contract, Right::Contract));
         Self {
             age: Age { created: root.created.clone(), tenant: TenantName::new(root.name.as_str()) },
             domains,
+            total: contract.and_then(|contract| amounts(&contract.quota).ok()).unwrap_or_default(),
             requester: spec.filter(|_| is_open).and_then(requester),
         }
     }

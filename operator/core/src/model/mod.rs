@@ -2,6 +2,8 @@
 
 pub mod amounts;
 pub mod api_server;
+pub mod approval_policies;
+pub mod audit;
 pub mod ending;
 pub mod export_index;
 pub mod exports;

@@ -14,6 +14,9 @@ pub const LABEL_TENANT: &str = "govcloud.io/tenant";
 pub const LABEL_TENANT_UID: &str = "govcloud.io/tenant-uid";
 /// Name of the hosted system; on workload namespaces and their children.
 pub const LABEL_SYSTEM: &str = "govcloud.io/system";
+/// On a namespace that is kept though its tenant or system was deleted: since when, in UTC. Example: 20260131T093000Z. A label, because
+/// labels have no size together that others could use up, and lists select by it.
+pub const LABEL_RETAINED_SINCE: &str = "govcloud.io/retained-since";
 /// Says to other tools which program owns the object.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Name of a namespace as Kubernetes itself labels it; immutable.
@@ -35,6 +38,8 @@ pub const ANNOTATION_CONTRACT: &str = "govcloud.io/contract";
 pub const ANNOTATION_ADOPT_INTO: &str = "govcloud.io/adopt-into";
 /// On a system with `deletionPolicy: Delete`: its UID, which confirms that its deletion takes volumes along.
 pub const ANNOTATION_CONFIRM_DELETE: &str = "govcloud.io/confirm-delete";
+/// On a tenant: user name of who wrote its spec last. A `MutatingAdmissionPolicy` of the chart fills it in, and a policy refuses any other name.
+pub const ANNOTATION_REQUESTED_BY: &str = "govcloud.io/requested-by";
 /// Keeps the two kinds until their namespaces are in the state that `deletionPolicy` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
 

@@ -33,6 +33,8 @@ pub struct Namespace {
     pub running: bool,
     /// Whether its pods reach each other.
     pub within_system: WithinSystem,
+    /// Since when it is kept though its tenant or system was deleted, in seconds since 1970.
+    pub retained_since: Option<i64>,
 }
 
 /// All that the builders of a namespace's children may know.
@@ -73,6 +75,10 @@ pub struct TenantAccess<'a> {
     pub identity: &'a Identity,
     /// Members of the contract, or the Owners of the request while there is none.
     pub members: &'a [Member],
+    /// Whether the request may be withdrawn by deleting it: nothing is approved yet.
+    pub withdrawable: bool,
+    /// Whether it is not looked at, so that its Owners read it and take it back, and do not edit it.
+    pub overlooked: bool,
 }
 
 impl TenantAccess<'_> {

@@ -59,6 +59,8 @@ pub struct Entry {
     pub requires_digests: bool,
     /// Of a namespace, the addresses of the API server that were last written to it, as the guard rails read them.
     pub api_server: Box<str>,
+    /// Of a namespace that is kept though its tenant or system was deleted: since when, in seconds since 1970; 0 of any other.
+    pub retained_since: i64,
     /// Time of creation, in seconds since 1970.
     pub created: i64,
     /// Whether it is marked deleted.

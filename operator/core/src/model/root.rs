@@ -21,6 +21,8 @@ pub struct Root<Spec, Status> {
     pub deleting: bool,
     /// Whether an annotation confirms that its deletion takes volumes along.
     pub confirmed: bool,
+    /// Who wrote the spec last, by the annotation that the API server fills in; absent where it does not.
+    pub requested_by: Option<String>,
     /// `metadata.finalizers`.
     pub finalizers: Vec<String>,
     /// Whether the operator wrote its finalizer itself. Where only others did, `kubectl apply --server-side` may take it off.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::approval::Contract,
     model::{
+        amounts::Amounts,
         ending::Ending,
         exports::Exports,
         failed_creates::FailedCreate,
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub former: Option<ContractBackup>,
     /// What other tenants show to it.
     pub exports: Vec<Arc<Exports>>,
+    /// The sum of the totals of all other tenants.
+    pub promised: Amounts,
     /// Hosted systems declared in the namespace of the tenant's name.
     pub systems: Vec<Shared<SystemRoot>>,
     /// Every marked object in the tenant's namespaces.
@@ -164,6 +167,7 @@ impl Snapshot {
             kept: None,
             former: None,
             exports: Vec::new(),
+            promised: Amounts::new(),
             systems: Vec::new(),
             observed: Observed::new(),
             api_server: Vec::new(),
@@ -181,6 +185,12 @@ impl Snapshot {
             refused_for: BTreeMap::new(),
             since_status: None,
         }
+    }
+
+    /// The time, RFC 3339 in UTC.
+    #[must_use]
+    pub fn time(&self) -> String {
+        self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 }
 

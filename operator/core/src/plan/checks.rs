@@ -46,8 +46,10 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
     problems.extend(over_request_limit(snapshot).map(|open| Problem {
         field: "metadata.name".into(),
         complaint: format!(
-            "the first of spec.members has {MAX_OPEN_REQUESTS} older open requests, which is the most: {}; have one of them approved or rejected, or delete it",
-            open.join(", ")
+            "{} requests of the first of spec.members are open and older, and {MAX_OPEN_REQUESTS} are looked at: {}; this one is looked at once fewer are: have \
+             one approved or rejected, or withdraw one (kubectl govcloud withdraw)",
+            open.len(),
+            open.iter().take(MAX_OPEN_REQUESTS).copied().collect::<Vec<_>>().join(", ")
         ),
     }));
     problems

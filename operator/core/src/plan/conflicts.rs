@@ -1,7 +1,7 @@
 //! Where tenants are in each other's way: domains that overlap, and too many open requests of one requester.
 
 use crate::model::{
-    exports::{Exports, MAX_OPEN_REQUESTS, Right, overlap},
+    exports::{Exports, MAX_OPEN_REQUESTS, MAX_SHOWN_REQUESTS, Right, overlap},
     names::TenantName,
     root::TenantRoot,
     snapshot::Snapshot,
@@ -40,8 +40,18 @@ pub fn claim_conflict(mine: &Exports, domains: &[String], other: &Exports) -> Op
 /// The older open requests of the same requester, where they are so many that this one is not looked at.
 #[must_use]
 pub fn over_request_limit(snapshot: &Snapshot) -> Option<Vec<&str>> {
-    let mine = Exports::of(snapshot.tenant.as_ref()?);
-    let is_before = |other: &&Exports| mine.requester.is_some() && other.requester == mine.requester && other.age < mine.age;
-    let before: Vec<&str> = snapshot.exports.iter().map(AsRef::as_ref).filter(is_before).map(|other| other.age.tenant.as_str()).collect();
+    let before = older_requests(snapshot);
     (before.len() >= MAX_OPEN_REQUESTS).then_some(before)
+}
+
+/// Whether even whoever asks sees nothing of the request: so many are open that each further one would cost roles and bindings for nothing.
+#[must_use]
+pub fn is_hidden(snapshot: &Snapshot) -> bool {
+    older_requests(snapshot).len() >= MAX_SHOWN_REQUESTS
+}
+
+fn older_requests(snapshot: &Snapshot) -> Vec<&str> {
+    let Some(mine) = snapshot.tenant.as_ref().map(|root| Exports::of(root)) else { return Vec::new() };
+    let is_before = |other: &&Exports| mine.requester.is_some() && other.requester == mine.requester && other.age < mine.age;
+    snapshot.exports.iter().map(AsRef::as_ref).filter(is_before).map(|other| other.age.tenant.as_str()).collect()
 }

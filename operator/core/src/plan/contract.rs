@@ -2,17 +2,17 @@
 
 use crate::{
     api::{
-        AgencyTenantSpec,
-        agency_tenant::{BetweenSystems, Egress, KubernetesApi, PodSecurity, Role},
+        AgencyTenantSpec, AgencyTenantStatus, Resources,
         approval::{Approval, Contract, Decision, TenantStage},
     },
     model::{
         amounts::{Amounts, amounts, of},
+        approval_policies::ApprovalPolicies,
         root::TenantRoot,
         snapshot::ContractBackup,
         tenant::Problem,
     },
-    plan::{quota, spec_diff::difference},
+    plan::{approval_policies, narrowing::narrows, quota, spec_diff::difference},
 };
 
 /// Where a tenant stands.
@@ -20,6 +20,14 @@ use crate::{
 pub struct Approvals {
     /// The contract with its generation; none before the first approval.
     pub contract: Option<(i64, Contract)>,
+    /// Why the contract becomes another one now; none where it stays as the status has it.
+    pub takes_on: Option<Grounds>,
+    /// How what is asked for differs from what was served until now, one difference a line.
+    pub differences: Vec<String>,
+    /// Amounts of the spec's quota that an approver declined.
+    pub declined: Resources,
+    /// The quota that a person approved last, where policies have approved more since.
+    pub reviewed_quota: Option<Resources>,
     /// Whether an approver has stopped the tenant.
     pub stopped: bool,
     /// The stage that the status shows.
@@ -28,29 +36,70 @@ pub struct Approvals {
     pub request: Request,
 }
 
+/// Why a spec becomes the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// The platform wrote it.
+    Platform,
+    /// An approver approved it.
+    Approver,
+    /// It only takes away.
+    Narrower,
+    /// Policies of the platform approve it; their names, as the history has them.
+    Policies(String),
+}
+
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// It is the contract.
     Granted,
-    /// It waits for a decision, and this is how it differs from the contract, one difference a line.
-    Pending(Vec<String>),
+    /// It waits for a decision.
+    Pending,
     /// It was approved, and cannot be served.
     Unserved(Approval),
     /// It was rejected, by whom and why.
     Rejected(Approval),
 }
 
-/// Says where a tenant stands, when its request has these problems.
+/// What is known beside the tenant itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The copy of the contract, where the status has none.
+    pub backup: Option<&'a ContractBackup>,
+    /// What is wrong with the request.
+    pub problems: &'a [Problem],
+    /// What needs no person.
+    pub policies: &'a ApprovalPolicies,
+    /// The sum of the totals of all other tenants.
+    pub promised: &'a Amounts,
+}
+
+/// Says where a tenant stands.
 #[must_use]
-pub fn approvals(root: &TenantRoot, backup: Option<&ContractBackup>, problems: &[Problem]) -> Approvals {
-    let before = current(root, backup);
-    let (request, takes_on) = match root.spec.as_ref() {
-        Ok(spec) if !root.deleting => judge(root, before.as_ref().map(|(_, contract)| contract), spec, problems),
-        _ => (Request::Granted, None), // nothing is asked
+pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
+    let before = current(root, circumstances.backup);
+    let served = before.as_ref().and_then(|(_, contract)| contract.spec());
+    let asked = root.spec.as_ref().ok().filter(|_| !root.deleting).map(|spec| asked_for(&root.status, root.generation, served, spec));
+    let stopped_before = before.is_some() && is_stopped(root, circumstances.backup);
+    let (request, takes_on) = match &asked {
+        Some(asked) => judge(root, served, asked, stopped_before, circumstances),
+        None => (Request::Granted, None), // nothing is asked
     };
-    let contract = takes_on.map(|spec| (root.generation, Contract::of(spec))).or(before);
-    let stopped = contract.is_some() && is_stopped(root, backup);
+    let differs = asked.as_ref().filter(|asked| served != Some(*asked));
+    let differences = differs.map_or_else(Vec::new, |asked| difference(served, asked));
+    let declined = match (&root.spec, &asked) {
+        (Ok(spec), Some(asked)) if takes_on.is_some() => declined(spec, asked),
+        _ => root.status.declined.clone(),
+    };
+    let reviewed_quota = match (&takes_on, &root.status.reviewed_quota) {
+        (Some(Grounds::Approver | Grounds::Platform), _) => None,
+        (Some(Grounds::Policies(_)), None) => served.map(|served| served.quota.clone()),
+        (_, reviewed) => reviewed.clone(),
+    };
+    let becomes = asked.as_ref().filter(|_| takes_on.is_some()).map(|asked| (root.generation, Contract::of(asked)));
+    let contract = becomes.or(before);
+    let stopped = contract.is_some() && is_stopped(root, circumstances.backup);
     let suspended = stopped || contract.as_ref().and_then(|(_, contract)| contract.spec()).is_some_and(|spec| spec.suspended);
     let stage = match (&contract, &request) {
         _ if root.deleting => TenantStage::Terminating,
@@ -59,12 +108,33 @@ pub fn approvals(root: &TenantRoot, backup: Option<&ContractBackup>, problems: &
         (Some(_), _) if suspended => TenantStage::Suspended,
         (Some(_), _) => TenantStage::Active,
     };
-    Approvals { contract, stopped, stage, request }
+    Approvals { contract, takes_on, differences, declined, reviewed_quota, stopped, stage, request }
 }
 
-/// What becomes of a request, and the spec that becomes the contract by it.
+/// The spec with the amounts that are asked for: an approver may grant less, and what was declined is not asked for again.
+fn asked_for(status: &AgencyTenantStatus, generation: i64, served: Option<&AgencyTenantSpec>, spec: &AgencyTenantSpec) -> AgencyTenantSpec {
+    let mut asked = spec.clone();
+    let is_grant = |approval: &&Approval| approval.decision == Decision::Approved && approval.generation == generation;
+    let granted = status.approval.as_ref().filter(is_grant).map(|approval| &approval.quota);
+    for (key, amount) in &mut asked.quota {
+        let less = granted.and_then(|quota| quota.get(key));
+        let declined = || status.declined.get(key).filter(|declined| *declined == amount);
+        if let Some(less) = less.or_else(|| declined().and_then(|_| served?.quota.get(key))) {
+            amount.clone_from(less);
+        }
+    }
+    asked
+}
+
+/// The amounts that the spec names and the contract does not have.
+fn declined(spec: &AgencyTenantSpec, contract: &AgencyTenantSpec) -> Resources {
+    let differing = spec.quota.iter().filter(|(key, amount)| contract.quota.get(*key) != Some(*amount));
+    differing.map(|(key, amount)| (key.clone(), amount.clone())).collect()
+}
+
+/// What becomes of a request, and why it becomes the contract.
 ///
-/// | decision on this generation | valid, and preapproved, approved or narrower | is the contract | becomes |
+/// | decision on this generation | valid, and preapproved, approved, narrower or small | is the contract | becomes |
 /// |---|---|---|---|
 /// | rejected | any | yes | granted; nothing changes |
 /// | rejected | any | no | rejected |
@@ -72,25 +142,38 @@ pub fn approvals(root: &TenantRoot, backup: Option<&ContractBackup>, problems: &
 /// | any other, or none | no | yes | granted; nothing changes |
 /// | approved | no: it is not valid | no | unserved |
 /// | none | no | no | pending |
-fn judge<'a>(
+fn judge(
     root: &TenantRoot,
-    contract: Option<&Contract>,
-    spec: &'a AgencyTenantSpec,
-    problems: &[Problem],
-) -> (Request, Option<&'a AgencyTenantSpec>) {
+    served: Option<&AgencyTenantSpec>,
+    asked: &AgencyTenantSpec,
+    stopped: bool,
+    Circumstances { problems, policies, promised, .. }: Circumstances,
+) -> (Request, Option<Grounds>) {
     let decided = root.decision();
     let by = |wanted: Decision| decided.filter(|approval| approval.decision == wanted);
-    let served = contract.and_then(Contract::spec);
-    let is_current = served == Some(spec);
-    let may_change =
-        || spec.preapproved || by(Decision::Approved).is_some() || served.is_some_and(|from| narrows(from, spec, &allocated(root)));
+    let is_current = served == Some(asked);
+    let small = || {
+        let from = served.filter(|_| !stopped)?;
+        let reviewed = root.status.reviewed_quota.as_ref().unwrap_or(&from.quota);
+        approval_policies::approving(from, asked, &allocated(root), policies, reviewed, promised).map(Grounds::Policies)
+    };
+    let grounds = || match () {
+        () if asked.preapproved => Some(Grounds::Platform),
+        () if by(Decision::Approved).is_some() => Some(Grounds::Approver),
+        () if served.is_some_and(|from| narrows(from, asked, &allocated(root))) => Some(Grounds::Narrower),
+        () => small(),
+    };
     match (by(Decision::Rejected), by(Decision::Approved)) {
         (Some(_), _) if is_current => (Request::Granted, None),
         (Some(approval), _) => (Request::Rejected(approval.clone()), None),
-        _ if problems.is_empty() && may_change() => (Request::Granted, Some(spec)),
+        _ if let Some(grounds) = grounds().filter(|_| problems.is_empty()) => {
+            // Nothing is new where this generation is the contract already.
+            let is_new = !is_current || root.status.contract_generation != Some(root.generation);
+            (Request::Granted, Some(grounds).filter(|_| is_new))
+        }
         _ if is_current => (Request::Granted, None),
         (None, Some(approval)) => (Request::Unserved(approval.clone()), None),
-        (None, None) => (Request::Pending(differences(contract, spec)), None),
+        (None, None) => (Request::Pending, None),
     }
 }
 
@@ -103,10 +186,11 @@ impl Approvals {
     }
 }
 
-/// How a request differs from what is served, one difference a line.
+/// How the spec of this generation differs from what is served, one difference a line; what an approver declined is not asked for again.
 #[must_use]
-pub fn differences(contract: Option<&Contract>, spec: &AgencyTenantSpec) -> Vec<String> {
-    difference(contract.and_then(Contract::spec), spec)
+pub fn differences(status: &AgencyTenantStatus, generation: i64, spec: &AgencyTenantSpec) -> Vec<String> {
+    let served = status.contract.as_ref().and_then(Contract::spec);
+    difference(served, &asked_for(status, generation, served, spec))
 }
 
 /// The contract as the status has it or, where that was lost, the copy.
@@ -121,7 +205,7 @@ fn is_stopped(root: &TenantRoot, backup: Option<&ContractBackup>) -> bool {
     let Some(served) = &root.status.contract else { return backup.is_some_and(|backup| backup.stopped) };
     match root.status.approval.as_ref().map(|approval| approval.decision) {
         Some(Decision::Suspended) => true,
-        Some(Decision::Approved) => false,
+        Some(Decision::Approved | Decision::Resumed) => false,
         Some(Decision::Rejected) | None => {
             root.status.stage == Some(TenantStage::Suspended) && !served.spec().is_some_and(|spec| spec.suspended)
         }
@@ -137,49 +221,4 @@ fn allocated(root: &TenantRoot) -> Amounts {
 pub fn below_held(root: &TenantRoot, spec: &AgencyTenantSpec) -> Vec<String> {
     let wanted = amounts(&spec.quota).unwrap_or_default();
     allocated(root).iter().filter_map(|(key, held)| quota::below_held(key, of(&wanted, key), *held)).collect()
-}
-
-/// Whether a change only takes away what may be taken away without approval; `held` is what the systems hold.
-#[must_use]
-pub fn narrows(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
-    let mut widened = to.clone();
-    if to.suspended {
-        widened.suspended = from.suspended;
-    }
-    if !to.preapproved {
-        widened.preapproved = from.preapproved;
-    }
-    if !to.adopt_namespace {
-        widened.adopt_namespace = from.adopt_namespace;
-    }
-    if to.network.between_systems == BetweenSystems::Deny {
-        widened.network.between_systems = from.network.between_systems;
-    }
-    if to.network.kubernetes_api == KubernetesApi::Deny {
-        widened.network.kubernetes_api = from.network.kubernetes_api;
-    }
-    if to.pod_security == PodSecurity::Restricted {
-        widened.pod_security = from.pod_security;
-    }
-    let granted: Vec<Egress> = from.network.egress.iter().map(Egress::with_protocol).collect();
-    if to.network.egress.iter().all(|exit| granted.contains(&exit.with_protocol())) {
-        widened.network.egress.clone_from(&from.network.egress);
-    }
-    if to.images.registries.iter().all(|registry| from.images.registries.contains(registry)) {
-        widened.images.registries.clone_from(&from.images.registries);
-    }
-    let mut leaving = from.members.iter().filter(|member| !to.members.contains(member));
-    if leaving.all(|member| member.role != Role::Owner) && to.members.iter().all(|member| from.members.contains(member)) {
-        widened.members.clone_from(&from.members);
-    }
-    if lowers(from, to, held) {
-        widened.quota.clone_from(&from.quota);
-    }
-    widened == *from
-}
-
-/// Whether no amount is above the former one or below what is held.
-fn lowers(from: &AgencyTenantSpec, to: &AgencyTenantSpec, held: &Amounts) -> bool {
-    let (Ok(old), Ok(new)) = (amounts(&from.quota), amounts(&to.quota)) else { return false };
-    new.keys().all(|key| old.contains_key(key)) && old.keys().all(|key| of(&new, key) <= of(&old, key) && of(&new, key) >= of(held, key))
 }

@@ -20,8 +20,8 @@ use crate::{
     },
     plan::{
         checks::{MAX_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable, without_pods},
-        conflicts::over_request_limit,
-        contract::{Approvals, approvals},
+        conflicts::{is_hidden, over_request_limit},
+        contract::{Approvals, Circumstances, Grounds, approvals},
         foreign::former_members,
         quota::with_following,
     },
@@ -40,6 +40,8 @@ pub struct Intent {
     pub tenant: Option<Result<Tenant, Vec<Problem>>>,
     /// Whom the `AgencyTenant` itself is shown to; Owners may edit it.
     pub tenant_readers: Option<Vec<Member>>,
+    /// Whether its requester has too many open requests for this one to be looked at.
+    pub overlooked: bool,
     /// Each system, or why it cannot be served, in the order of the snapshot.
     pub systems: Vec<(SystemName, Result<System, Vec<Problem>>)>,
 }
@@ -54,10 +56,13 @@ impl Intent {
         }
     }
 
-    /// Whether the contract that is about to be taken on has domains that the former one did not have, which another tenant might be
-    /// about to claim too.
+    /// Whether another tenant might be about to take what the contract that is about to be taken on takes: domains that the former one did
+    /// not have, or room that policies hand out.
     #[must_use]
-    pub fn claims_domains(&self, snapshot: &Snapshot) -> bool {
+    pub fn is_exclusive(&self, snapshot: &Snapshot) -> bool {
+        if self.approvals.as_ref().is_some_and(|approvals| matches!(approvals.takes_on, Some(Grounds::Policies(_)))) {
+            return true;
+        }
         let domains = |contract: &Contract| contract.spec().map(|spec| spec.domains.clone()).unwrap_or_default();
         let former = snapshot.tenant.as_ref().and_then(|root| root.status.contract.as_ref()).map(domains).unwrap_or_default();
         let contract = self.approvals.as_ref().and_then(|approvals| approvals.contract.as_ref());
@@ -69,7 +74,13 @@ impl Intent {
 #[must_use]
 pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     let request = snapshot.tenant.as_ref().map(|root| request(snapshot, root, settings));
-    let approvals = snapshot.tenant.as_ref().map(|root| approvals(root, snapshot.kept.as_ref(), request.as_deref().unwrap_or_default()));
+    let circumstances = Circumstances {
+        backup: snapshot.kept.as_ref(),
+        problems: request.as_deref().unwrap_or_default(),
+        policies: &settings.approval_policies,
+        promised: &snapshot.promised,
+    };
+    let approvals = snapshot.tenant.as_ref().map(|root| approvals(root, circumstances));
     let tenant = snapshot.tenant.as_ref().zip(approvals.as_ref()).map(|(root, approvals)| match &snapshot.finalizer_rejections.tenant {
         Some(words) => Err(vec![refused(words)]),
         None => tenant(root, approvals, settings, &snapshot.api_server),
@@ -94,7 +105,8 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
     let tenant_readers =
         snapshot.tenant.as_ref().zip(approvals.as_ref()).and_then(|(root, approvals)| tenant_readers(snapshot, root, approvals));
     let former = approvals.as_ref().map_or_else(Vec::new, |approvals| former_members(snapshot, approvals));
-    Intent { systems: systems.collect(), request, approvals, former, tenant, tenant_readers }
+    let overlooked = over_request_limit(snapshot).is_some();
+    Intent { systems: systems.collect(), request, approvals, former, tenant, tenant_readers, overlooked }
 }
 
 /// The members of the contract or, while there is none, the Owners of the request. Nobody where the tenant leaves, or the request is not looked
@@ -106,9 +118,9 @@ fn tenant_readers(snapshot: &Snapshot, root: &TenantRoot, approvals: &Approvals)
     if let Some((_, contract)) = &approvals.contract {
         return contract.spec().map(|spec| spec.members.clone());
     }
-    let overlooked = over_request_limit(snapshot).is_some() || tenant_name_complaint(&root.name).is_some();
+    let hidden = is_hidden(snapshot) || tenant_name_complaint(&root.name).is_some();
     let spec = root.spec.as_ref().ok()?;
-    let owners = spec.members.iter().filter(|member| member.role == Role::Owner && !overlooked);
+    let owners = spec.members.iter().filter(|member| member.role == Role::Owner && !hidden);
     Some(owners.cloned().collect())
 }
 

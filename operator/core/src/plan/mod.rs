@@ -1,6 +1,7 @@
 //! Intent → plan: what should exist in each of the tenant's namespaces, and what may be done to it. Pure: no client, no
 //! clock; the same snapshot always gives the same plan.
 
+pub mod approval_policies;
 mod checks;
 pub mod conflicts;
 pub mod contract;
@@ -9,11 +10,13 @@ pub mod diff;
 pub mod ending;
 pub mod finalizers;
 pub mod foreign;
+pub mod history;
 pub mod intent;
 pub mod inventory;
 pub mod last_applied;
 pub mod ledger;
 mod namespaces;
+pub mod narrowing;
 pub mod questions;
 pub mod quota;
 pub mod spec_diff;
@@ -72,7 +75,9 @@ fn cluster_scoped(intent: &Intent, deleting: bool, tenant: &TenantName, identity
     let desired = if members.is_empty() {
         Vec::new()
     } else {
-        tenant_access(&TenantAccess { tenant, identity, members }).into_iter().map(Arc::new).collect()
+        let withdrawable = !deleting && intent.approvals.as_ref().is_some_and(|approvals| approvals.contract.is_none());
+        let access = TenantAccess { tenant, identity, members, withdrawable, overlooked: intent.overlooked };
+        tenant_access(&access).into_iter().map(Arc::new).collect()
     };
     let goal = if deleting { Goal::Close } else { Goal::Serve };
     Some(NamespacePlan {

@@ -85,7 +85,9 @@ impl Survey<'_> {
             (true, DeletionPolicy::Retain) => (Access::Closed, Goal::Close),
         };
         let display_name = self.tenant.display_name.clone();
-        let namespace = Namespace { name, system: None, display_name, access, running: false, within_system: WithinSystem::default() };
+        let retained_since = self.retained_since(&name, self.tenant.deleting && goal == Goal::Close);
+        let within_system = WithinSystem::default();
+        let namespace = Namespace { name, system: None, display_name, access, running: false, within_system, retained_since };
         let adopts = self.tenant.adopts_namespace;
         Some(NamespaceTarget { namespace, goal, adopts, wanted: Amounts::new(), follows: Follows::new() })
     }
@@ -102,6 +104,7 @@ impl Survey<'_> {
             return None;
         }
         let wanted = if system.stage == Stage::Retired { self.storage_held(&name) } else { system.wanted.clone() };
+        let retained_since = self.retained_since(&name, leaving && goal == Goal::Close);
         let namespace = Namespace {
             name,
             system: Some(system.name.clone()),
@@ -109,6 +112,7 @@ impl Survey<'_> {
             access: Access::of(system.stage),
             running: system.running,
             within_system: system.within_system,
+            retained_since,
         };
         Some(NamespaceTarget { namespace, goal, adopts: system.adopts_namespace, wanted, follows: system.follows.clone() })
     }
@@ -125,6 +129,7 @@ impl Survey<'_> {
             stage => (Access::of(stage), Goal::Serve),
         };
         let wanted = if access == Access::Closed { self.storage_held(&name) } else { self.share_held(&name, system) };
+        let retained_since = self.retained_since(&name, goal == Goal::Close && (self.tenant.deleting || root.deleting));
         let namespace = Namespace {
             name,
             system: Some(system.clone()),
@@ -132,6 +137,7 @@ impl Survey<'_> {
             access,
             running: stage == Stage::Running,
             within_system: entry.within_system,
+            retained_since,
         };
         Some(NamespaceTarget { namespace, goal, adopts: false, wanted, follows: Follows::new() })
     }
@@ -166,8 +172,15 @@ impl Survey<'_> {
             access: Access::Closed,
             running: false,
             within_system: WithinSystem::default(),
+            retained_since: self.retained_since(name, true),
         };
         NamespaceTarget { namespace, goal: Goal::Close, adopts: false, wanted: self.storage_held(name), follows: Follows::new() }
+    }
+
+    /// Since when a namespace is kept though its tenant or system was deleted: from the first time that the operator sees so.
+    fn retained_since(&self, namespace: &NamespaceName, is_retained: bool) -> Option<i64> {
+        let known = self.inventory.of(namespace).ours().map(|entry| entry.retained_since).filter(|since| *since > 0);
+        is_retained.then(|| known.unwrap_or_else(|| self.snapshot.now.as_second()))
     }
 
     /// The share that a system holds, whatever it asks for: as the ledger says, or its quota where that was lost.

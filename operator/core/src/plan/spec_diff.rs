@@ -6,12 +6,24 @@ use serde_json::{Map, Value};
 
 use crate::api::AgencyTenantSpec;
 
-/// One line for each difference; against nothing, all that is asked for.
+/// One line for each difference; against nothing, all that is asked for beside the defaults.
 #[must_use]
 pub fn difference(from: Option<&AgencyTenantSpec>, to: &AgencyTenantSpec) -> Vec<String> {
     let value = |spec: &AgencyTenantSpec| serde_json::to_value(spec).unwrap_or_default();
-    between(&from.map(value).unwrap_or_default(), &value(to))
+    let defaults = || {
+        let mut defaults = value(&AgencyTenantSpec::default());
+        if let Some(fields) = defaults.as_object_mut() {
+            fields.retain(|_, value| !is_nothing(value));
+        }
+        defaults
+    };
+    let mut lines = between(&from.map_or_else(defaults, value), &value(to));
+    lines.sort_by_key(|line| FIRST.iter().position(|field| line.starts_with(field)).unwrap_or(FIRST.len()));
+    lines
 }
+
+/// Fields that stand first, because a record keeps the first lines only: what decides over access and limits.
+const FIRST: [&str; 9] = ["suspended", "preapproved", "podSecurity", "members", "images", "domains", "network", "allow", "quota"];
 
 /// The same for any two objects.
 #[must_use]
@@ -75,6 +87,7 @@ fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
         Value::Object(fields) => fields.values().all(is_nothing),
         _ => false,
     }

@@ -2,6 +2,7 @@
 
 pub mod ahead;
 pub mod conditions;
+pub mod stop;
 pub mod system;
 pub mod tenant;
 
@@ -50,11 +51,6 @@ pub struct StatusInput<'a> {
 }
 
 impl StatusInput<'_> {
-    /// The time, RFC 3339 in UTC.
-    fn time(&self) -> String {
-        self.snapshot.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-    }
-
     /// The time in seconds since 1970.
     fn seconds(&self) -> i64 {
         self.snapshot.now.as_second()

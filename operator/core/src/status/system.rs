@@ -4,23 +4,25 @@ mod pods;
 
 use crate::{
     api::{
-        HostedSystemStatus, Stage,
-        approval::{Approval, Decision},
+        HostedSystemStatus, Resources, Stage,
         conditions::{find, kind, reason},
+        history::HistoryEntry,
+        hosted_system::SystemSummary,
     },
     model::{
-        amounts::{Amount, resources},
+        amounts::{self, Amount, resources},
         ending::Ending,
         names::{NamespaceName, SystemName},
         observed::inside,
         root::SystemRoot,
         tenant::{Problem, System},
     },
-    plan::{NamespacePlan, quota::Grant},
+    plan::{NamespacePlan, history::suspension, quota::Grant},
     status::{
         STALLED_AFTER, StatusInput,
         conditions::{NewCondition, conditions, stalled, summary},
         seconds,
+        stop::stop_words,
     },
 };
 
@@ -31,17 +33,26 @@ pub fn status(input: &StatusInput, root: &SystemRoot) -> HostedSystemStatus {
     let system = input.intent.systems.iter().find(|(other, _)| *other == name).map(|(_, system)| system);
     let view = View { input, root, system, namespace: input.snapshot.name.workload(&name), name };
     let stage = view.stage();
+    let granted = match view.grant() {
+        Some(_) if view.is_retiring() => None,
+        Some(grant) => Some(resources(&held(grant))),
+        None => root.status.granted.clone(), // not served in this state; it keeps what it has
+    };
     HostedSystemStatus {
         observed_generation: root.generation,
         stage,
         namespace: view.space().map(|space| space.namespace.to_string()).or_else(|| root.status.namespace.clone()),
-        granted: match view.grant() {
-            Some(_) if view.is_retiring() => None,
-            Some(grant) => Some(resources(&held(grant))),
-            None => root.status.granted.clone(), // not served in this state; it keeps what it has
-        },
-        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.time()),
+        summary: view.space().and_then(|_| view.summary(granted.as_ref())).or_else(|| root.status.summary.clone()),
+        granted,
+        conditions: conditions(&root.status.conditions, view.conditions(), root.generation, &input.snapshot.time()),
     }
+}
+
+/// Whether two statuses differ in nothing but figures of use, which may be written late.
+#[must_use]
+pub fn differ_in_use_only(one: &HostedSystemStatus, other: &HostedSystemStatus) -> bool {
+    // What is granted stands in `granted` too.
+    one != other && HostedSystemStatus { summary: None, ..one.clone() } == HostedSystemStatus { summary: None, ..other.clone() }
 }
 
 /// A grant without its zeros.
@@ -62,6 +73,16 @@ impl View<'_> {
         let checks = [self.accepted(), self.quota_granted(), self.provisioned(), self.isolated()];
         let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0], &checks[1]));
         checks.into_iter().chain([self.pods_admitted(), ready, stalled]).collect()
+    }
+
+    /// What its pods use of what it is granted.
+    fn summary(&self, granted: Option<&Resources>) -> Option<SystemSummary> {
+        let used = &self.input.inventory.of(&self.namespace).quota?.used;
+        let of = |key: &str| {
+            let granted = granted.and_then(|granted| granted.get(key)).map_or("0", |amount| amount.as_str());
+            format!("{}/{granted}", amounts::of(used, key).text(key))
+        };
+        Some(SystemSummary { cpu: of("requests.cpu"), memory: of("requests.memory"), pods: of("pods") })
     }
 
     /// The first cause that waiting does not cure.
@@ -210,23 +231,18 @@ impl View<'_> {
     /// What suspends the system, by whom and why, and what ends that.
     fn suspension(&self) -> String {
         let tenant = &self.input.snapshot.name;
-        let approval = self.input.snapshot.tenant.as_ref().and_then(|root| root.status.approval.as_ref());
-        let by = |decision: Decision| {
-            let words = |approval: &Approval| match approval.reason.as_str() {
-                "" => format!(" by {}", approval.by),
-                reason => format!(" by {} ({reason})", approval.by),
-            };
-            approval.filter(|approval| approval.decision == decision).map_or_else(String::new, words)
-        };
+        let status = self.input.snapshot.tenant.as_ref().map(|root| &root.status);
         match self.suspended_by_agency() {
             Some(reason::AGENCY_STOPPED) => {
-                let by = by(Decision::Suspended);
-                format!("agencytenant/{tenant} was stopped{by}; an approver ends that by approving a generation of it")
+                let stopped = status.map(stop_words).unwrap_or_default();
+                format!("agencytenant/{tenant} was {stopped}; an approver ends that: kubectl govcloud resume {tenant}")
             }
             Some(_) => {
-                let by = by(Decision::Approved);
-                let approved = if by.is_empty() { by } else { format!(", approved{by}") };
-                format!("agencytenant/{tenant} is suspended by its spec{approved}: set spec.suspended of it to false")
+                let since =
+                    status.and_then(|status| suspension(&status.history)).map_or_else(String::new, |HistoryEntry { by, time, .. }| {
+                        if by.is_empty() { format!(" since {time}") } else { format!(" since {time}, by {by}") }
+                    });
+                format!("agencytenant/{tenant} is suspended by its spec{since}: set spec.suspended of it to false")
             }
             None => "set spec.stage to end that".to_owned(),
         }

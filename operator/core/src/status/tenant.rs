@@ -3,8 +3,9 @@
 use crate::{
     api::{
         AgencyTenantStatus, HostedSystemStatus, Stage,
-        approval::{Approval, Decision, TenantStage},
+        approval::{Approval, Contract, TenantStage},
         conditions::{find, kind, reason},
+        history::{HistoryEntry, HistoryEvent},
         tenant_status::{QuotaFigures, Summary, SystemCounts},
     },
     model::{
@@ -13,10 +14,15 @@ use crate::{
         observed::Remaining,
         root::TenantRoot,
     },
-    plan::{contract::Request, ledger::entries},
+    plan::{
+        contract::{Approvals, Request},
+        history::{made, open_request},
+        ledger::entries,
+    },
     status::{
         StatusInput, being_deleted,
         conditions::{NewCondition, conditions, stalled, summary},
+        stop::stop_words,
         system::list,
     },
 };
@@ -32,12 +38,15 @@ pub fn status(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemSta
         approval: root.status.approval.clone(),
         contract_generation: root.status.contract_generation,
         contract: root.status.contract.clone(),
+        declined: root.status.declined.clone(),
+        reviewed_quota: root.status.reviewed_quota.clone(),
+        history: root.status.history.clone(),
         former_members: root.status.former_members.clone(),
         summary: Some(short(quota.as_ref(), systems)),
         quota,
         grants: if served { Some(entries(&input.plan.allocation.ledger)) } else { root.status.grants.clone() },
         systems: Some(counts(input)),
-        conditions: conditions(&root.status.conditions, judge(input, root, systems), root.generation, &input.time()),
+        conditions: conditions(&root.status.conditions, judge(input, root, systems), root.generation, &input.snapshot.time()),
     }
 }
 
@@ -50,8 +59,8 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
             quota.used.clear();
         }
         if let Some(summary) = &mut status.summary {
-            summary.cpu.clear();
-            summary.memory.clear();
+            // What is given stands in `quota` too.
+            *summary = Summary { systems: std::mem::take(&mut summary.systems), ..Summary::default() };
         }
         status
     };
@@ -61,19 +70,15 @@ pub fn differ_in_use_only(one: &AgencyTenantStatus, other: &AgencyTenantStatus) 
 fn judge(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemStatus]) -> Vec<NewCondition> {
     let (accepted, approved) = (accepted(input), approved(input, root));
     let stalled = stalled_by(input, root, &accepted, &approved);
-    // A contract is served whatever else is asked for; without one, the approval is what is waited for.
-    let served = root.status.contract.is_some() && approved.reason != reason::STOPPED;
-    let pending = if approved.holds == Some(true) { String::new() } else { format!("; {}: see condition Approved", approved.reason) };
     let checks = [accepted, approved, provisioned(input, root), within_budget(input)];
-    let counted: Vec<_> = checks.iter().filter(|check| !(served && check.kind == kind::APPROVED)).cloned().collect();
-    let ready = ready(input, root, &counted, systems, &pending);
+    let ready = ready(input, root, &checks, systems);
     checks.into_iter().chain([ready, stalled]).collect()
 }
 
 /// The first cause that waiting does not cure.
 fn stalled_by(input: &StatusInput, root: &TenantRoot, accepted: &NewCondition, approved: &NewCondition) -> NewCondition {
     let home = input.snapshot.name.home();
-    let rejected = approved.reason == reason::REJECTED && root.status.contract.is_none();
+    let rejected = approved.reason == reason::REJECTED;
     let cause = accepted
         .cause()
         .or_else(|| approved.cause().filter(|_| rejected))
@@ -103,7 +108,7 @@ fn provisioned(input: &StatusInput, root: &TenantRoot) -> NewCondition {
     }
 }
 
-fn ready(input: &StatusInput, root: &TenantRoot, checks: &[NewCondition], systems: &[HostedSystemStatus], pending: &str) -> NewCondition {
+fn ready(input: &StatusInput, root: &TenantRoot, checks: &[NewCondition], systems: &[HostedSystemStatus]) -> NewCondition {
     if root.deleting && !input.snapshot.crds.ending {
         let stuck = stuck(input, root).map_or_else(String::new, |(namespace, left)| format!("; {}", being_deleted(namespace, Some(&left))));
         let message = format!("the tenant is being deleted: its namespaces are closed first{stuck}");
@@ -114,7 +119,7 @@ fn ready(input: &StatusInput, root: &TenantRoot, checks: &[NewCondition], system
         _ => reason::READY,
     };
     let ready = systems.iter().filter(|status| is_ready(status)).count();
-    summary(checks, well, format!("the contract is in force; {ready} of {} hosted systems are ready{pending}", systems.len()))
+    summary(checks, well, format!("the contract is in force; {ready} of {} hosted systems are ready", systems.len()))
 }
 
 fn accepted(input: &StatusInput) -> NewCondition {
@@ -136,51 +141,84 @@ fn approved(input: &StatusInput, root: &TenantRoot) -> NewCondition {
     let Some(approvals) = &input.intent.approvals else {
         return NewCondition::unknown(kind::APPROVED, reason::PROGRESSING, "the spec has not been processed yet");
     };
-    let by = root.status.approval.as_ref().filter(|approval| approval.decision != Decision::Rejected);
-    let why = |approval: &Approval| if approval.reason.is_empty() { "no reason given" } else { &approval.reason }.to_owned();
-    match (&approvals.request, by) {
-        _ if approvals.stopped => {
-            let words = by.map_or("an approver".to_owned(), |approval| format!("{} ({})", approval.by, why(approval)));
-            let message = format!(
-                "stopped by {words}: the network of all systems is closed and no new pod is admitted, until an approver approves a generation"
-            );
-            NewCondition::no(kind::APPROVED, reason::STOPPED, message)
-        }
-        (Request::Rejected(approval), _) => {
+    let no = |reason, message| NewCondition::no(kind::APPROVED, reason, message);
+    match &approvals.request {
+        _ if approvals.stopped => no(reason::STOPPED, stopped(root, approvals)),
+        Request::Rejected(approval) => {
             let kept = if approvals.contract.is_some() { "; the former contract stays in force" } else { "" };
-            let message = format!(
-                "generation {} was rejected by {}: {}{kept}; edit the spec to make a new request",
-                approval.generation,
-                approval.by,
-                why(approval)
-            );
-            NewCondition::no(kind::APPROVED, reason::REJECTED, message)
+            no(reason::REJECTED, format!("{}{kept}; edit the spec to make a new request", told(approval, "rejected")))
         }
-        (Request::Unserved(approval), _) => {
-            let message = format!(
-                "generation {} was approved by {} but is not valid: see condition Accepted; correct the spec, and have it approved again",
-                approval.generation, approval.by
-            );
-            NewCondition::no(kind::APPROVED, reason::INVALID, message)
+        Request::Unserved(approval) => {
+            let cure = "but is not valid: see condition Accepted; correct the spec, and have it approved again";
+            no(reason::INVALID, format!("{}, {cure}", told(approval, "approved")))
         }
-        (Request::Pending(lines), _) => {
+        Request::Pending => {
             let (reason, kept) = match &approvals.contract {
                 Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} stays in force until then")),
                 None => (reason::REQUESTED, String::new()),
             };
-            let message = format!("generation {} waits for an approver{kept}. Asked for: {}", root.generation, lines.join("; "));
-            NewCondition::no(kind::APPROVED, reason, message)
+            no(reason, format!("{}{kept}. Asked for: {}", waiting(root), approvals.differences.join("; ")))
         }
-        (Request::Granted, _) if root.spec.as_ref().is_ok_and(|spec| spec.preapproved) => {
-            NewCondition::yes(kind::APPROVED, reason::PREAPPROVED, "spec.preapproved is true, so no approval is needed")
+        Request::Granted if root.spec.as_ref().is_ok_and(|spec| spec.preapproved) => {
+            let overwritten =
+                made(&root.status.history, root.status.contract_generation).filter(|entry| entry.generation == root.generation);
+            let overwritten =
+                overwritten.and_then(|entry| entry.reason.split_once("; ")).map_or_else(String::new, |(_, what)| format!("; {what}"));
+            NewCondition::yes(
+                kind::APPROVED,
+                reason::PREAPPROVED,
+                format!("spec.preapproved is true, so no approval is needed{overwritten}"),
+            )
         }
-        (Request::Granted, Some(approval)) => NewCondition::yes(
-            kind::APPROVED,
-            reason::APPROVED,
-            format!("generation {} was approved by {}", approval.generation, approval.by),
-        ),
-        (Request::Granted, None) => NewCondition::yes(kind::APPROVED, reason::APPROVED, "this spec is approved"),
+        Request::Granted => NewCondition::yes(kind::APPROVED, reason::APPROVED, contract_words(root)),
     }
+}
+
+/// By whom, when and why a generation was decided on.
+fn told(approval: &Approval, decided: &str) -> String {
+    let since = approval.time.as_ref().map_or_else(String::new, |time| format!(" at {time}"));
+    let why = if approval.reason.is_empty() { "no reason given" } else { &approval.reason };
+    format!("generation {} was {decided} by {}{since} ({why})", approval.generation, approval.by)
+}
+
+/// Who stopped the tenant, and what waits meanwhile.
+fn stopped(root: &TenantRoot, approvals: &Approvals) -> String {
+    let name = &root.name;
+    let waits = if approvals.request == Request::Pending { format!("; {}", waiting(root)) } else { String::new() };
+    format!(
+        "{}: the network of all systems is closed and no new pod is admitted, until an approver ends the stop (kubectl govcloud resume {name}) or \
+         approves a generation{waits}",
+        stop_words(&root.status)
+    )
+}
+
+/// Since when the present generation waits, and who asked for it.
+fn waiting(root: &TenantRoot) -> String {
+    match open_request(&root.status.history).filter(|(_, newest)| newest.generation == root.generation) {
+        Some((first, HistoryEntry { by, .. })) if !by.is_empty() => {
+            format!("generation {} of {by} waits for an approver since {}", root.generation, first.time)
+        }
+        Some((first, _)) => format!("generation {} waits for an approver since {}", root.generation, first.time),
+        None => format!("generation {} waits for an approver", root.generation),
+    }
+}
+
+/// Who approved the contract, and what of the spec is not in it.
+fn contract_words(root: &TenantRoot) -> String {
+    let words = match made(&root.status.history, root.status.contract_generation) {
+        Some(HistoryEntry { event: HistoryEvent::Approved, generation, by, time, .. }) => {
+            format!("generation {generation} was approved by {by} at {time}")
+        }
+        Some(HistoryEntry { generation, time, reason, .. }) => format!("generation {generation} is in force since {time}: {reason}"),
+        None => "this spec is approved".to_owned(),
+    };
+    let contract = root.status.contract.as_ref().and_then(Contract::spec);
+    let less = root.status.declined.iter().map(|(key, asked)| {
+        let granted = contract.and_then(|contract| contract.quota.get(key)).map_or("0", |amount| amount.as_str());
+        format!("{key} {granted} and not {}", asked.as_str())
+    });
+    let less: Vec<String> = less.collect();
+    if less.is_empty() { words } else { format!("{words}, with less than spec.quota names: {}", less.join(", ")) }
 }
 
 /// Before anything is served, what there is to be seen is the way to the request itself.
@@ -247,12 +285,22 @@ fn figures(input: &StatusInput) -> QuotaFigures {
 }
 
 fn short(quota: Option<&QuotaFigures>, systems: &[HostedSystemStatus]) -> Summary {
-    let of = |key: &str| {
-        let text = |amounts: &crate::api::Resources| amounts.get(key).map_or("0", |quantity| quantity.as_str()).to_owned();
-        quota.map(|figures| format!("{}/{}", text(&figures.used), text(&figures.total))).unwrap_or_default()
-    };
+    let of = |key: &str| quota.map(|figures| figures_of(figures, key)).unwrap_or_default();
     let ready = systems.iter().filter(|status| is_ready(status)).count();
-    Summary { systems: format!("{ready}/{}", systems.len()), cpu: of("requests.cpu"), memory: of("requests.memory") }
+    let (cpu, cpu_percent, cpu_used_percent) = of("requests.cpu");
+    let (memory, memory_percent, memory_used_percent) = of("requests.memory");
+    let systems = format!("{ready}/{}", systems.len());
+    Summary { systems, cpu, cpu_percent, cpu_used_percent, memory, memory_percent, memory_used_percent }
+}
+
+/// One key as text, and what is given and used of it in percent.
+fn figures_of(figures: &QuotaFigures, key: &str) -> (String, i64, i64) {
+    let [used, given, total] = [&figures.used, &figures.allocated, &figures.total].map(|amounts| {
+        let text = amounts.get(key).map_or("0", |quantity| quantity.as_str());
+        (text, Amount::parse(text).unwrap_or_default())
+    });
+    let percent = |part: Amount| i64::try_from(part.percent_of(total.1)).unwrap_or(i64::MAX);
+    (format!("{}/{}/{}", used.0, given.0, total.0), percent(given.1), percent(used.1))
 }
 
 /// Systems by wanted stage.

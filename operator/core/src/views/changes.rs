@@ -19,7 +19,7 @@ use crate::{
     },
     plan::{
         Goal, NamespacePlan, Plan,
-        contract::{Approvals, Request},
+        contract::{Approvals, Grounds, Request},
         spec_diff::between,
     },
     status::{StatusInput, system, tenant},
@@ -145,13 +145,17 @@ pub fn approval(tenant: &TenantName, approvals: Option<&Approvals>, preapproved:
     let approvals = approvals?;
     Some(match &approvals.request {
         _ if approvals.stopped => {
-            format!("agencytenant/{tenant} is stopped; an approval also ends that: kubectl govcloud approve {tenant}")
+            format!(
+                "agencytenant/{tenant} is stopped; kubectl govcloud resume {tenant} ends that, and kubectl govcloud approve {tenant} ends it and \
+                 grants the request"
+            )
         }
-        Request::Pending(_) => format!(
+        Request::Pending => format!(
             "needed, by somebody who holds the verb approve on agencytenants and is not a member of the agency: kubectl govcloud approve {tenant}"
         ),
         Request::Rejected(approval) => format!("this spec was rejected by {}: {}", approval.by, approval.reason),
         Request::Unserved(approval) => format!("approved by {}, but not valid", approval.by),
+        Request::Granted if let Some(Grounds::Policies(names)) = &approvals.takes_on => format!("given at once by {names}"),
         Request::Granted if preapproved => {
             "not needed, because spec.preapproved is true; applying it takes the verb approve on agencytenants".to_owned()
         }

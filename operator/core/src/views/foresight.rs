@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    api::approval::{Approval, Decision},
+    api::{
+        Resources,
+        approval::{Approval, Decision},
+    },
     children::{desired::Desired, manifests::Manifests},
     model::{
         ending::Ending,
@@ -86,10 +89,11 @@ fn enforce_quotas(snapshot: &mut Snapshot) {
 /// Takes an open request to be approved, as an approver does; what needs no approval stays as it is.
 pub fn approve(snapshot: &mut Snapshot, settings: &Settings) {
     let approvals = intent(snapshot, settings).approvals;
-    let open = approvals.is_some_and(|approvals| !approvals.stopped && matches!(approvals.request, Request::Pending(_)));
+    let open = approvals.is_some_and(|approvals| !approvals.stopped && matches!(approvals.request, Request::Pending));
     let Some(tenant) = snapshot.tenant.as_mut().filter(|_| open) else { return };
     let (decision, generation) = (Decision::Approved, tenant.generation);
-    tenant.status.approval = Some(Approval { decision, generation, by: "whoever approves".into(), reason: String::new() });
+    let by = "whoever approves".to_owned();
+    tenant.status.approval = Some(Approval { decision, generation, by, reason: String::new(), quota: Resources::new(), time: None });
 }
 
 /// Carries a step out on the snapshot itself: everything succeeds, quotas are in force and pods are gone at once, and what the

@@ -3,21 +3,31 @@
 use govcloud_core::{
     api::{
         AgencyTenantSpec, Quantity,
-        approval::{Approval, Contract, Decision, TenantStage},
+        approval::{Contract, Decision, TenantStage},
         tenant_status::QuotaFigures,
     },
-    model::{amounts::Amounts, root::TenantRoot, tenant::Problem},
+    model::{amounts::Amounts, approval_policies::ApprovalPolicies, root::TenantRoot, tenant::Problem},
     plan::{
-        contract::{Request, approvals, below_held, differences, narrows},
+        contract::{Approvals, Circumstances, Request, approvals, below_held, differences},
+        narrowing::narrows,
         spec_diff::between,
     },
 };
 use serde_json::{Value, json};
 
-use super::{decisions::HEALTH, world::tenant};
+use super::{
+    decisions::HEALTH,
+    world::{approval, tenant},
+};
 
 fn spec(yaml: &str) -> AgencyTenantSpec {
     tenant(yaml).spec.unwrap()
+}
+
+/// Where a tenant stands whose request has nothing wrong with it.
+fn stands(root: &TenantRoot) -> Approvals {
+    let (policies, promised) = (ApprovalPolicies::default(), Amounts::new());
+    approvals(root, Circumstances { backup: None, problems: &[], policies: &policies, promised: &promised })
 }
 
 /// A tenant that asks for what its contract says, and whose platform did not write it.
@@ -32,8 +42,8 @@ fn served() -> TenantRoot {
 #[test]
 fn who_rejects_what_is_served_already_rejects_nothing() {
     let decided = |mut root: TenantRoot, decision| {
-        root.status.approval = Some(Approval { decision, generation: root.generation, by: "li".into(), reason: "no".into() });
-        approvals(&root, None, &[]).request
+        root.status.approval = Some(approval(decision, root.generation, "no"));
+        stands(&root).request
     };
     assert_eq!(decided(served(), Decision::Rejected), Request::Granted);
     let mut more = served();
@@ -46,8 +56,8 @@ fn a_request_that_waits_says_how_it_differs_from_what_is_served() {
     let mut root = served();
     root.spec.as_mut().unwrap().display_name = "x".into();
     let lines = ["displayName: 卫生健康委员会 becomes x"];
-    assert_eq!(approvals(&root, None, &[]).request, Request::Pending(lines.map(str::to_owned).into()));
-    assert_eq!(differences(root.status.contract.as_ref(), root.spec.as_ref().unwrap()), lines);
+    assert_eq!((stands(&root).request, stands(&root).differences), (Request::Pending, lines.map(str::to_owned).into()));
+    assert_eq!(differences(&root.status, root.generation, root.spec.as_ref().unwrap()), lines);
 }
 
 #[test]
@@ -109,7 +119,7 @@ fn each_kind_of_difference_has_its_words() {
 fn less_is_granted_at_once_down_to_what_is_held() {
     let mut root = served();
     root.spec = Ok(AgencyTenantSpec { preapproved: false, ..spec(&HEALTH.replace("pods: 400", "pods: 300")) });
-    let request = |root: &TenantRoot| approvals(root, None, &[]).request;
+    let request = |root: &TenantRoot| stands(root).request;
     assert_eq!(request(&root), Request::Granted);
     for (pods, granted) in [("300", true), ("301", false)] {
         let allocated = [("pods".to_owned(), Quantity(pods.into()))].into();
@@ -135,11 +145,11 @@ fn what_the_platform_said_of_a_tenant_is_taken_away_without_approval_and_never_g
 #[test]
 fn a_tenant_that_is_deleted_is_terminating_whatever_was_decided() {
     let mut root = served();
-    assert_eq!(approvals(&root, None, &[]).stage, TenantStage::Active);
+    assert_eq!(stands(&root).stage, TenantStage::Active);
     root.deleting = true;
-    assert_eq!(approvals(&root, None, &[]).stage, TenantStage::Terminating);
+    assert_eq!(stands(&root).stage, TenantStage::Terminating);
     root.status.contract = None;
-    assert_eq!(approvals(&root, None, &[]).stage, TenantStage::Terminating);
+    assert_eq!(stands(&root).stage, TenantStage::Terminating);
 }
 
 #[test]
@@ -154,14 +164,17 @@ fn a_tenant_that_is_being_deleted_takes_no_request_on() {
     let mut root = served();
     root.spec = tenant(&HEALTH.replace("'40'", "'50'")).spec;
     let before = root.status.contract.clone();
-    assert_ne!(approvals(&root, None, &[]).contract.map(|(_, contract)| contract), before, "it is preapproved");
+    assert_ne!(stands(&root).contract.map(|(_, contract)| contract), before, "it is preapproved");
     root.deleting = true;
-    assert_eq!(approvals(&root, None, &[]).contract.map(|(_, contract)| contract), before);
+    assert_eq!(stands(&root).contract.map(|(_, contract)| contract), before);
 }
 
 #[test]
 fn a_contract_that_can_be_served_no_more_asks_for_no_approval() {
     let problem = Problem { field: "spec.network.egress[10.0.0.0/8].cidr".into(), complaint: "is in the cluster now".into() };
-    let told = approvals(&served(), None, &[problem]);
+    let told = approvals(
+        &served(),
+        Circumstances { problems: &[problem], policies: &ApprovalPolicies::default(), promised: &Amounts::new(), backup: None },
+    );
     assert_eq!((told.request, told.stage), (Request::Granted, TenantStage::Active));
 }

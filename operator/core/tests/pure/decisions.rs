@@ -289,7 +289,8 @@ fn a_quota_is_in_force_at_once_and_closed_where_use_is_not_known() {
 #[test]
 fn figures_of_use_alone_may_wait() {
     let status = |used: &str, total: &str| -> AgencyTenantStatus {
-        let summary = json!({"systems": "1/1", "cpu": format!("{used}/{total}"), "memory": "0/1Gi"});
+        let summary =
+            json!({"systems": "1/1", "cpu": format!("{used}/{total}"), "cpuUsedPercent": used.parse::<i64>().unwrap(), "memory": "0/1Gi"});
         let quota = json!({"total": {"requests.cpu": total}, "allocated": {}, "used": {"requests.cpu": used}});
         serde_json::from_value(json!({"observedGeneration": 1, "quota": quota, "summary": summary})).unwrap()
     };

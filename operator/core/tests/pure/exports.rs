@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use govcloud_core::{
     api::{
         agency_tenant::SubjectKind,
-        approval::{Approval, Contract, Decision},
+        approval::{Contract, Decision},
     },
     model::{
+        amounts::Amounts,
         export_index::ExportIndex,
         exports::{Age, Exports, Requester, Right, overlap},
         names::TenantName,
@@ -23,7 +24,10 @@ use proptest::{
     sample::select,
 };
 
-use super::{approval::claimant, world::snapshot};
+use super::{
+    approval::claimant,
+    world::{approval, snapshot},
+};
 
 fn domains() -> impl Strategy<Value = Vec<String>> {
     btree_set("[ab](\\.[abc]){0,2}", 0..4).prop_map(|domains| domains.into_iter().collect())
@@ -35,7 +39,7 @@ prop_compose! {
         decision in option::of(select(&[Decision::Approved, Decision::Rejected][..])), deleting in prop::bool::weighted(0.1)) -> TenantRoot {
         let mut root = claimant(&name, &created, "a", "wish");
         root.deleting = deleting;
-        root.status.approval = decision.map(|decision| Approval { decision, generation: 1, by: "li".into(), reason: String::new() });
+        root.status.approval = decision.map(|decision| approval(decision, 1, ""));
         let spec = root.spec.as_mut().unwrap();
         spec.members.reverse(); // an Owner stands first
         spec.members[0].name = requester;
@@ -125,13 +129,18 @@ fn one_who_asks_for_much_costs_others_nothing() {
         let affected = index.update(&named(number), Some(Exports { age: age(number), ..asked.clone() }));
         assert!(affected.is_empty(), "who asks later is in nobody's way");
     }
-    assert_eq!(index.read(&TenantName::new("t02999")).len(), 5, "the oldest requests of the same requester");
-    assert!(index.update(&TenantName::new("t00005"), None).is_empty(), "nobody reads it");
+    assert_eq!(index.read(&TenantName::new("t02999")).len(), 20, "the oldest requests of the same requester");
+    assert!(index.update(&TenantName::new("t00020"), None).is_empty(), "nobody reads it");
     let younger = index.update(&TenantName::new("t00002"), None);
     assert_eq!(younger.len(), 3000 - 4, "everybody behind it");
 
     for number in 3000..6000 {
-        let held = Exports { age: age(number), domains: [(format!("x{number}.example.cn"), Right::Contract)].into(), requester: None };
+        let held = Exports {
+            age: age(number),
+            domains: [(format!("x{number}.example.cn"), Right::Contract)].into(),
+            requester: None,
+            total: Amounts::new(),
+        };
         assert!(index.update(&named(number), Some(held)).is_empty());
     }
     let wide = claimant("wide", "9", "cn", "wish");
@@ -146,6 +155,7 @@ fn who_reads_what_stays_is_not_told() {
         age: Age { created: "1".into(), tenant: TenantName::new(name) },
         domains: domains.iter().map(|domain| ((*domain).to_owned(), right)).collect(),
         requester: requester(by),
+        total: Amounts::new(),
     };
     let mut index = ExportIndex::default();
     for (name, domains) in [("reads-a", &["a.cn"][..]), ("reads-b", &["b.cn"]), ("z-same-requester", &[])] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use govcloud_core::{
     api::{
         HostedSystemStatus, Stage,
-        approval::{Approval, Contract, Decision},
+        approval::{Contract, Decision},
     },
     model::{
         amounts::Amount,
@@ -76,7 +76,7 @@ fn a_line_that_nobody_compares_by_eye_is_cut() {
 
 #[test]
 fn who_must_decide_is_told_and_where_nobody_must_why() {
-    let decision = |decision| Approval { decision, generation: 1, by: "li".into(), reason: "because".into() };
+    let decision = |decision| super::world::approval(decision, 1, "because");
     let request = |root: &mut TenantRoot| root.spec.as_mut().unwrap().preapproved = false;
     let rejected = |root: &mut TenantRoot| {
         request(root);
@@ -101,7 +101,7 @@ fn who_must_decide_is_told_and_where_nobody_must_why() {
         (&rejected, "this spec was rejected by li: because"),
         (&invalid, "approved by li, but not valid"),
         (&served, "not needed, because it asks for nothing beyond the contract in force"),
-        (&stopped, "agencytenant/health is stopped; an approval also ends that: kubectl govcloud approve health"),
+        (&stopped, "agencytenant/health is stopped; kubectl govcloud resume health ends that"),
     ];
     for (change, words) in cases {
         let mut root = tenant(HEALTH);
@@ -127,8 +127,7 @@ fn only_an_open_request_is_taken_to_be_approved() {
     };
     let widens = |root: &mut TenantRoot| root.spec.as_mut().unwrap().members.clear();
     let stops = |root: &mut TenantRoot| {
-        let (decision, by, reason) = (Decision::Suspended, "li".into(), String::new());
-        root.status.approval = Some(Approval { decision, generation: 1, by, reason });
+        root.status.approval = Some(super::world::approval(Decision::Suspended, 1, ""));
     };
     assert!(approved(&widens));
     assert!(!approved(&|_| {}), "nothing is asked for");

@@ -5,14 +5,17 @@ use govcloud_core::{
         amounts::Amount,
         names::NamespaceName,
         observed::{Entry, NAMESPACE},
+        root::SystemRoot,
+        shared::Shared,
         snapshot::Snapshot,
     },
     plan::intent::intent,
 };
+use serde_json::Value;
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH, WORKLOAD, served},
-    world::{decide, object, settings, snapshot, system, tenant, unreadable, with_home},
+    world::{decide, object, settings, settle, snapshot, system, tenant, unreadable, with_home},
 };
 
 fn undeclared() -> Snapshot {
@@ -101,4 +104,44 @@ fn a_closed_namespace_holds_what_its_volumes_use_and_nothing_else() {
     let hard = &object(&plan, WORKLOAD, "ResourceQuota", "govcloud-quota").unwrap()["spec"]["hard"];
     let held = ["requests.storage", "persistentvolumeclaims", "requests.cpu"].map(|key| hard[key].as_str().unwrap());
     assert_eq!(held, ["5", "2", "0"]);
+}
+
+#[test]
+fn a_namespace_that_is_kept_says_since_when_and_no_more_once_it_serves_again() {
+    let since = |seen: &Snapshot, namespace: &str| {
+        let plan = decide(seen).0;
+        object(&plan, namespace, "Namespace", namespace).unwrap()["metadata"]["labels"]["govcloud.io/retained-since"].clone()
+    };
+    let mut seen = served();
+    assert_eq!(since(&seen, WORKLOAD), Value::Null);
+    for leaves in [
+        |seen: &mut Snapshot| seen.systems.clear(),
+        |seen: &mut Snapshot| deleting(&mut seen.systems[0]),
+        |seen: &mut Snapshot| seen.tenant.as_mut().unwrap().deleting = true,
+    ] {
+        let mut left = seen.clone();
+        leaves(&mut left);
+        assert_eq!(since(&left, WORKLOAD), "20260102T000000Z");
+        let home = if left.tenant.as_ref().unwrap().deleting { Value::from("20260102T000000Z") } else { Value::Null };
+        assert_eq!(since(&left, "health"), home);
+        // Written once, and not with the time of each look.
+        settle(&mut left);
+        left.now = "2026-03-01T00:00:00Z".parse().unwrap();
+        assert_eq!(since(&left, WORKLOAD), "20260102T000000Z");
+        (left.tenant, left.systems) = (seen.tenant.clone(), seen.systems.clone());
+        assert_eq!(since(&left, WORKLOAD), Value::Null, "it is declared again");
+    }
+    // A retired system is still there.
+    seen.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
+    assert_eq!(since(&seen, WORKLOAD), Value::Null);
+    // What is deleted with its system is not kept.
+    seen.systems = vec![system(&format!("{APPOINTMENTS}  deletionPolicy: Delete\n"))];
+    deleting(&mut seen.systems[0]);
+    assert_eq!(since(&seen, WORKLOAD), Value::Null);
+}
+
+fn deleting(system: &mut Shared<SystemRoot>) {
+    let mut root = (**system).clone();
+    root.deleting = true;
+    *system = root.into();
 }

@@ -16,6 +16,7 @@ mod figures;
 mod foreign;
 mod foreseen;
 mod guard_rails;
+mod history;
 mod leaving;
 mod manifests;
 mod network;

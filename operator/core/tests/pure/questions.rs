@@ -1,7 +1,7 @@
 //! What is asked before something ends, and which requests and changes are not served.
 
 use govcloud_core::{
-    api::approval::{Approval, Contract, Decision},
+    api::approval::{Contract, Decision},
     model::{
         exports::Exports,
         names::{NamespaceName, SystemName},
@@ -14,7 +14,7 @@ use govcloud_core::{
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH, served},
-    world::{decide, set_pods, settings, settle, snapshot, system, tenant, with_home},
+    world::{approval, decide, set_pods, settings, settle, snapshot, system, tenant, with_home},
 };
 
 /// A tenant that was served, whose definitions are known to stay.
@@ -142,7 +142,7 @@ fn a_request_is_open_until_it_is_decided_and_counts_for_those_that_come_later() 
         root
     };
     let decided = |mut root: TenantRoot, decision, generation| {
-        root.status.approval = Some(Approval { decision, generation, by: "li".into(), reason: String::new() });
+        root.status.approval = Some(approval(decision, generation, ""));
         root
     };
     let mine = request("b", "2");

@@ -91,3 +91,25 @@ fn what_the_operator_alone_writes_has_no_rules_that_each_write_of_a_status_would
         assert!(of_the_operator.is_empty(), "{kind}: {of_the_operator:?}");
     }
 }
+
+#[test]
+fn every_enum_says_what_each_of_its_values_means() {
+    for (kind, schema) in schemas() {
+        let mut enums = 0;
+        walk(&kind, &schema, &mut |path, field| {
+            let values: Vec<&str> = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            enums += usize::from(!values.is_empty());
+            let text = field["description"].as_str().unwrap_or_default();
+            let mut lines = text.split("\n\nPossible enum values:\n").nth(1).unwrap_or_default().lines();
+            for value in &values {
+                let line = lines.next().unwrap_or_default();
+                let meaning = line.strip_prefix(&format!(" - `\"{value}\"` ")).unwrap_or_default();
+                assert!(meaning.len() > 3 && meaning.ends_with('.'), "{path}: '{line}' does not say what {value} means");
+            }
+            assert_eq!(lines.next(), None, "{path} tells of a value that it does not take");
+            let title = field["title"].as_str().unwrap_or_default();
+            assert!(!title.contains("enum values"), "{path}: {title}");
+        });
+        assert!(enums >= 4, "{kind} has only {enums} enums");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use govcloud_core::{
     api::{
         AgencyTenantStatus, Condition, HostedSystemStatus, Stage,
-        approval::{Approval, Contract, Decision, TenantStage},
+        approval::{Contract, Decision, TenantStage},
         conditions::{find, kind},
     },
     model::{
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     decisions::{APPOINTMENTS, HEALTH, WORKLOAD, conditions, messages, served},
-    world::{decide, failure, inventory, set_pods, settings, settle, snapshot, system, tenant, unreadable, with_home},
+    world::{approval, decide, failure, inventory, set_pods, settings, settle, snapshot, system, tenant, unreadable, with_home},
 };
 
 fn with_stage(stage: &str) -> Snapshot {
@@ -265,8 +265,8 @@ fn a_suspended_system_says_who_suspends_it() {
     assert_eq!(conditions(&by_contract).1["Ready"], "False AgencySuspended");
     assert_eq!(statuses(&by_contract).0.summary.unwrap().systems, "0/1", "none of those that are to run is ready");
     let (decision, generation) = (Decision::Approved, 1);
-    let approval = Approval { decision, generation, by: "li".into(), reason: "no budget".into() };
-    by_contract.tenant.as_mut().unwrap().status.approval = Some(approval);
+    let no_budget = approval(decision, generation, "no budget");
+    by_contract.tenant.as_mut().unwrap().status.approval = Some(no_budget);
     let cure = "agencytenant/health is suspended by its spec, approved by li (no budget): set spec.suspended of it to false";
     assert_eq!(ready(&mut by_contract), format!("suspended: network closed, no new pods; {cure}"));
     by_contract.systems = vec![system(&APPOINTMENTS.replace("Running", "Suspended"))];
@@ -277,8 +277,11 @@ fn a_suspended_system_says_who_suspends_it() {
     root.spec.as_mut().unwrap().preapproved = false;
     root.status.contract = root.spec.as_ref().ok().map(Contract::of);
     let (decision, generation) = (Decision::Suspended, root.generation);
-    root.status.approval = Some(Approval { decision, generation, by: "li".into(), reason: "an attack".into() });
-    let cure = "agencytenant/health was stopped by li (an attack); an approver ends that by approving a generation of it";
+    root.status.approval = Some(approval(decision, generation, "an attack"));
+    let cure = format!(
+        "agencytenant/health was stopped by li at {} (an attack); an approver ends that: kubectl govcloud resume health",
+        stopped.time()
+    );
     assert_eq!(ready(&mut stopped), format!("suspended: network closed, no new pods; {cure}"));
     assert_eq!(conditions(&stopped).1["Ready"], "False AgencyStopped");
     stopped.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
@@ -293,25 +296,30 @@ fn who_approved_or_stopped_a_tenant_is_named_as_long_as_the_decision_stands() {
         let root = seen.tenant.as_mut().unwrap();
         root.spec.as_mut().unwrap().preapproved = false;
         root.status.contract = root.spec.as_ref().ok().map(Contract::of);
-        root.status.approval = Some(Approval { decision, generation: 1, by: "li".into(), reason: "because".into() });
+        root.status.approval = Some(approval(decision, 1, "because"));
         root.status.stage = stage;
+        settle(&mut seen);
         messages(&seen).0["Approved"].as_str().unwrap().to_owned()
     };
-    assert_eq!(told(Decision::Approved, None), "generation 1 was approved by li");
-    assert_eq!(told(Decision::Rejected, None), "this spec is approved", "it is the contract");
-    assert!(told(Decision::Suspended, None).starts_with("stopped by li (because): "));
+    let time = snapshot(tenant(HEALTH), Vec::new()).time();
+    assert_eq!(told(Decision::Approved, None), format!("generation 1 was approved by li at {time}"));
+    let platform = format!("generation 1 is in force since {time}: the spec is preapproved");
+    assert_eq!(told(Decision::Rejected, None), platform, "it is the contract");
+    assert!(told(Decision::Suspended, None).starts_with(&format!("stopped by li at {time} (because): ")));
     assert!(told(Decision::Rejected, Some(TenantStage::Suspended)).starts_with("stopped by an approver: "), "who it was is not known");
 }
 
 #[test]
-fn what_a_change_waits_for_is_told_beside_what_is_served() {
+fn a_change_that_waits_is_not_ready_and_says_who_asked_and_since_when() {
     let mut seen = served();
     let root = seen.tenant.as_mut().unwrap();
     root.spec = tenant(&HEALTH.replace("'40'", "'60'")).spec;
     root.spec.as_mut().unwrap().preapproved = false;
     root.generation += 1;
-    let ready = "the contract is in force; 1 of 1 hosted systems are ready; ChangePending: see condition Approved";
-    assert_eq!(messages(&seen).0["Ready"], ready);
+    settle(&mut seen);
+    let since = seen.time();
+    let ready = format!("generation 2 of wang waits for an approver since {since}; generation 1 stays in force until then. Asked for: ");
+    assert!(messages(&seen).0["Ready"].as_str().unwrap().starts_with(&ready), "{:?}", messages(&seen).0["Ready"]);
 }
 
 #[test]

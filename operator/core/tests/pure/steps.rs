@@ -82,11 +82,11 @@ fn a_new_tenant_is_held_then_its_contract_is_told_then_it_gets_children_then_tha
     }
     // The home namespace comes first: what is declared in a namespace of somebody else's is not this tenant's.
     assert_eq!(order, ["finalizers", "ahead", "apply", "ahead", "apply", "apply", "settled", "settled"]);
-    let Step::WriteAhead { claims_domains, .. } = next(&snapshot(tenant(HEALTH), Vec::new())) else { panic!() };
-    assert!(!claims_domains, "it has none");
+    let Step::WriteAhead { exclusive, .. } = next(&snapshot(tenant(HEALTH), Vec::new())) else { panic!() };
+    assert!(!exclusive, "it has none");
     let with_domain = HEALTH.replace("  network:", "  domains: [health.example.gov.cn]\n  network:");
-    let Step::WriteAhead { claims_domains, .. } = next(&snapshot(tenant(&with_domain), Vec::new())) else { panic!() };
-    assert!(claims_domains);
+    let Step::WriteAhead { exclusive, .. } = next(&snapshot(tenant(&with_domain), Vec::new())) else { panic!() };
+    assert!(exclusive);
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! A cluster that does exactly what it is told: changes become observed objects.
 
 use govcloud_core::{
-    api::{AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus, conditions::reason},
+    api::{
+        AgencyTenant, AgencyTenantStatus, HostedSystem, HostedSystemStatus, Resources,
+        approval::{Approval, Decision},
+        conditions::reason,
+    },
     children::manifests::Manifests,
     model::{
         amounts::Amount,
+        approval_policies::ApprovalPolicies,
         names::{FINALIZER, NamespaceName, TenantName},
         outcome::Failure,
         root::{Root, SystemRoot, TenantRoot, Unreadable},
@@ -33,6 +38,8 @@ pub fn settings() -> Settings {
         ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
         platform_programs: vec!["monitoring".parse().unwrap()],
         platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
+        account_namespaces: vec!["argocd".into()],
+        approval_policies: ApprovalPolicies::default(),
     }
 }
 
@@ -66,7 +73,27 @@ pub fn root<Spec, Status>(name: String, namespace: String, spec: Result<Spec, Un
     let finalizers = vec![FINALIZER.to_owned()];
     let (resource_version, generation, holds, last_applied) = ("1".into(), 1, true, None);
     let (deleting, confirmed) = (false, true); // a deletion, if it comes, is asked for
-    Root { name, namespace, uid, resource_version, generation, created, deleting, confirmed, finalizers, holds, last_applied, spec, status }
+    Root {
+        name,
+        namespace,
+        uid,
+        resource_version,
+        generation,
+        created,
+        deleting,
+        confirmed,
+        requested_by: Some("wang".into()),
+        finalizers,
+        holds,
+        last_applied,
+        spec,
+        status,
+    }
+}
+
+/// A decision that the operator has not recorded yet.
+pub fn approval(decision: Decision, generation: i64, reason: &str) -> Approval {
+    Approval { decision, generation, by: "li".into(), reason: reason.into(), quota: Resources::new(), time: None }
 }
 
 pub fn snapshot(tenant: TenantRoot, systems: Vec<Shared<SystemRoot>>) -> Snapshot {

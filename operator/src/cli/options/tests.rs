@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 /// Every option, and none with its default.
@@ -14,6 +16,12 @@ ingressControllers:
 metricsCollectors: [{namespace: monitoring}]
 platformPrograms: [{namespace: databases, labels: {app: operator}}]
 platformImages: [registry.example.gov.cn/mesh]
+accountNamespaces: [argocd]
+approveQuotaPercent: 20
+approveQuotaAmounts: {requests.cpu: 4}
+capacity: {requests.cpu: '2000', requests.memory: 8Ti}
+approveEgress: [203.0.113.0/24]
+approveMembers: [Deployer, Auditor]
 logFormat: json
 log: govcloud=debug
 ";
@@ -33,6 +41,16 @@ fn a_file_says_what_flags_do() {
         ingress_controllers: vec!["public=ingress-nginx/app.kubernetes.io/name=ingress-nginx".parse().unwrap()],
         platform_programs: vec![pods("monitoring"), pods("databases/app=operator")],
         platform_images: vec!["registry.example.gov.cn/mesh".to_owned()],
+        account_namespaces: vec!["argocd".to_owned()],
+        approval_policies: ApprovalPolicies {
+            quota_growth: Some(QuotaGrowth {
+                percent: 20,
+                at_most: [amount("requests.cpu=4").unwrap()].into(),
+                capacity: [amount("requests.cpu=2000").unwrap(), amount("requests.memory=8Ti").unwrap()].into(),
+            }),
+            egress: vec!["203.0.113.0/24".parse().unwrap()],
+            members: vec![Role::Deployer, Role::Auditor],
+        },
     };
     assert_eq!(said.settings(), wanted);
 }
@@ -102,6 +120,11 @@ fn what_is_wrong_in_a_file_is_told_with_its_place() {
         ("ingressControllers: [{class: public}]", "ingressControllers[0]", "missing field `namespace`"),
         ("metricsCollectors: [{namespace: a, label: {}}]", "metricsCollectors[0]", "unknown field `label`"),
         ("platformImages: [mesh]", "platformImages", "write its registry"),
+        ("accountNamespaces: [Argo CD]", "accountNamespaces", "'Argo CD' is not the name of a namespace"),
+        ("approveQuotaPercent: 0", "approveQuotaPercent", "'0' is not a percentage from 1 to 100"),
+        ("capacity: {requests.cpu: many}", "capacity", "requests.cpu: 'many' is not a quantity"),
+        ("approveEgress: [here]", "approveEgress", "'here' is not a range"),
+        ("approveMembers: [Owner]", "approveMembers", "'Owner' is not Deployer or Auditor; a person approves every other role"),
         ("logFormat: xml", "logFormat", "unknown variant `xml`, expected `text` or `json`"),
         ("[1]", "invalid type", "sequence, expected a map of settings"),
     ] {

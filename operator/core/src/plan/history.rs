@@ -1,0 +1,175 @@
+//! What is new in a tenant's history: who asked, who decided, and when the contract changes.
+
+use crate::{
+    api::{
+        approval::{Approval, Decision},
+        history::{CHANGE_BYTES, HistoryEntry, HistoryEvent, MAX_CHANGES, MAX_ENTRIES},
+    },
+    model::{audit::AuditRecord, root::TenantRoot},
+    plan::contract::{Approvals, Grounds, Request},
+};
+
+/// What is to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The history with the new entries.
+    pub history: Vec<HistoryEntry>,
+    /// The decision with the time at which it is recorded.
+    pub approval: Option<Approval>,
+    /// The new entries with all that they change, for the log.
+    pub records: Vec<AuditRecord>,
+}
+
+/// What is new, if anything; `now` is the time.
+#[must_use]
+pub fn recording(root: &TenantRoot, approvals: &Approvals, now: &str) -> Option<Recording> {
+    let status = &root.status;
+    let news = [requested(root, approvals), decided(root, approvals), changed(root, approvals)];
+    let (mut history, mut records) = (status.history.clone(), Vec::new());
+    for News { event, by, generation, reason, changes } in news.into_iter().flatten() {
+        let number = history.last().map_or(0, |last| last.number) + 1;
+        let entry = HistoryEntry { number, time: now.to_owned(), event, by, generation, reason, changes: shortened(&changes) };
+        records.push(AuditRecord::new(root, &entry, changes));
+        history.push(entry);
+    }
+    let is_new = undecided(root).is_some();
+    let approval =
+        status.approval.clone().map(|approval| if is_new { Approval { time: Some(now.to_owned()), ..approval } } else { approval });
+    let contract = approvals.contract.as_ref().map(|(generation, _)| *generation);
+    while history.len() > MAX_ENTRIES {
+        history.remove(superfluous(&history, contract));
+    }
+    (!records.is_empty()).then_some(Recording { history, approval, records })
+}
+
+/// The entry that made a generation the contract, the newest of it.
+#[must_use]
+pub fn made(history: &[HistoryEntry], contract: Option<i64>) -> Option<&HistoryEntry> {
+    let makes = |entry: &&HistoryEntry| matches!(entry.event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
+    history.iter().rev().filter(makes).find(|entry| Some(entry.generation) <= contract)
+}
+
+/// The entry that suspended the tenant by its spec, as far as the history has it.
+#[must_use]
+pub fn suspension(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
+    let suspends = |entry: &&HistoryEntry| entry.changes.iter().any(|line| line == "suspended: yes" || line == "suspended: no becomes yes");
+    let makes = |entry: &&HistoryEntry| matches!(entry.event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
+    history.iter().rev().filter(makes).find(suspends)
+}
+
+/// The request that nobody has decided yet: its oldest entry and its newest.
+#[must_use]
+pub fn open_request(history: &[HistoryEntry]) -> Option<(&HistoryEntry, &HistoryEntry)> {
+    let about_requests = history.iter().rev().filter(|entry| !matches!(entry.event, HistoryEvent::Suspended | HistoryEvent::Resumed));
+    let mut open = about_requests.take_while(|entry| entry.event == HistoryEvent::Requested);
+    let newest = open.next()?;
+    Some((open.last().unwrap_or(newest), newest))
+}
+
+struct News {
+    event: HistoryEvent,
+    by: String,
+    generation: i64,
+    reason: String,
+    changes: Vec<String>,
+}
+
+impl News {
+    /// About the spec as it is now, by who wrote it.
+    fn of(root: &TenantRoot, event: HistoryEvent, reason: String, changes: &[String]) -> Self {
+        let by = root.requested_by.clone().unwrap_or_default();
+        Self { event, by, generation: root.generation, reason, changes: changes.to_vec() }
+    }
+}
+
+/// A request is recorded once, also when it is decided by the time it is seen.
+fn requested(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
+    let asks = match (&approvals.request, &approvals.takes_on) {
+        (Request::Granted, Some(grounds)) => {
+            matches!(grounds, Grounds::Approver | Grounds::Policies(_)) && !approvals.differences.is_empty()
+        }
+        (Request::Granted, None) => false,
+        _ => root.spec.is_ok(),
+    };
+    let is_known = |entry: &HistoryEntry| entry.event == HistoryEvent::Requested && entry.generation == root.generation;
+    (asks && !root.status.history.iter().any(is_known))
+        .then(|| News::of(root, HistoryEvent::Requested, String::new(), &approvals.differences))
+}
+
+/// The decision that the history does not have yet.
+fn undecided(root: &TenantRoot) -> Option<&Approval> {
+    let mut decisions = root.status.history.iter().rev().filter(|entry| entry.event.is_decision() && !entry.is_by_policy());
+    let last = decisions.next();
+    root.status.approval.as_ref().filter(|approval| !last.is_some_and(|entry| is_of(entry, approval)))
+}
+
+/// Whether an entry records this decision.
+fn is_of(entry: &HistoryEntry, approval: &Approval) -> bool {
+    entry.event == approval.decision.into()
+        && (entry.generation, &entry.by, &entry.reason) == (approval.generation, &approval.by, &approval.reason)
+        && approval.time.as_ref() == Some(&entry.time)
+}
+
+fn decided(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
+    let approval = undecided(root)?;
+    let is_of_request = approval.generation == root.generation && matches!(approval.decision, Decision::Approved | Decision::Rejected);
+    Some(News {
+        event: approval.decision.into(),
+        by: approval.by.clone(),
+        generation: approval.generation,
+        reason: approval.reason.clone(),
+        changes: if is_of_request { approvals.differences.clone() } else { Vec::new() },
+    })
+}
+
+/// A contract that changes by something else than the decision of this moment, or a request that is taken back.
+fn changed(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
+    let open = open_request(&root.status.history).map(|(_, newest)| newest).filter(|request| request.generation < root.generation);
+    let grounds = approvals.takes_on.as_ref()?;
+    if approvals.differences.is_empty() {
+        return open.map(|request| News::of(root, HistoryEvent::Withdrawn, format!("takes back generation {}", request.generation), &[]));
+    }
+    let instead = open.map_or_else(String::new, |request| format!("; {}", takes_the_place(request)));
+    let changed = |why: &str| News::of(root, HistoryEvent::ContractChanged, format!("{why}{instead}"), &approvals.differences);
+    match grounds {
+        Grounds::Policies(names) => {
+            Some(News { by: names.clone(), ..News::of(root, HistoryEvent::Approved, String::new(), &approvals.differences) })
+        }
+        Grounds::Platform => Some(changed("the spec is preapproved")),
+        Grounds::Narrower => Some(changed("the change only takes away")),
+        Grounds::Approver if undecided(root).is_some() => None,
+        Grounds::Approver => {
+            let by = root.status.approval.as_ref().map(|approval| approval.by.clone()).unwrap_or_default();
+            Some(News { by, ..changed("the generation was approved before and is valid now") })
+        }
+    }
+}
+
+/// That a change took the place of a request which nobody had decided.
+fn takes_the_place(request: &HistoryEntry) -> String {
+    let by = if request.by.is_empty() { String::new() } else { format!(" of {}", request.by) };
+    format!("it takes the place of the request{by} (generation {}), which nobody had decided", request.generation)
+}
+
+fn shortened(changes: &[String]) -> Vec<String> {
+    let more = changes.len().saturating_sub(MAX_CHANGES);
+    let first = changes.iter().take(MAX_CHANGES).map(|line| match line.floor_char_boundary(CHANGE_BYTES) {
+        end if end < line.len() => format!("{} ...", &line[..end]),
+        _ => line.clone(),
+    });
+    first.chain((more > 0).then(|| format!("and {more} more"))).collect()
+}
+
+/// Which entry goes first. An agency must not be able to push out what others decided, nor what the contract rests on.
+fn superfluous(history: &[HistoryEntry], contract: Option<i64>) -> usize {
+    let kept = made(history, contract).map(|entry| entry.number);
+    let weight = |entry: &HistoryEntry| match entry.event {
+        _ if Some(entry.number) == kept => 3,
+        HistoryEvent::Requested | HistoryEvent::Withdrawn => 0,
+        HistoryEvent::ContractChanged => 1,
+        _ if entry.is_by_policy() => 1,
+        _ => 2,
+    };
+    let newest = history.len() - 1;
+    (0..newest).min_by_key(|place| (weight(&history[*place]), *place)).unwrap_or_default()
+}
