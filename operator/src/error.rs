@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use govcloud_core::api::conditions::reason;
+use govcloud_core::{api::conditions::reason, children::difference::Contender};
 
 /// However long the API server wants to be left alone, it is asked again after this time.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
@@ -38,14 +38,12 @@ pub enum Error {
     /// It was written by another since it was looked at; the next look sees it as it is now.
     #[error("another client changed the object at the same time; the operator tries again")]
     Stale,
-    /// Another program undoes each repair.
-    #[error(
-        "another program keeps changing it; the operator restores it at growing intervals of up to 10 s: stop that program (metadata.managedFields names it)"
-    )]
-    RepairThrottled,
+    /// Another program undoes each repair: who keeps doing what.
+    #[error("{0}; the operator restores it at growing intervals of up to 10 s: stop that program")]
+    RepairThrottled(String),
     /// Written, and yet not as planned.
-    #[error("the object is not as it was written: an admission webhook or policy, or another program, changes it; find and stop that one")]
-    Contested,
+    #[error("{} is not as it was written: an admission webhook or policy, or {}, changes it; find and stop that one", .0.field, .0.program)]
+    Contested(Contender),
     /// The reconcile itself broke down.
     #[error("the reconcile panicked: {0}; this is a bug of the operator")]
     Panicked(String),
@@ -60,6 +58,7 @@ impl Error {
             // Admission answers 403 too: a quota that is used up, a namespace that is ending.
             Self::Refused { code: 403, message, .. } if message.contains(" cannot ") => reason::FORBIDDEN,
             Self::Refused { code: 403, message, .. } if message.contains("is being terminated") => reason::UNAVAILABLE,
+            Self::Refused { code: 403, message, .. } if message.contains("status unknown for quota") => reason::QUOTA_NOT_LIVE,
             Self::Refused { code: 409 | 429 | 500.., .. }
             | Self::Unreachable(_)
             | Self::TimedOut(_)
@@ -69,7 +68,7 @@ impl Error {
             Self::Refused { .. } => reason::REFUSED,
             Self::ForeignNamespace(_) => reason::CONFLICT,
             Self::Orphan(_) => reason::ORPHAN_OF,
-            Self::Contested | Self::RepairThrottled => reason::CONTESTED,
+            Self::Contested(_) | Self::RepairThrottled(_) => reason::CONTESTED,
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use crate::cluster::{Person, admin, find_condition, pod_yaml, shared, system_yaml, tenant_yaml};
+use crate::history::History;
 
 /// What a team had in its namespaces.
 const WORKLOADS: &str = "
@@ -70,6 +71,7 @@ async fn a_namespace_is_taken_over_with_all_that_is_in_it_when_both_sides_say_so
     in_conflict(&admin, "AgencyTenant", "", "moved", "agrees to a takeover; to take it over, set spec.adoptNamespace").await;
     assert!(!admin.names("NetworkPolicy", "moved").await.contains(&"govcloud-isolation".to_owned()));
 
+    let mut history = History::of_kinds(&admin, &["AgencyTenant", "HostedSystem"]).await;
     admin.patch("AgencyTenant", "", "moved", json!({"spec": {"adoptNamespace": true}})).await;
     admin.tenant_ready("moved").await;
 
@@ -80,6 +82,10 @@ async fn a_namespace_is_taken_over_with_all_that_is_in_it_when_both_sides_say_so
     assert!(admin.names("ServiceAccount", "moved--app").await.iter().all(|name| name != "deployer"));
     hand_over(&admin, "moved--app", "moved/app").await.unwrap();
     admin.system_ready("moved", "app").await;
+
+    history.catch_up(&admin, |tenant| tenant == "moved").await;
+    let refused = history.conditions("Stalled").filter(|told| told["reason"] == "Refused").collect::<Vec<_>>();
+    assert!(refused.is_empty(), "what is tried again is not stalled: {refused:#?}");
 
     for (namespace, before) in ["moved", "moved--app"].into_iter().zip(before) {
         assert_eq!(uids(&admin, namespace).await, before, "{namespace}");

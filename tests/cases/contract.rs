@@ -108,6 +108,9 @@ spec: {protectionLevel: null} => spec.protectionLevel | Required value
 spec: {deletionPolicy: Orphan} => spec.deletionPolicy | 'Orphan' | 'Retain', 'Delete'
 spec: {resources: {guaranteed: {pods: four}}} => spec.resources.guaranteed[pods] | 'four' is not a quantity
 spec: {resources: {guaranteed: {memory: 4Gi}}} => spec.resources.guaranteed | unknown key memory; use | requests.memory
+spec: {resources: {guaranteed: {pods: null}}} => spec.resources.guaranteed | pods is missing, so no pod can run | name at least pods, requests.cpu and
+spec: {resources: {guaranteed: {requests.memory: null}}} => spec.resources.guaranteed | requests.memory is missing | or nothing at all
+spec: {resources: {guaranteed: {requests.cpu: null, requests.memory: null, pods: null, requests.nvidia.com/gpu: 1}}} => spec.resources.guaranteed | pods is missing
 spec: {resources: {guaranteed: {limits.cpu: '7'}}} => spec.resources.guaranteed | limits.cpu: 7 is below the 8 of requests.cpu | raise the limit
 ";
 
@@ -149,6 +152,7 @@ metadata: {name: a}
 metadata: {name: a23456789-123456789-123456789-1}
 spec: {resources: null, stage: null}
 spec: {protectionLevel: 1}
+spec: {resources: {guaranteed: {requests.cpu: null, requests.memory: null, pods: null}}}
 spec: {protectionLevel: 4}
 spec: {resources: {guaranteed: {requests.nvidia.com/gpu: 1, limits.cpu: 8}}}
 ";

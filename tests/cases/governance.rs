@@ -13,6 +13,7 @@ mod refused_pods;
 mod request;
 mod sidecars;
 mod tags;
+mod wanted;
 mod warnings;
 
 use std::{collections::BTreeMap, path::PathBuf};

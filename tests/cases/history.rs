@@ -25,6 +25,7 @@ pub struct Revision {
 
 /// All that happened to these kinds since the beginning.
 pub struct History {
+    kinds: &'static [&'static str],
     news: UnboundedReceiver<Revision>,
     revisions: Vec<Revision>,
     begun: u64,
@@ -39,20 +40,25 @@ impl Revision {
 impl History {
     /// From now on.
     pub async fn begin(admin: &Person) -> Self {
+        Self::of_kinds(admin, &KINDS).await
+    }
+
+    /// Of these kinds, from now on.
+    pub async fn of_kinds(admin: &Person, kinds: &'static [&'static str]) -> Self {
         let (sender, news) = unbounded_channel();
         let mut begun = 0;
-        for kind in KINDS {
+        for kind in kinds {
             let api = admin.api(kind, "");
             let version = api.list(&Default::default()).await.unwrap().metadata.resource_version.unwrap();
             begun = begun.max(version.parse().unwrap());
             tokio::spawn(follow(kind, api, version, sender.clone()));
         }
-        Self { news, revisions: Vec::new(), begun }
+        Self { kinds, news, revisions: Vec::new(), begun }
     }
 
     /// Reads on until every object of the tenants that are meant is known as it is now.
     pub async fn catch_up(&mut self, admin: &Person, is_meant: impl Fn(&str) -> bool) {
-        for kind in KINDS {
+        for kind in self.kinds {
             for object in admin.api(kind, "").list(&Default::default()).await.unwrap().items {
                 let now = revision(kind, WatchEvent::Added(object));
                 if now.version > self.begun && is_meant(now.tenant()) {
@@ -96,6 +102,13 @@ impl History {
             self.revisions
                 .push(next.unwrap_or_else(|_| panic!("{} {}/{} was not heard of", wanted.kind, wanted.namespace, wanted.name)).unwrap());
         }
+    }
+
+    /// All that conditions of this type said.
+    pub fn conditions(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        let objects = self.revisions.iter().filter_map(|revision| revision.object.as_ref());
+        let conditions = objects.flat_map(|object| object["status"]["conditions"].as_array().into_iter().flatten());
+        conditions.filter(move |condition| condition["type"] == kind)
     }
 
     /// The revisions of a kind in a namespace, in order.

@@ -120,7 +120,8 @@ async fn a_deletion_that_hangs_says_what_holds_it_and_goes_on_when_that_is_gone(
     {
         assert!(told.contains(words), "{words}: {told}");
     }
-    assert_eq!(admin.until_condition("HostedSystem", "hangs", "web", "Ready", "False", "Deleting").await, told);
+    let ready = admin.until_condition("HostedSystem", "hangs", "web", "Ready", "False", "Deleting").await;
+    assert_eq!(ready, format!("the system is being deleted; {told}"));
     admin.patch("ConfigMap", "hangs--web", "held", json!({"metadata": {"finalizers": null}})).await;
     admin.gone("HostedSystem", "hangs", "web").await;
 }

@@ -11,7 +11,12 @@ use crate::times;
 /// Rules that came after a release and refuse nothing that it admitted, for example because they are about a field that is new. Other new
 /// rules are refused, although the API server holds a stored object against them only where it is changed: that may be where the operator
 /// or a deployment tool has to write.
-const HARMLESS_RULES: [&str; 0] = [];
+const HARMLESS_RULES: [&str; 1] = [
+    // A share of pods without what each pod uses: no pod was ever admitted with one. The map is judged only where it is changed, so who
+    // applies a stored one again, or writes another field beside it, is not refused.
+    "!self.exists(k, k in ['pods', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'] || k.startsWith('requests.') && \
+     k.contains('/')) || ['pods', 'requests.cpu', 'requests.memory'].all(k, k in self)",
+];
 
 /// What the later definition takes back, as far as it is found here or by crdify.
 fn taken_back(crdify: &Tool, old: &Value, new: &Value) -> Vec<String> {

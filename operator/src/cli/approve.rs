@@ -9,7 +9,7 @@ use govcloud_core::{
     },
     model::{amounts::Amount, names::TenantName},
     plan::contract::{below_held, differences},
-    status::tenant::stop_words,
+    status::stop::stop_words,
     views::requests::problems_if_approved,
 };
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;

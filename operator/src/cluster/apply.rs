@@ -7,6 +7,7 @@ use govcloud_core::{
     children::{
         Kind, Rank, TABLE, WriteMode,
         desired::Desired,
+        difference::contender,
         merge::{own_part, owner_of, with_foreign_labels},
     },
     model::{
@@ -56,7 +57,7 @@ impl ChildWriter {
 
     async fn namespace(&self, space: NamespaceChanges) -> NamespaceOutcome {
         let mut outcome = NamespaceOutcome::default();
-        let mut state = NamespaceState { fresh: false, guarded: true, adopts: space.adopts };
+        let mut state = NamespaceState { fresh: false, guarded: true, adopts: space.adopts, wanted: space.wanted };
         let absent = space.changes.iter().any(|change| matches!(change, Change::Create(desired) if desired.kind.is_namespace()));
         let mut rest = space.changes;
         for rank in [Some(Rank::Namespace), Some(Rank::Isolation), Some(Rank::Access), None] {
@@ -84,17 +85,20 @@ impl ChildWriter {
             Change::Keep(_) => Ok(Done::Nothing),
             Change::Create(desired) => {
                 let key = desired.key();
-                let created = self.in_turn(&key, desired.purpose, state.fresh, self.create(desired, state));
+                let created = self.in_turn(&key, state, "another program keeps deleting it", self.create(desired, state));
                 created.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Update { desired, seen, narrows } => {
                 let key = desired.key();
-                let updated = self.in_turn(&key, desired.purpose, state.fresh, self.update(desired, seen, *narrows || !state.guarded));
+                let write = self.update(desired, seen, *narrows || !state.guarded);
+                let updated = self.in_turn(&key, state, "another program keeps changing it", write);
                 updated.await.map_err(|error| failure(desired.kind.kind, &desired.name, &error))
             }
             Change::Delete { key, uid, held, .. } => {
                 let kind = TABLE[key.kind];
-                let done = self.in_turn(key, 0, false, self.prune(key, uid, *held)).await;
+                let write = self.prune(key, uid, *held);
+                let state = NamespaceState { fresh: false, ..state };
+                let done = self.in_turn(key, state, "another program keeps creating it", write).await;
                 done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.store.going(key, uid))
             }
             Change::DeletePods => self.delete_pods(namespace).await.map_err(|error| failure("Pod", "all", &error)),
@@ -110,17 +114,17 @@ impl ChildWriter {
     async fn in_turn(
         &self,
         key: &ChildKey,
-        purpose: u64,
-        fresh: bool,
+        state: NamespaceState,
+        undone: &'static str,
         write: impl Future<Output = Result<Done, Error>>,
     ) -> Result<Done, Error> {
-        if fresh {
+        if state.fresh {
             return write.await;
         }
-        self.repairs.allow(key, purpose, Instant::now())?;
+        self.repairs.allow(key, state.wanted, Instant::now(), undone)?;
         let done = write.await;
-        if matches!(done, Ok(Done::Changed | Done::Created(_)) | Err(Error::Contested)) {
-            self.repairs.note(key.clone(), purpose, Instant::now());
+        if matches!(done, Ok(Done::Changed | Done::Created(_)) | Err(Error::Contested(_))) {
+            self.repairs.note(key, state.wanted, Instant::now());
         }
         done
     }
@@ -196,6 +200,7 @@ impl ChildWriter {
 
     /// Makes a live object as it should be, on condition that it is still the one that was read.
     async fn replace(&self, desired: &Desired, live: Object) -> Result<Done, Error> {
+        self.repairs.blame(&desired.key(), || contender(desired, live.json(), &live.managed_fields()));
         let api = self.api(desired.kind, &desired.namespace);
         let plural = desired.kind.plural;
         if desired.kind.write != WriteMode::Replace {
@@ -257,7 +262,10 @@ impl ChildWriter {
     /// Takes the answer in, and sees whether the object is now as it should be.
     fn settle(&self, desired: &Desired, answer: &Object, done: Done) -> Result<Done, Error> {
         self.store.take(Source::Children(desired.index), answer);
-        if desired.kind.hash(answer.json()) == desired.hash { Ok(done) } else { Err(Error::Contested) }
+        if desired.kind.hash(answer.json()) == desired.hash {
+            return Ok(done);
+        }
+        Err(Error::Contested(contender(desired, answer.json(), &answer.managed_fields())))
     }
 
     fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<Object> {
@@ -274,6 +282,8 @@ struct NamespaceState {
     guarded: bool,
     /// The contract or the system takes over a namespace that was there before.
     adopts: bool,
+    /// A hash of what is wanted in it.
+    wanted: u64,
 }
 
 /// What a change came to.

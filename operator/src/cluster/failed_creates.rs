@@ -8,6 +8,7 @@ use std::{
 use govcloud_core::model::{
     failed_creates::{FAILED_CREATE_TTL, FailedCreate, Seen, Workload, read},
     names::{NamespaceName, TenantName, tenant_of},
+    workloads::Revision,
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -36,24 +37,39 @@ pub struct FailedCreates {
 struct Contents {
     failed_creates: BTreeMap<(NamespaceName, String), FailedCreate>,
     /// Refused workloads that were looked at, and how each was found.
-    looks: BTreeMap<Workload, Seen>,
+    looks: BTreeMap<Workload, Look>,
     pace: Pace,
+}
+
+/// How a workload was found.
+#[derive(Clone, PartialEq, Eq)]
+struct Look {
+    seen: Seen,
+    /// Of a `ReplicaSet`, which revision it is.
+    revision: Option<Revision>,
 }
 
 impl Contents {
     /// What is known of a refused workload by now; none when the refusal is cured.
     fn seen(&self, refusal: &FailedCreate) -> Option<Seen> {
-        match self.looks.get(&refusal.workload) {
+        match self.looks.get(&refusal.workload).map(|look| &look.seen) {
             Some(Seen::Cured(until)) if refusal.last <= *until => None,
             None | Some(Seen::Cured(_)) => Some(Seen::NotYet),
             Some(seen) => Some(*seen),
         }
     }
 
+    /// Whether a later revision of its Deployment takes the place of a refused workload.
+    fn is_replaced(&self, workload: &Workload) -> bool {
+        let Some(own) = self.looks.get(workload).and_then(|look| look.revision.as_ref()) else { return false };
+        let beside = self.looks.iter().filter(|(other, _)| other.namespace == workload.namespace);
+        beside.filter_map(|(_, look)| look.revision.as_ref()).any(|other| own.is_replaced_by(other))
+    }
+
     /// Whether a refusal that has just come is to be told now. Before its workload was looked at, there is nothing to tell.
     fn is_paced_news(&mut self, key: &(NamespaceName, String)) -> bool {
         let seen = self.failed_creates.get(key).and_then(|refusal| self.looks.get(&refusal.workload));
-        matches!(seen, Some(Seen::Lacking | Seen::Never)) && self.pace.admits(&key.0.tenant(), Instant::now())
+        matches!(seen.map(|look| &look.seen), Some(Seen::Lacking | Seen::Never)) && self.pace.admits(&key.0.tenant(), Instant::now())
     }
 
     fn inside(&self, namespace: &NamespaceName) -> impl Iterator<Item = &FailedCreate> {
@@ -111,7 +127,10 @@ impl FailedCreates {
         let similar = from.take_while(|((namespace, _), _)| namespace.as_str().starts_with(tenant.as_str()));
         let mut known: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for ((namespace, _), refusal) in similar.filter(|((namespace, _), _)| tenant_of(namespace.as_str()) == tenant.as_str()) {
-            let open = contents.seen(refusal).map(|seen| FailedCreate { seen, ..refusal.clone() });
+            let open = contents
+                .seen(refusal)
+                .filter(|_| !contents.is_replaced(&refusal.workload))
+                .map(|seen| FailedCreate { seen, ..refusal.clone() });
             known.entry(namespace.clone()).or_default().extend(open);
         }
         known
@@ -136,10 +155,11 @@ impl FailedCreates {
     }
 
     /// Notes how a workload was found, and tells its tenant if that is news.
-    pub fn looked(&self, workload: &Workload, seen: Seen) {
-        let mut contents = self.contents();
-        let (known, tenant) = (contents.looks.insert(workload.clone(), seen), workload.namespace.tenant());
-        if known == Some(seen) {
+    pub fn looked(&self, workload: &Workload, seen: Seen, revision: Option<Revision>) {
+        let (mut contents, tenant) = (self.contents(), workload.namespace.tenant());
+        let look = Look { seen, revision };
+        let known = contents.looks.insert(workload.clone(), look.clone());
+        if known == Some(look) {
             return;
         }
         if matches!(seen, Seen::Cured(_)) || contents.pace.admits(&tenant, Instant::now()) {

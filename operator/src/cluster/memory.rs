@@ -5,12 +5,15 @@ use std::{
     time::Instant,
 };
 
-use govcloud_core::model::{
-    ending::Ending,
-    names::{NamespaceName, TenantName},
-    outcome::Outcome,
-    snapshot::{Question, Snapshot},
-    tags::Tags,
+use govcloud_core::{
+    api::conditions::reason,
+    model::{
+        ending::Ending,
+        names::{NamespaceName, TenantName},
+        outcome::Outcome,
+        snapshot::{Question, Snapshot},
+        tags::Tags,
+    },
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -26,6 +29,8 @@ struct Remembered {
     told: Option<Instant>,
     /// Pods by tag. Forgotten where no digests are required any more, so that they are looked for when they are again.
     tags: BTreeMap<NamespaceName, Tags>,
+    /// Since when the API server refuses an object, by namespace.
+    refused: BTreeMap<NamespaceName, Instant>,
     /// Pods in namespaces that are to have none.
     ending: BTreeMap<NamespaceName, Ending>,
 }
@@ -39,6 +44,7 @@ impl Memory {
         } else if let Some(remembered) = memory.get(&snapshot.name) {
             snapshot.since_write = remembered.written.map(|time| time.elapsed());
             snapshot.since_status = remembered.told.map(|time| time.elapsed());
+            snapshot.refused_for = remembered.refused.iter().map(|(namespace, since)| (namespace.clone(), since.elapsed())).collect();
             snapshot.tags.clone_from(&remembered.tags);
             snapshot.ending.clone_from(&remembered.ending);
         }
@@ -46,8 +52,17 @@ impl Memory {
 
     /// Notes what became of changes.
     pub fn written(&self, tenant: &TenantName, outcome: &Outcome) {
+        let (mut memory, now) = (self.all(), Instant::now());
+        let remembered = memory.entry(tenant.clone()).or_default();
         if outcome.written() > 0 {
-            self.all().entry(tenant.clone()).or_default().written = Some(Instant::now());
+            remembered.written = Some(now);
+        }
+        for (namespace, space) in &outcome.namespaces {
+            if space.failures.iter().any(|failure| failure.reason == reason::REFUSED) {
+                remembered.refused.entry(namespace.clone()).or_insert(now);
+            } else {
+                remembered.refused.remove(namespace);
+            }
         }
     }
 

@@ -47,6 +47,12 @@ impl Object {
         managed.is_ok_and(|Managed { metadata }| metadata.entries.iter().flatten().any(Manager::holds))
     }
 
+    /// Who wrote which of its fields.
+    pub fn managed_fields(&self) -> Value {
+        let written: Result<Written, _> = serde_json::from_str(self.text.get());
+        written.map_or(Value::Null, |Written { metadata }| metadata.managed_fields)
+    }
+
     /// The whole of it, as the pure part reads it, without `managedFields`, which are half of it.
     pub fn json(&self) -> &Value {
         self.json.get_or_init(|| {
@@ -123,6 +129,17 @@ struct Managed {
 struct ManagedFields {
     #[serde(default, rename = "managedFields")]
     entries: Option<Vec<Manager>>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    metadata: WrittenMetadata,
+}
+
+#[derive(Deserialize)]
+struct WrittenMetadata {
+    #[serde(default, rename = "managedFields")]
+    managed_fields: Value,
 }
 
 /// An entry of `managedFields`, as far as it is read.

@@ -23,6 +23,7 @@ use super::{
     backoff::Backoff,
     metrics::Metrics,
     reconcile::{Context, reconcile},
+    store::{Store, Wanted},
 };
 use crate::error::Error;
 
@@ -37,7 +38,7 @@ pub struct Queue {
     metrics: Metrics,
     workers: usize,
     running: JoinSet<Result<Action, Error>>,
-    busy: HashMap<task::Id, TenantName>,
+    busy: HashMap<task::Id, (TenantName, Wanted)>,
     failing: Arc<Mutex<HashMap<TenantName, Failing>>>,
     /// Tenants with news that wait for a worker; for the metric alone.
     due: Arc<Mutex<HashSet<TenantName>>>,
@@ -48,8 +49,12 @@ pub struct Queue {
 /// A tenant that failed.
 struct Failing {
     times: u32,
-    /// News is not looked at before.
+    /// News is not looked at before, unless it is that something else is wanted.
     rests_until: Instant,
+    /// The API server wants nothing before, whatever is news.
+    kept_off_until: Instant,
+    /// What was wanted when it failed.
+    wanted: Wanted,
 }
 
 impl Queue {
@@ -67,11 +72,11 @@ impl Queue {
     /// Works for ever; may be dropped at any time, and then [`Queue::finish_all`] ends what is running.
     pub async fn work(&mut self, triggers: mpsc::UnboundedReceiver<TenantName>) {
         let (schedule, scheduled) = mpsc::unbounded_channel();
-        let (due, failing) = (self.due.clone(), self.failing.clone());
+        let (due, failing, store) = (self.due.clone(), self.failing.clone(), self.context.store.clone());
         let now = |message: TenantName| {
             due.lock().insert(message.clone());
-            let rests_until = failing.lock().get(&message).map(|failing| failing.rests_until);
-            ScheduleRequest { message, run_at: rests_until.unwrap_or_else(Instant::now) }
+            let run_at = rests(&failing, &store, &message).unwrap_or_else(Instant::now);
+            ScheduleRequest { message, run_at }
         };
         let requests = futures::stream::select(UnboundedReceiverStream::new(triggers).map(now), UnboundedReceiverStream::new(scheduled));
         let mut waiting = pin!(scheduler(requests));
@@ -88,7 +93,7 @@ impl Queue {
         loop {
             let (busy, full) = (&self.busy, self.running.len() >= self.workers);
             tokio::select! {
-                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|other| other == tenant)).next().await } => match self.rests(&tenant) {
+                Some(tenant) = async { waiting.as_mut().hold_unless(|tenant| !full && !busy.values().any(|(other, _)| other == tenant)).next().await } => match rests(&self.failing, &self.context.store, &tenant) {
                     // News that came while it was at work.
                     Some(run_at) => if schedule.send(ScheduleRequest { message: tenant, run_at }).is_err() {
                         return;
@@ -111,14 +116,9 @@ impl Queue {
         while self.running.join_next().await.is_some() {}
     }
 
-    /// Until when a tenant that failed is left alone, if that is yet to come.
-    fn rests(&self, tenant: &TenantName) -> Option<Instant> {
-        self.failing.lock().get(tenant).map(|failing| failing.rests_until).filter(|until| *until > Instant::now())
-    }
-
     fn start(&mut self, tenant: TenantName) {
         self.due.lock().remove(&tenant);
-        let name = tenant.clone();
+        let at_work = (tenant.clone(), self.context.store.wanted(&tenant));
         let (context, metrics) = (self.context.clone(), self.metrics.clone());
         let task = self.running.spawn(async move {
             let begin = Instant::now();
@@ -133,7 +133,7 @@ impl Queue {
             metrics.reconciled(word, begin.elapsed().as_secs_f64());
             result
         });
-        self.busy.insert(task.id(), name);
+        self.busy.insert(task.id(), at_work);
     }
 
     /// Notes the end of a reconcile and says when to look again.
@@ -142,7 +142,7 @@ impl Queue {
             Ok((id, result)) => (id, result),
             Err(panic) => (panic.id(), Err(Error::Panicked(panic.to_string()))),
         };
-        let tenant = self.busy.remove(&id)?;
+        let (tenant, wanted) = self.busy.remove(&id)?;
         if let Err(cause) = &result {
             warn!(%tenant, error = %cause, "reconcile failed, trying again");
         }
@@ -150,20 +150,34 @@ impl Queue {
         let wait = match result {
             Ok(Action::AwaitChange) => None,
             Ok(Action::RequeueAfter(wait)) => Some(wait),
-            Ok(Action::Retry(least)) => return Some(self.back_off(tenant, now, least)),
-            Err(error) => return Some(self.back_off(tenant, now, error.retry_after().unwrap_or_default())),
+            Ok(Action::Retry(least)) => return Some(self.back_off(tenant, &wanted, now, least)),
+            Err(error) => return Some(self.back_off(tenant, &wanted, now, error.retry_after().unwrap_or_default())),
         };
         self.failing.lock().remove(&tenant);
         wait.map(|wait| ScheduleRequest { message: tenant, run_at: now + wait })
     }
 
     /// Counts the failure: when to try again.
-    fn back_off(&self, tenant: TenantName, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
+    fn back_off(&self, tenant: TenantName, wanted: &Wanted, now: Instant, least: Duration) -> ScheduleRequest<TenantName> {
         let mut failing = self.failing.lock();
-        let record = failing.entry(tenant.clone()).or_insert(Failing { times: 0, rests_until: now });
+        let anew = || Failing { times: 0, rests_until: now, kept_off_until: now, wanted: wanted.clone() };
+        let record = failing.entry(tenant.clone()).or_insert_with(anew);
+        if record.wanted != *wanted {
+            *record = anew();
+        }
         let wait = RETRY.after(record.times);
         record.times += 1;
         record.rests_until = now + wait.min(REQUEUE_DELAY).max(least);
+        record.kept_off_until = now + least;
         ScheduleRequest { message: tenant, run_at: now + wait.max(least) }
     }
+}
+
+/// Until when a tenant that failed is left alone, if that is yet to come. Whoever changes what is wanted, above all who stops it, does not
+/// wait for what failed.
+fn rests(failing: &Mutex<HashMap<TenantName, Failing>>, store: &Store, tenant: &TenantName) -> Option<Instant> {
+    let failing = failing.lock();
+    let record = failing.get(tenant).filter(|record| record.rests_until > Instant::now())?;
+    let until = if record.wanted == store.wanted(tenant) { record.rests_until } else { record.kept_off_until };
+    Some(until).filter(|until| *until > Instant::now())
 }

@@ -24,7 +24,8 @@ use super::{
     pod_classes::Classes,
     streams::{Listed, Source},
 };
-use contents::Contents;
+pub use contents::Wanted;
+use contents::{Contents, Shard};
 pub use figures::{Figures, Judged};
 
 /// The objects.
@@ -188,6 +189,11 @@ impl Store {
             failed_creates,
             ..Snapshot::new(name.clone(), now)
         }
+    }
+
+    /// What is wanted of a tenant at this moment.
+    pub fn wanted(&self, name: &TenantName) -> Wanted {
+        self.contents().shards.get(name).map(Shard::wanted).unwrap_or_default()
     }
 
     /// Marks a child as going, until its watch says that it is gone.

@@ -10,7 +10,7 @@ use std::{
 use futures::{StreamExt, TryStreamExt, pin_mut};
 use govcloud_core::model::{
     failed_creates::{Seen, Workload},
-    workloads::{KINDS, fairly, is_cured},
+    workloads::{KINDS, Revision, fairly, is_cured},
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::{
@@ -68,7 +68,7 @@ pub async fn follow_refused(client: Client, store: Arc<Store>) {
             }
         }
         for workload in beyond.iter().chain(&unknown) {
-            store.failed_creates.looked(workload, Seen::Never);
+            store.failed_creates.looked(workload, Seen::Never, None);
         }
         tokio::select! {
             () = store.failed_creates.refused() => {}
@@ -86,7 +86,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, store
     let config = Config::default().timeout(WATCH_TIMEOUT).fields(&format!("metadata.name={}", workload.name));
     let events = watcher(api, config).backoff(WatchBackoff::new()).map_err(WatchFailure::from);
     pin_mut!(events);
-    let mut exists = false;
+    let (mut exists, mut revision) = (false, None);
     while let Some(event) = events.next().await {
         let last = store.failed_creates.last(&workload);
         let cured = match event {
@@ -96,13 +96,14 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, store
             }
             Ok(Event::InitApply(object) | Event::Apply(object)) => {
                 exists = true;
+                revision = Revision::read(object.json());
                 is_cured(&workload.kind, object.json(), last)
             }
             Ok(Event::InitDone) if exists => continue,
             Ok(Event::InitDone | Event::Delete(_)) => true,
             Err(failure) if failure.forbidden || failure.missing => {
                 debug!(workload = workload.shown(), error = failure.message, "a refused workload cannot be watched");
-                store.failed_creates.looked(&workload, Seen::Never);
+                store.failed_creates.looked(&workload, Seen::Never, None);
                 return sleep(INTERVAL).await;
             }
             Err(failure) => {
@@ -110,7 +111,7 @@ async fn follow(client: Client, resource: ApiResource, workload: Workload, store
                 continue;
             }
         };
-        store.failed_creates.looked(&workload, if cured { Seen::Cured(last) } else { Seen::Lacking });
+        store.failed_creates.looked(&workload, if cured { Seen::Cured(last) } else { Seen::Lacking }, revision.clone());
         if cured {
             return;
         }

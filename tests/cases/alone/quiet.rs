@@ -42,7 +42,8 @@ async fn a_program_that_writes_against_it_is_answered_ever_less_often_and_named(
         let told = admin.get("HostedSystem", "fought", "web").await;
         let told = find_condition(&told, "Provisioned").clone();
         assert_eq!((&told["status"], &told["reason"]), (&json!("False"), &json!("Contested")), "{told}");
-        assert!(told["message"].as_str().unwrap().contains("another program keeps changing it"), "{told}");
+        let words = "Namespace fought--web: field manager \"insistent\" keeps changing metadata.labels[govcloud.io/system]; ";
+        assert!(told["message"].as_str().unwrap().starts_with(words), "{told}");
         let begin = Instant::now();
         admin.patch("HostedSystem", "beside", "web", json!({"spec": {"resources": {"guaranteed": {"pods": 61}}}})).await;
         admin.system_ready("beside", "web").await;
@@ -79,7 +80,9 @@ async fn a_wish_that_cannot_be_met_costs_nothing() {
     let admin = alone.admin().await;
     admin.tenant_with_systems("wishes", &["web"]).await;
     admin.apply(&system_yaml("wishes", "vast").replace("requests.cpu: '8'", "requests.cpu: '4000'")).await;
-    admin.until_condition("HostedSystem", "wishes", "vast", "QuotaGranted", "False", "QuotaWaiting").await;
+    admin.until_condition("HostedSystem", "wishes", "vast", "QuotaGranted", "False", "QuotaExceeded").await;
+    let told = admin.until_condition("HostedSystem", "wishes", "vast", "Stalled", "True", "QuotaExceeded").await;
+    assert!(told.contains("requests.cpu: 4k wanted") || told.contains("requests.cpu: 4000 wanted"), "{told}");
     admin
         .patch(
             "AgencyTenant",

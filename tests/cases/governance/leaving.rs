@@ -93,7 +93,7 @@ async fn a_suspended_system_is_closed_whatever_its_owners_opened() {
     // The stop of the whole agency says the same.
     admin.patch("AgencyTenant", "", "opening", json!({"spec": {"suspended": true}})).await;
     admin.gone("NetworkPolicy", "opening--web", "opens").await;
-    admin.until_condition("HostedSystem", "opening", "web", "Ready", "True", "Suspended").await;
+    admin.until_condition("HostedSystem", "opening", "web", "Ready", "False", "AgencySuspended").await;
     let refused = owner.try_apply(&policy("opens", dns)).await.unwrap_err();
     assert!(refused.contains(cure), "{refused}");
     assert!(admin.look("NetworkPolicy", "opening--web", "within-again").await.is_some());

@@ -80,6 +80,24 @@ async fn a_pod_above_the_default_limit_is_told_once_with_the_field_to_change_and
 }
 
 #[tokio::test]
+async fn of_a_deployment_the_cause_of_the_latest_revision_is_told() {
+    let admin = admin().await;
+    admin.tenant_with_systems("revised", &["web"]).await;
+    admin.apply(&DEPLOYMENT.replace("unable", "revised")).await;
+    let told = admin.until_condition("HostedSystem", "revised", "web", "PodsAdmitted", "False", "FailedCreate").await;
+    assert!(told.contains("violates PodSecurity"), "{told}");
+    // The next revision mends that and is refused for another cause. The former one goes on to ask for its pod.
+    admin.apply(&deployment("revised--web", 1, &json!({"requests": {"memory": "1Gi"}}))).await;
+    let is_latest = |system: Option<&Value>| {
+        let told = system.map(|system| crate::cluster::find_condition(system, "PodsAdmitted")["message"].as_str().unwrap_or_default());
+        told.is_some_and(|told| told.contains("memory limit of 512Mi") && !told.contains("PodSecurity"))
+    };
+    admin.until("the latest cause alone is told", "HostedSystem", "revised", "web", is_latest).await;
+    admin.apply(&deployment("revised--web", 1, &json!({"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}))).await;
+    admin.until_condition("HostedSystem", "revised", "web", "PodsAdmitted", "True", "NoneRefused").await;
+}
+
+#[tokio::test]
 async fn a_full_share_is_told_with_its_numbers_until_there_is_room_and_then_again() {
     let admin = admin().await;
     admin.tenant_with_systems("crowded", &["web"]).await;

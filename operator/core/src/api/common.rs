@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 /// Characters of all names in `allow` together. They are stored twice on the agency's home namespace, whose annotations are bounded.
 pub const MAX_CHARACTERS: usize = 32_768;
 
+/// Keys of a share without which no pod of it is admitted: the others of a pod's keys follow them, or are for those who name them.
+pub const NEEDED_BY_PODS: [&str; 3] = ["pods", "requests.cpu", "requests.memory"];
+
+/// What is wrong with a share that leaves out what each pod uses.
+pub const WITHOUT_PODS: &str = "so no pod can run with this share; name at least pods, requests.cpu and requests.memory, or nothing at all";
+
 /// A Kubernetes quantity, as text (`500m`, `160Gi`) or as a whole number (`400`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quantity(pub String);

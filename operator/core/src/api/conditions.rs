@@ -52,6 +52,8 @@ pub mod reason {
     pub const GRANTED: &str = "Granted";
     /// The share does not fit; the message has the numbers.
     pub const QUOTA_WAITING: &str = "QuotaWaiting";
+    /// The share is more than the whole total has, or names what the total does not; the message has the numbers.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// The granted shares fit.
     pub const WITHIN_BUDGET: &str = "WithinBudget";
     /// The wanted total is lower than the sum of what the systems hold.
@@ -76,6 +78,10 @@ pub mod reason {
     pub const READY: &str = "Ready";
     /// The system is suspended, as wanted.
     pub const SUSPENDED: &str = "Suspended";
+    /// An approver stopped the agency, and with it the system, which itself is to run.
+    pub const AGENCY_STOPPED: &str = "AgencyStopped";
+    /// The agency is suspended, and with it the system, which itself is to run.
+    pub const AGENCY_SUSPENDED: &str = "AgencySuspended";
     /// The system is retired, as wanted.
     pub const RETIRED: &str = "Retired";
     /// The object is marked deleted.

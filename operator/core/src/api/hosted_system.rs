@@ -80,13 +80,15 @@ pub struct HostedSystemSpec {
 pub struct Share {
     /// Reserved for this system out of the agency's `spec.quota`. The same keys as there; what is not named is 0, but for
     /// `limits.*`: where only the request is named, the limit follows it in the proportion of the agency's total; and for
-    /// ephemeral storage, which follows requests.memory so where the total names it. A share that does not fit waits, as condition `QuotaGranted` says. Default: nothing.
+    /// ephemeral storage, which follows requests.memory so where the total names it. A share that does not fit waits, as condition
+    /// `QuotaGranted` says. A share for pods names at least pods, requests.cpu and requests.memory. Default: nothing.
     /// Example: `{requests.cpu: "8", requests.memory: 32Gi, pods: "60"}`.
     #[serde(default)]
     #[schemars(extend("maxProperties" = 24))]
     #[x_kube(validation = rules::known_keys())]
     #[x_kube(validation = rules::limits_cover_requests())]
     #[x_kube(validation = rules::whole_counts())]
+    #[x_kube(validation = rules::usable_share())]
     pub guaranteed: Resources,
 }
 

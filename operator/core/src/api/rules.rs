@@ -5,7 +5,7 @@
 
 use kube::core::{Message, Rule};
 
-use super::common::MAX_CHARACTERS;
+use super::common::{MAX_CHARACTERS, NEEDED_BY_PODS, WITHOUT_PODS};
 use super::objects::{MAX_OBJECTS, OBJECT_CAPS};
 
 /// A rule whose message is an expression.
@@ -264,6 +264,17 @@ pub(super) fn complete_total() -> Rule {
             "{keys}.filter(k, !(k in self))[0] + ' is missing; a total names at least requests.cpu, requests.memory, limits.cpu, \
              limits.memory and pods'"
         ),
+    )
+}
+
+/// A share that names anything that pods use names all that each pod uses.
+pub(super) fn usable_share() -> Rule {
+    let needed = format!("['{}']", NEEDED_BY_PODS.join("', '"));
+    let used =
+        "k in ['pods', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'] || k.startsWith('requests.') && k.contains('/')";
+    rule(
+        format!("!self.exists(k, {used}) || {needed}.all(k, k in self)"),
+        format!("{needed}.filter(k, !(k in self))[0] + ' is missing, {WITHOUT_PODS}'"),
     )
 }
 

@@ -20,7 +20,7 @@ pub struct Desired {
     pub object: Value,
     /// Hash of the content that the operator defines.
     pub hash: u64,
-    /// The same without annotations: it stays while only the ledger's entry changes.
+    /// The same without the ledger's entry: it stays while nothing else is wanted.
     pub purpose: u64,
 }
 

@@ -7,6 +7,7 @@ mod cluster_role;
 mod cluster_role_binding;
 mod content;
 pub mod desired;
+pub mod difference;
 mod kind;
 mod limit_range;
 pub mod manifests;

@@ -1,6 +1,8 @@
 //! Workloads whose pods, claims or jobs the API server refuses to create: told by Kubernetes' own controllers in events, and by
 //! nothing else. Each try is told of with other random names; here the same cause always has the same words.
 
+use std::cmp::Reverse;
+
 use serde_json::Value;
 
 use crate::model::names::NamespaceName;
@@ -66,6 +68,8 @@ pub struct FailedCreate {
     pub cause: String,
     /// When it was refused last, in seconds since 1970.
     pub last: i64,
+    /// The version at which that was told: of the same second, the higher one is the later.
+    pub version: u64,
     /// What is known of the workload by now.
     pub seen: Seen,
 }
@@ -97,6 +101,7 @@ pub fn read(event: &Value, seconds: impl Fn(&str) -> Option<i64>) -> Option<Fail
         objects,
         workload,
         last: times.iter().filter_map(|time| seconds(time.as_str()?)).max().unwrap_or_default(),
+        version: event["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or_default(),
         seen: Seen::NotYet,
     })
 }
@@ -192,7 +197,7 @@ pub fn by_cause<'a>(failed_creates: &[&'a FailedCreate]) -> Vec<Vec<&'a FailedCr
 #[must_use]
 pub fn recent(failed_creates: &[FailedCreate], now: i64) -> Vec<&FailedCreate> {
     let mut recent: Vec<&FailedCreate> = failed_creates.iter().filter(|refusal| refusal.last + FAILED_CREATE_TTL > now).collect();
-    recent.sort_by_cached_key(|refusal| (refusal.workload.shown(), -refusal.last, refusal.cause.clone()));
+    recent.sort_by_cached_key(|refusal| (refusal.workload.shown(), Reverse((refusal.last, refusal.version))));
     recent.dedup_by_key(|refusal| refusal.workload.shown());
     recent
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::model::names::NamespaceName;
+use crate::{api::conditions::reason, model::names::NamespaceName};
 
 /// Results by namespace.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,8 @@ impl Failure {
     #[must_use]
     pub fn sentence(&self, namespace: &NamespaceName) -> String {
         match self.kind {
-            "Namespace" => self.message.clone(),
+            "Namespace" if self.reason != reason::CONTESTED => self.message.clone(),
+            "Namespace" => format!("Namespace {namespace}: {}", self.message),
             kind if namespace.is_cluster() => format!("{kind} {}: {}", self.name, self.message),
             kind => format!("{kind} {} in {namespace}: {}", self.name, self.message),
         }
@@ -131,6 +132,8 @@ mod tests {
         let sentence = |kind, namespace: &NamespaceName| failure(kind, false, None).sentence(namespace);
         let namespace = NamespaceName::new("health");
         assert_eq!(sentence("Namespace", &namespace), "no");
+        let contested = Failure { reason: "Contested", ..failure("Namespace", false, None) };
+        assert_eq!(contested.sentence(&namespace), "Namespace health: no");
         assert_eq!(sentence("RoleBinding", &namespace), "RoleBinding x in health: no");
         assert_eq!(sentence("ClusterRole", &NamespaceName::cluster()), "ClusterRole x: no");
     }

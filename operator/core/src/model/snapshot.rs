@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub answered: BTreeSet<Question>,
     /// What this reconcile has done so far.
     pub progress: Progress,
+    /// How long the API server has refused an object in a namespace, each time that it was written.
+    pub refused_for: BTreeMap<NamespaceName, Duration>,
     /// How long ago a child was written.
     pub since_write: Option<Duration>,
     /// How long ago the tenant's status was written.
@@ -180,6 +182,7 @@ impl Snapshot {
             answered: BTreeSet::new(),
             progress: Progress::default(),
             since_write: None,
+            refused_for: BTreeMap::new(),
             since_status: None,
         }
     }

@@ -57,6 +57,32 @@ pub fn is_cured(kind: &str, object: &Value, last: i64) -> bool {
     }
 }
 
+/// Which revision of its `Deployment` a `ReplicaSet` is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// UID of the `Deployment`.
+    owner: String,
+    number: i64,
+}
+
+impl Revision {
+    /// Reads it; none of other workloads.
+    #[must_use]
+    pub fn read(object: &Value) -> Option<Self> {
+        let metadata = &object["metadata"];
+        let number = metadata["annotations"]["deployment.kubernetes.io/revision"].as_str()?.parse().ok()?;
+        let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
+        let owner = owners.into_iter().find(|owner| owner["controller"] == true)?["uid"].as_str()?.to_owned();
+        Some(Self { owner, number })
+    }
+
+    /// Whether a later revision takes its place: then nobody waits for its pods any more.
+    #[must_use]
+    pub fn is_replaced_by(&self, other: &Self) -> bool {
+        self.owner == other.owner && self.number < other.number
+    }
+}
+
 fn has_its_pods(spec: &Value, status: &Value) -> bool {
     let conditions = status["conditions"].as_array().into_iter().flatten();
     let over = |condition: &Value| matches!(condition["type"].as_str(), Some("Complete" | "Failed")) && condition["status"] == "True";
@@ -87,6 +113,20 @@ mod tests {
         assert_eq!(["big", "tiny", "wee"].map(of), [5, 3, 1]);
         assert_eq!((rest.len(), fairly(all, 100).1.len()), (4, 0));
         assert!(small.iter().all(|workload| chosen.contains(workload)));
+    }
+
+    #[test]
+    fn a_replica_set_is_replaced_by_a_later_revision_of_the_same_deployment() {
+        let revision = |owner: &str, number: &str| {
+            let owners = json!([{ "uid": "other", "controller": false }, { "uid": owner, "controller": true }]);
+            let annotations = json!({ "deployment.kubernetes.io/revision": number });
+            Revision::read(&json!({ "metadata": { "ownerReferences": owners, "annotations": annotations } }))
+        };
+        let second = revision("web", "2").unwrap();
+        for (owner, number, is_replaced) in [("web", "10", true), ("web", "2", false), ("web", "1", false), ("db", "10", false)] {
+            assert_eq!(second.is_replaced_by(&revision(owner, number).unwrap()), is_replaced, "{owner} {number}");
+        }
+        assert_eq!((revision("web", "x"), Revision::read(&json!({ "metadata": {} }))), (None, None));
     }
 
     #[test]

@@ -10,11 +10,13 @@ use crate::{
     api::{
         AgencyTenantSpec,
         agency_tenant::{Egress, Member, SubjectKind},
+        common::{NEEDED_BY_PODS, WITHOUT_PODS},
     },
     model::{
         amounts::{Amounts, amounts},
         exports::MAX_OPEN_REQUESTS,
         names::{NamespaceName, tenant_name_complaint},
+        pod_usage::counts,
         root::{TenantRoot, Unreadable},
         settings::Settings,
         snapshot::Snapshot,
@@ -95,6 +97,13 @@ pub(super) fn checked(path: &str, read: Result<Amounts, (String, String)>, probl
         problems.push(Problem { field: format!("{path}[{key}]"), complaint });
         Amounts::new()
     })
+}
+
+/// That no pod can run with a share, although it names what pods use.
+pub(super) fn without_pods(share: &Amounts) -> Option<Problem> {
+    let is_used = |key: &&String| counts(key) || key.starts_with("requests.") && key.contains('/');
+    let missing = NEEDED_BY_PODS.iter().find(|key| !share.contains_key(**key)).filter(|_| share.keys().any(|key| is_used(&key)))?;
+    Some(Problem { field: format!("spec.resources.guaranteed[{missing}]"), complaint: format!("is missing, {WITHOUT_PODS}") })
 }
 
 fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Result<EgressRule, Problem> {

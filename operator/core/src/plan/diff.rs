@@ -1,6 +1,9 @@
 //! Plan × observed → changes: what must be written so that the plan holds, and nothing else.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use crate::{
     api::conditions::reason,
@@ -98,6 +101,8 @@ pub struct NamespaceChanges {
     pub namespace: NamespaceName,
     /// Whether a namespace that was there before may be taken over.
     pub adopts: bool,
+    /// A hash of all that is wanted in it: what is written again while this stays is a repair.
+    pub wanted: u64,
     /// What to do in it.
     pub changes: Vec<Change>,
     /// A failure that is known before anything is written: it belongs to somebody else, or nobody may be let in yet.
@@ -136,11 +141,13 @@ pub fn diff(snapshot: &Snapshot, plan: &Plan, inventory: &Inventory) -> Vec<Name
 fn changes(snapshot: &Snapshot, plan: &Plan, space: &NamespacePlan, inventory: &Inventory) -> NamespaceChanges {
     let found = inventory.of(&space.namespace);
     let (namespace, adopts, is_cluster) = (space.namespace.clone(), space.adopts, space.namespace.is_cluster());
+    let wanted = wanted(space);
     let conflict = |owner| NamespaceChanges {
         failure: Some(failure("Namespace", namespace.as_str(), conflict_reason(owner), not_ours(&namespace, owner), true)),
         changes: Vec::new(),
         namespace: namespace.clone(),
         adopts,
+        wanted,
     };
     match found.ownership {
         Ownership::Foreign => return conflict(None),
@@ -149,7 +156,7 @@ fn changes(snapshot: &Snapshot, plan: &Plan, space: &NamespacePlan, inventory: &
         Ownership::Absent | Ownership::Ours => {}
     }
     if found.entry.is_some_and(|entry| entry.deleting) {
-        return NamespaceChanges { namespace, adopts, changes: Vec::new(), failure: None }; // Kubernetes empties it
+        return NamespaceChanges { namespace, adopts, wanted, changes: Vec::new(), failure: None }; // Kubernetes empties it
     }
     // Whatever is remembered of what was in a namespace that is gone, is gone with it.
     let is_absent = !is_cluster && found.entry.is_none();
@@ -162,7 +169,15 @@ fn changes(snapshot: &Snapshot, plan: &Plan, space: &NamespacePlan, inventory: &
         changes.extend(close(space, &found));
     }
     let failure = withhold(snapshot, &namespace, &found, &mut changes);
-    NamespaceChanges { namespace, adopts, changes, failure }
+    NamespaceChanges { namespace, adopts, wanted, changes, failure }
+}
+
+fn wanted(space: &NamespacePlan) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for desired in &space.desired {
+        (desired.index, &desired.name, desired.purpose).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn conflict_reason(owner: Option<&str>) -> &'static str {

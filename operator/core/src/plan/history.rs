@@ -49,6 +49,14 @@ pub fn made(history: &[HistoryEntry], contract: Option<i64>) -> Option<&HistoryE
     history.iter().rev().filter(makes).find(|entry| Some(entry.generation) <= contract)
 }
 
+/// The entry that suspended the tenant by its spec, as far as the history has it.
+#[must_use]
+pub fn suspension(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
+    let suspends = |entry: &&HistoryEntry| entry.changes.iter().any(|line| line == "suspended: yes" || line == "suspended: no becomes yes");
+    let makes = |entry: &&HistoryEntry| matches!(entry.event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
+    history.iter().rev().filter(makes).find(suspends)
+}
+
 /// The request that nobody has decided yet: its oldest entry and its newest.
 #[must_use]
 pub fn open_request(history: &[HistoryEntry]) -> Option<(&HistoryEntry, &HistoryEntry)> {

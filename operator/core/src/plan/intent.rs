@@ -19,7 +19,7 @@ use crate::{
         tenant::{ContainerDefaults, Problem, System, Tenant},
     },
     plan::{
-        checks::{MAX_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable},
+        checks::{MAX_SYSTEMS, check_name, checked, checked_tenant, one_too_many, refused, request, unreadable, without_pods},
         conflicts::{is_hidden, over_request_limit},
         contract::{Approvals, Circumstances, Grounds, approvals},
         foreign::former_members,
@@ -189,6 +189,7 @@ fn system(root: &SystemRoot, total: &Amounts, closing: bool, suspended: bool) ->
     check_name(&root.name, system_name_complaint(&root.name), &mut problems);
     let claimed = spec.map_or(Ok(Amounts::new()), |spec| amounts(&spec.resources.guaranteed));
     let wanted = checked("spec.resources.guaranteed", claimed, &mut problems);
+    problems.extend(without_pods(&wanted));
     if !problems.is_empty() && !root.deleting {
         return Err(problems);
     }

@@ -40,6 +40,8 @@ pub struct Grant {
     pub epoch: i64,
     /// Why it does not hold all that it asks for.
     pub waiting: Option<String>,
+    /// Whether waiting is useless: it asks for more than the whole total has.
+    pub exceeds: bool,
 }
 
 /// What is known before anything is handed out.
@@ -165,7 +167,7 @@ fn grant(input: &QuotaInput, request: &ShareRequest, own: &Amounts, sum: &Amount
         Some(namespace) if raises(request, own) => {
             let hard = keys.iter().map(|key| (key.clone(), amounts::of(&request.wanted, key).min(amounts::of(own, key)))).collect();
             let waiting = Some(format!("the usage of namespace {namespace} has not been counted yet; no share is raised until then"));
-            Grant { hard, waiting, epoch: 0 }
+            Grant { hard, waiting, ..Grant::default() }
         }
         _ => answer(request, own, input.wanted, sum, &keys),
     }
@@ -251,10 +253,13 @@ fn answer(request: &ShareRequest, own: &Amounts, total: &Amounts, sum: &Amounts,
     };
     let hard = |limit: &dyn Fn(&str) -> Amount| keys.iter().map(|key| (key.clone(), limit(key))).collect();
     match keys.iter().filter(short).map(|key| shortage(request, own, total, sum, key)).reduce(|all, one| format!("{all}; {one}")) {
-        None => Grant { hard: hard(&|key| amounts::of(&request.wanted, key)), epoch: 0, waiting: None },
-        Some(why) => {
-            Grant { hard: hard(&|key| amounts::of(&request.wanted, key).min(amounts::of(own, key))), epoch: 0, waiting: Some(why) }
-        }
+        None => Grant { hard: hard(&|key| amounts::of(&request.wanted, key)), ..Grant::default() },
+        Some(why) => Grant {
+            hard: hard(&|key| amounts::of(&request.wanted, key).min(amounts::of(own, key))),
+            waiting: Some(why),
+            exceeds: keys.iter().filter(short).any(|key| amounts::of(&request.wanted, key) > amounts::of(total, key)),
+            epoch: 0,
+        },
     }
 }
 

@@ -17,8 +17,13 @@ pub fn difference(from: Option<&AgencyTenantSpec>, to: &AgencyTenantSpec) -> Vec
         }
         defaults
     };
-    between(&from.map_or_else(defaults, value), &value(to))
+    let mut lines = between(&from.map_or_else(defaults, value), &value(to));
+    lines.sort_by_key(|line| FIRST.iter().position(|field| line.starts_with(field)).unwrap_or(FIRST.len()));
+    lines
 }
+
+/// Fields that stand first, because a record keeps the first lines only: what decides over access and limits.
+const FIRST: [&str; 9] = ["suspended", "preapproved", "podSecurity", "members", "images", "domains", "network", "allow", "quota"];
 
 /// The same for any two objects.
 #[must_use]

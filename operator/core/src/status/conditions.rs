@@ -78,11 +78,7 @@ pub fn summary(judged: &[NewCondition], well: &'static str, message: String) -> 
 pub fn stalled(cause: Option<(&'static str, String)>) -> NewCondition {
     match cause {
         Some((reason, message)) => NewCondition::yes(kind::STALLED, reason, message),
-        None => NewCondition::no(
-            kind::STALLED,
-            reason::NOT_STALLED,
-            "no error blocks the operator; the message of a condition that is not True says what it waits for",
-        ),
+        None => NewCondition::no(kind::STALLED, reason::NOT_STALLED, "no error blocks the operator"),
     }
 }
 

@@ -2,8 +2,11 @@
 
 pub mod ahead;
 pub mod conditions;
+pub mod stop;
 pub mod system;
 pub mod tenant;
+
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
@@ -14,7 +17,7 @@ use crate::{
         failed_creates::FAILED_CREATE_TTL,
         names::{NETWORK_POLICY, NamespaceName},
         observed::Remaining,
-        outcome::Outcome,
+        outcome::{Failure, Outcome},
         snapshot::Snapshot,
         tags::Tags,
         tenant::Tenant,
@@ -27,6 +30,8 @@ use crate::{
 const TOLD_AFTER: i64 = 5;
 /// What ends by itself has ended after this many seconds.
 const STALLED_AFTER: i64 = 60;
+/// What the API server has refused for so long, it goes on to refuse.
+const REFUSED_AFTER: Duration = Duration::from_secs(10);
 /// Names that a message lists.
 const NAMED: usize = 3;
 
@@ -84,6 +89,16 @@ impl StatusInput<'_> {
         }
     }
 
+    /// A failure that waiting does not cure. The API server may refuse something for a moment, because what it judges by has only just
+    /// been written.
+    fn stalling_failure(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
+        let lasts = |failure: &Failure| {
+            failure.reason != reason::REFUSED || self.snapshot.refused_for.get(namespace).is_some_and(|time| *time >= REFUSED_AFTER)
+        };
+        let failure = self.outcome.failure(namespace).filter(|failure| failure.stalled && lasts(failure))?;
+        Some((failure.reason, failure.sentence(namespace)))
+    }
+
     /// What somebody must do before a namespace that is being deleted can go.
     fn held_by_finalizers(&self, namespace: &NamespaceName) -> Option<(&'static str, String)> {
         let remaining = self.remaining(namespace).filter(|remaining| remaining.finalizers)?;
@@ -118,7 +133,7 @@ impl StatusInput<'_> {
 
     /// That the operator's own guards are in place; and which network policies of others add to what they open.
     fn isolated_from_others(&self, namespace: &NamespaceName) -> NewCondition {
-        let in_place = format!("the Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
+        let in_place = format!("Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
         let space = self.plan.namespace(namespace);
         let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, self.inventory));
         if names.is_empty() {
@@ -162,11 +177,9 @@ impl StatusInput<'_> {
                     "ResourceQuota govcloud-quota in namespace {namespace} is not enforced yet; if this lasts, check that kube-controller-manager runs"
                 ),
             ),
-            None if self.plan.namespace(namespace).is_some() => NewCondition::yes(
-                kind::PROVISIONED,
-                reason::PROVISIONED,
-                format!("all objects of the operator in namespace {namespace} are as they should be"),
-            ),
+            None if self.plan.namespace(namespace).is_some() => {
+                NewCondition::yes(kind::PROVISIONED, reason::PROVISIONED, format!("namespace {namespace} is set up"))
+            }
             None => {
                 NewCondition::unknown(kind::PROVISIONED, reason::PROGRESSING, format!("namespace {namespace} has not been created yet"))
             }

@@ -6,6 +6,7 @@ use crate::{
     api::{
         HostedSystemStatus, Resources, Stage,
         conditions::{find, kind, reason},
+        history::HistoryEntry,
         hosted_system::SystemSummary,
     },
     model::{
@@ -20,6 +21,7 @@ use crate::{
     plan::{
         NamespacePlan,
         cures::{Place, cure},
+        history::suspension,
         quota::Grant,
         tags::is_required,
     },
@@ -27,6 +29,7 @@ use crate::{
         NAMED, STALLED_AFTER, StatusInput,
         conditions::{NewCondition, conditions, stalled, summary},
         list_of, seconds,
+        stop::stop_words,
     },
 };
 
@@ -78,7 +81,7 @@ struct View<'a> {
 impl View<'_> {
     fn conditions(&self) -> Vec<NewCondition> {
         let checks = [self.accepted(), self.quota_granted(), self.provisioned(), self.isolated()];
-        let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0]));
+        let (ready, stalled) = (self.ready(&checks), self.stalled(&checks[0], &checks[1]));
         checks.into_iter().chain([self.pods_admitted(), ready, stalled]).collect()
     }
 
@@ -93,11 +96,11 @@ impl View<'_> {
     }
 
     /// The first cause that waiting does not cure.
-    fn stalled(&self, accepted: &NewCondition) -> NewCondition {
-        let failure = || self.input.outcome.failure(&self.namespace).filter(|failure| failure.stalled);
+    fn stalled(&self, accepted: &NewCondition, quota: &NewCondition) -> NewCondition {
         let cause = accepted
             .cause()
-            .or_else(|| failure().map(|failure| (failure.reason, failure.sentence(&self.namespace))))
+            .or_else(|| self.input.stalling_failure(&self.namespace))
+            .or_else(|| quota.cause().filter(|(reason, _)| *reason == reason::QUOTA_EXCEEDED))
             .or_else(|| self.input.held_by_finalizers(&self.namespace));
         stalled(cause)
     }
@@ -117,17 +120,25 @@ impl View<'_> {
     }
 
     fn homeless(&self) -> String {
-        let namespace = NamespaceName::new(self.root.namespace.as_str());
-        let cure = match namespace.system() {
-            Some(_) => format!("create the system in '{}'", namespace.tenant()),
-            None => "create the system in its agency's home namespace, or the agency first".to_owned(),
-        };
-        format!("metadata.namespace: '{namespace}' is not the home namespace of an AgencyTenant; {cure}")
+        format!(
+            "metadata.namespace: '{}' is not the home namespace of an AgencyTenant; create the system in its agency's home namespace, \
+             which bears the agency's name, once the agency is there",
+            self.root.namespace
+        )
     }
 
     fn quota_granted(&self) -> NewCondition {
         let waiting = self.grant().and_then(|grant| grant.waiting.as_ref());
         match (self.grant(), waiting) {
+            (Some(Grant { exceeds: true, .. }), Some(numbers)) => NewCondition::no(
+                kind::QUOTA_GRANTED,
+                reason::QUOTA_EXCEEDED,
+                format!(
+                    "{numbers}; that is more than the whole total, so it can never fit: lower spec.resources.guaranteed, or raise spec.quota \
+                     of agencytenant/{}",
+                    self.input.snapshot.name
+                ),
+            ),
             (_, Some(numbers)) => NewCondition::no(
                 kind::QUOTA_GRANTED,
                 reason::QUOTA_WAITING,
@@ -141,7 +152,7 @@ impl View<'_> {
                 reason::RETIRED,
                 "a retired system has no share; the storage of its volumes still counts",
             ),
-            (Some(_), None) => NewCondition::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the whole guaranteed share is granted"),
+            (Some(_), None) => NewCondition::yes(kind::QUOTA_GRANTED, reason::GRANTED, "the guaranteed share is granted"),
             (None, None) => self.not_served(kind::QUOTA_GRANTED),
         }
     }
@@ -219,7 +230,7 @@ impl View<'_> {
 
     /// That no pods are refused; and which run by tag although the contract requires digests, so that they will be.
     fn tags_in_use(&self) -> NewCondition {
-        let none = NewCondition::yes(kind::PODS_ADMITTED, reason::NONE_REFUSED, "no workload of the system has pods that are refused");
+        let none = NewCondition::yes(kind::PODS_ADMITTED, reason::NONE_REFUSED, "no pods are refused");
         let (Some(Ok(tenant)), Some(Ok(system))) = (&self.input.intent.tenant, self.system) else { return none };
         if !is_required(tenant, system) {
             return none;
@@ -279,27 +290,53 @@ impl View<'_> {
     }
 
     fn ready(&self, judged: &[NewCondition]) -> NewCondition {
-        if self.root.deleting && judged.iter().all(|judgement| judgement.holds == Some(true)) {
-            return NewCondition::no(kind::READY, reason::DELETING, "the system is being deleted");
+        if self.root.deleting {
+            let left = judged.iter().find_map(NewCondition::cause).map_or_else(String::new, |(_, message)| format!("; {message}"));
+            return NewCondition::no(kind::READY, reason::DELETING, format!("the system is being deleted{left}"));
         }
-        let (well, message) = match self.stage() {
-            Some(Stage::Suspended) => (reason::SUSPENDED, format!("suspended: network closed, no new pods; {}", self.suspension())),
-            Some(Stage::Retired) => (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept".into()),
-            _ => (reason::READY, "the namespace exists and is isolated, its quota is granted, and the agency's members have access".into()),
+        let suspended = || format!("suspended: network closed, no new pods; {}", self.suspension());
+        let (well, message) = match (self.stage(), self.suspended_by_agency()) {
+            (Some(Stage::Suspended), Some(reason)) if judged.iter().all(|judgement| judgement.holds == Some(true)) => {
+                return NewCondition::no(kind::READY, reason, suspended());
+            }
+            (Some(Stage::Suspended), _) => (reason::SUSPENDED, suspended()),
+            (Some(Stage::Retired), _) => {
+                (reason::RETIRED, "retired: no pods, no access, no network; namespace and volumes are kept".into())
+            }
+            _ => (reason::READY, format!("namespace {} is ready for workloads", self.namespace)),
         };
         summary(judged, well, message)
     }
 
-    /// What suspends the system, and what ends that.
-    fn suspension(&self) -> String {
+    /// Why a system is suspended that itself is to run.
+    fn suspended_by_agency(&self) -> Option<&'static str> {
+        let itself = self.root.spec.as_ref().is_ok_and(|spec| matches!(spec.stage, Stage::Suspended | Stage::Retired));
         let intent = self.input.intent;
-        let tenant = &self.input.snapshot.name;
         match &intent.tenant {
-            Some(Ok(_)) if intent.approvals.as_ref().is_some_and(|approvals| approvals.stopped) => {
-                format!("agencytenant/{tenant} is stopped until an approver approves a generation of it")
+            _ if itself => None,
+            Some(Ok(_)) if intent.approvals.as_ref().is_some_and(|approvals| approvals.stopped) => Some(reason::AGENCY_STOPPED),
+            Some(Ok(served)) if served.suspended => Some(reason::AGENCY_SUSPENDED),
+            _ => None,
+        }
+    }
+
+    /// What suspends the system, by whom and why, and what ends that.
+    fn suspension(&self) -> String {
+        let tenant = &self.input.snapshot.name;
+        let status = self.input.snapshot.tenant.as_ref().map(|root| &root.status);
+        match self.suspended_by_agency() {
+            Some(reason::AGENCY_STOPPED) => {
+                let stopped = status.map(stop_words).unwrap_or_default();
+                format!("agencytenant/{tenant} was {stopped}; an approver ends that: kubectl govcloud resume {tenant}")
             }
-            Some(Ok(served)) if served.suspended => format!("agencytenant/{tenant} is suspended: set spec.suspended of it to false"),
-            _ => "set spec.stage to end that".to_owned(),
+            Some(_) => {
+                let since =
+                    status.and_then(|status| suspension(&status.history)).map_or_else(String::new, |HistoryEntry { by, time, .. }| {
+                        if by.is_empty() { format!(" since {time}") } else { format!(" since {time}, by {by}") }
+                    });
+                format!("agencytenant/{tenant} is suspended by its spec{since}: set spec.suspended of it to false")
+            }
+            None => "set spec.stage to end that".to_owned(),
         }
     }
 

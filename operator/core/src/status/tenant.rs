@@ -3,7 +3,7 @@
 use crate::{
     api::{
         AgencyTenantStatus, HostedSystemStatus, Stage,
-        approval::{Approval, Contract, Decision, TenantStage},
+        approval::{Approval, Contract, TenantStage},
         conditions::{find, kind, reason},
         history::{HistoryEntry, HistoryEvent},
         tenant_status::{QuotaFigures, Summary, SystemCounts},
@@ -22,6 +22,7 @@ use crate::{
     status::{
         StatusInput, being_deleted,
         conditions::{NewCondition, conditions, stalled, summary},
+        stop::stop_words,
         system::list,
     },
 };
@@ -78,11 +79,10 @@ fn judge(input: &StatusInput, root: &TenantRoot, systems: &[HostedSystemStatus])
 fn stalled_by(input: &StatusInput, root: &TenantRoot, accepted: &NewCondition, approved: &NewCondition) -> NewCondition {
     let home = input.snapshot.name.home();
     let rejected = approved.reason == reason::REJECTED;
-    let failure = || input.outcome.failure(&home).filter(|failure| failure.stalled);
     let cause = accepted
         .cause()
         .or_else(|| approved.cause().filter(|_| rejected))
-        .or_else(|| failure().map(|failure| (failure.reason, failure.sentence(&home))))
+        .or_else(|| input.stalling_failure(&home))
         .or_else(|| stuck(input, root).and_then(|(namespace, _)| input.held_by_finalizers(namespace)));
     stalled(cause)
 }
@@ -190,19 +190,6 @@ fn stopped(root: &TenantRoot, approvals: &Approvals) -> String {
          approves a generation{waits}",
         stop_words(&root.status)
     )
-}
-
-/// By whom, since when and why the tenant is stopped.
-#[must_use]
-pub fn stop_words(status: &AgencyTenantStatus) -> String {
-    let entry = status.history.iter().rev().find(|entry| entry.event == HistoryEvent::Suspended);
-    match (status.approval.as_ref().filter(|approval| approval.decision == Decision::Suspended), entry) {
-        (Some(Approval { by, reason, time: None, .. }), _) => format!("stopped by {by} ({reason})"),
-        (Some(Approval { by, reason, time: Some(time), .. }), _) | (None, Some(HistoryEntry { by, reason, time, .. })) => {
-            format!("stopped by {by} at {time} ({reason})")
-        }
-        (None, None) => "stopped by an approver".to_owned(),
-    }
 }
 
 /// Since when the present generation waits, and who asked for it.

@@ -15,7 +15,7 @@ use crate::{
         history::open_request,
         intent::intent,
     },
-    status::tenant::stop_words,
+    status::stop::stop_words,
 };
 
 /// A request that waits.

@@ -107,7 +107,7 @@ fn the_next_look_is_due_when_the_first_of_what_is_told_may_be_over() {
     let refused = |last: i64| {
         move |seen: &mut Snapshot| {
             let workload = Workload { namespace: namespace(), kind: "ReplicaSet".into(), name: "web".into() };
-            let refusal = FailedCreate { workload, objects: "pods", cause: "no".into(), last, seen: Seen::Lacking };
+            let refusal = FailedCreate { workload, objects: "pods", cause: "no".into(), last, version: 0, seen: Seen::Lacking };
             seen.failed_creates = BTreeMap::from([(namespace(), vec![refusal])]);
         }
     };

@@ -27,6 +27,7 @@ mod properties;
 mod purity;
 mod questions;
 mod schema;
+mod shares;
 mod sizes;
 mod statuses;
 mod steps;

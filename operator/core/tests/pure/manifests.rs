@@ -6,6 +6,7 @@ use govcloud_core::{
     children::{
         Rank,
         desired::Desired,
+        difference::{Contender, contender},
         manifests::Manifests,
         merge::{own_part, owner_of, with_foreign_labels},
         rbac,
@@ -174,4 +175,32 @@ fn what_an_object_is_for_stays_while_only_the_ledgers_entry_changes() {
     ] {
         assert_ne!(purpose(of, path), of.purpose, "{path}");
     }
+}
+
+#[test]
+fn of_an_object_that_is_not_as_planned_the_field_and_its_writer_are_named() {
+    let plan = plan(HEALTH);
+    let child = |kind: &str| child(&plan, "health--appointments", kind);
+    let by = |fields: Value| json!([{ "manager": "x", "time": "2026-01-01T00:00:00Z", "fieldsV1": fields }]);
+    let told = |desired: &Desired, path: &str, value: Value, fields: Value| {
+        let mut live = desired.object.clone();
+        live["metadata"]["labels"]["team.example/cost-centre"] = json!("42");
+        live["status"] = json!({ "used": {} });
+        *live.pointer_mut(path).unwrap() = value;
+        let Contender { field, program } = contender(desired, &live, &by(fields));
+        (field, program)
+    };
+    let x = "field manager \"x\"".to_owned();
+    let owner = json!({ "f:spec": { "f:hard": { "f:pods": {} } } });
+    // The same amount in other words is no difference.
+    let mut quota = child("ResourceQuota").clone();
+    quota.object["spec"]["hard"]["requests.cpu"] = json!("8000m");
+    assert_eq!(told(&quota, "/spec/hard/pods", json!("1"), owner), ("spec.hard.pods".into(), x.clone()));
+    let owner = json!({ "f:metadata": { "f:labels": { "f:govcloud.io/system": {} } } });
+    let system = told(child("Namespace"), "/metadata/labels/govcloud.io~1system", json!("other"), owner);
+    assert_eq!(system, ("metadata.labels[govcloud.io/system]".into(), x));
+    let nobody = told(child("NetworkPolicy"), "/spec/egress", json!([{}]), json!({ "f:spec": { "f:ingress": {} } }));
+    assert_eq!(nobody, ("spec.egress".into(), "another program".into()));
+    let same = contender(child("NetworkPolicy"), &child("NetworkPolicy").object, &Value::Null);
+    assert_eq!(same.field, "the object");
 }

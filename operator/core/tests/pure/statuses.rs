@@ -1,5 +1,7 @@
 //! What the conditions of a system and of its tenant say, state by state.
 
+use std::time::Duration;
+
 use govcloud_core::{
     api::{
         AgencyTenantStatus, Condition, HostedSystemStatus, Stage,
@@ -10,7 +12,7 @@ use govcloud_core::{
         ending::Ending,
         names::NamespaceName,
         observed::{Entry, NAMESPACE, Remaining},
-        outcome::{NamespaceOutcome, Outcome},
+        outcome::{Failure, NamespaceOutcome, Outcome},
         snapshot::Snapshot,
     },
     plan::intent::intent,
@@ -160,7 +162,65 @@ fn a_deleted_system_is_ready_no_more_when_nothing_is_left_to_do() {
     settle(&mut seen);
     assert_eq!(conditions(&seen).1["Ready"], "False Deleting");
     set_pods(&mut seen, &NamespaceName::new(WORKLOAD), 1);
-    assert_eq!(conditions(&seen).1["Ready"], "False Draining", "what is left to do is told first");
+    assert_eq!(conditions(&seen).1["Ready"], "False Deleting", "that comes first, whatever is left to do");
+    let told = messages(&seen).1["Ready"].clone();
+    assert_eq!(told, "the system is being deleted; pods in namespace health--appointments are ending");
+    seen.systems[0].spec = Err(unreadable("spec.stage", "unknown variant"));
+    assert_eq!(conditions(&seen).1["Ready"], "False Deleting", "a spec that cannot be read is no longer the matter");
+}
+
+#[test]
+fn what_the_api_server_refuses_for_a_moment_is_not_stalled() {
+    let stalled = |reason: &'static str, refused_for: Option<u64>| {
+        let mut seen = served();
+        let since = refused_for.map(|seconds| (NamespaceName::new(WORKLOAD), Duration::from_secs(seconds)));
+        seen.refused_for = since.into_iter().collect();
+        let failures = vec![Failure { reason, stalled: true, ..failure("LimitRange") }];
+        let space = NamespaceOutcome { failures, ..NamespaceOutcome::default() };
+        let (_, status) = statuses_after(&seen, &Outcome { namespaces: [(NamespaceName::new(WORKLOAD), space)].into() });
+        assert_eq!(find(&status.conditions, kind::PROVISIONED).unwrap().reason, reason);
+        find(&status.conditions, kind::STALLED).unwrap().status == "True"
+    };
+    assert_eq!([None, Some(9), Some(10)].map(|time| stalled("Refused", time)), [false, false, true]);
+    assert!(stalled("Conflict", None), "what is somebody else's stays so");
+}
+
+#[test]
+fn of_what_is_well_each_condition_says_so_in_a_short_sentence() {
+    let (tenant, system) = messages(&served());
+    for (condition, message) in [
+        ("Accepted", "the spec is valid"),
+        ("Isolated", "Pod Security labels and NetworkPolicy govcloud-isolation are in place"),
+        ("PodsAdmitted", "no pods are refused"),
+        ("Provisioned", "namespace health--appointments is set up"),
+        ("QuotaGranted", "the guaranteed share is granted"),
+        ("Ready", "namespace health--appointments is ready for workloads"),
+        ("Stalled", "no error blocks the operator"),
+    ] {
+        assert_eq!(system[condition], message);
+    }
+    assert_eq!(tenant["Provisioned"], "namespace health is set up");
+    let all = tenant.as_object().unwrap().values().chain(system.as_object().unwrap().values());
+    let long: Vec<_> = all.filter(|message| message.as_str().unwrap().len() > 80).collect();
+    assert!(long.is_empty(), "{long:?}");
+}
+
+#[test]
+fn a_system_of_no_agency_names_no_agency() {
+    for namespace in ["stray", "stray--web"] {
+        let yaml = APPOINTMENTS.replace("namespace: health", &format!("namespace: {namespace}"));
+        let mut seen = served();
+        seen.systems = vec![system(&yaml)];
+        seen.tenant = None;
+        seen.observed.clear();
+        let told = messages(&seen).1;
+        for message in told.as_object().unwrap().values() {
+            assert!(!message.as_str().unwrap().contains("agencytenant/"), "{message}");
+        }
+        let words =
+            format!("metadata.namespace: '{namespace}' is not the home namespace of an AgencyTenant; create the system in its agency's");
+        assert!(told["Ready"].as_str().unwrap().starts_with(&words), "{told}");
+    }
 }
 
 #[test]
@@ -200,16 +260,33 @@ fn a_suspended_system_says_who_suspends_it() {
     assert_eq!(ready(&mut with_stage("Suspended")), "suspended: network closed, no new pods; set spec.stage to end that");
     let mut by_contract = served();
     by_contract.tenant = Some(tenant(&HEALTH.replace("  quota:", "  suspended: true\n  quota:")).into());
-    let cure = "agencytenant/health is suspended: set spec.suspended of it to false";
+    let cure = "agencytenant/health is suspended by its spec: set spec.suspended of it to false";
     assert_eq!(ready(&mut by_contract), format!("suspended: network closed, no new pods; {cure}"));
+    assert_eq!(conditions(&by_contract).1["Ready"], "False AgencySuspended");
+    assert_eq!(statuses(&by_contract).0.summary.unwrap().systems, "0/1", "none of those that are to run is ready");
+    let (decision, generation) = (Decision::Approved, 1);
+    let no_budget = approval(decision, generation, "no budget");
+    by_contract.tenant.as_mut().unwrap().status.approval = Some(no_budget);
+    let cure = "agencytenant/health is suspended by its spec, approved by li (no budget): set spec.suspended of it to false";
+    assert_eq!(ready(&mut by_contract), format!("suspended: network closed, no new pods; {cure}"));
+    by_contract.systems = vec![system(&APPOINTMENTS.replace("Running", "Suspended"))];
+    assert_eq!(ready(&mut by_contract), "suspended: network closed, no new pods; set spec.stage to end that");
+    assert_eq!(conditions(&by_contract).1["Ready"], "True Suspended", "it is as its own spec wants it");
     let mut stopped = served();
     let root = stopped.tenant.as_mut().unwrap();
     root.spec.as_mut().unwrap().preapproved = false;
     root.status.contract = root.spec.as_ref().ok().map(Contract::of);
     let (decision, generation) = (Decision::Suspended, root.generation);
-    root.status.approval = Some(approval(decision, generation, ""));
-    let cure = "agencytenant/health is stopped until an approver approves a generation of it";
+    root.status.approval = Some(approval(decision, generation, "an attack"));
+    let cure = format!(
+        "agencytenant/health was stopped by li at {} (an attack); an approver ends that: kubectl govcloud resume health",
+        stopped.time()
+    );
     assert_eq!(ready(&mut stopped), format!("suspended: network closed, no new pods; {cure}"));
+    assert_eq!(conditions(&stopped).1["Ready"], "False AgencyStopped");
+    stopped.systems = vec![system(&APPOINTMENTS.replace("Running", "Retired"))];
+    settle(&mut stopped);
+    assert_eq!(conditions(&stopped).1["Ready"], "True Retired");
 }
 
 #[test]
@@ -248,7 +325,7 @@ fn a_change_that_waits_is_not_ready_and_says_who_asked_and_since_when() {
 #[test]
 fn namespaces_that_wait_for_their_systems_are_named() {
     let mut seen = served();
-    assert!(messages(&seen).0["Provisioned"].as_str().unwrap().ends_with("are as they should be"));
+    assert!(messages(&seen).0["Provisioned"].as_str().unwrap().starts_with("namespace health is set up"));
     seen.systems.clear();
     seen.crds.created = 100;
     namespace_of(&mut seen).created = 99;

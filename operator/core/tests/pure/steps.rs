@@ -230,7 +230,7 @@ fn what_is_told_of_a_refusal_is_looked_at_again_when_it_is_over() {
     let namespace = NamespaceName::new("health--appointments");
     let workload = Workload { namespace: namespace.clone(), kind: "ReplicaSet".into(), name: "web".into() };
     let last = seen.now.as_second() - 10;
-    let refusal = FailedCreate { workload, objects: "pods", cause: "no".into(), last, seen: Seen::Lacking };
+    let refusal = FailedCreate { workload, objects: "pods", cause: "no".into(), last, version: 0, seen: Seen::Lacking };
     seen.failed_creates.insert(namespace, vec![refusal]);
     let over = Duration::from_secs(u64::try_from(FAILED_CREATE_TTL).unwrap() - 10);
     assert_eq!(settled(next(&seen)).action, Action::RequeueAfter(over + Duration::from_secs(1)));

@@ -50,6 +50,7 @@ fn refusal(name: &str, used: u8, seen: Seen) -> FailedCreate {
         objects: "pods",
         cause: format!("exceeded quota: govcloud-quota, requested: pods=1, used: pods={used}, limited: pods=60"),
         last: NOW - 10,
+        version: 0,
         seen,
     }
 }

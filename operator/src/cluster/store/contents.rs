@@ -6,6 +6,7 @@ use std::{
 };
 
 use govcloud_core::{
+    api::approval::Approval,
     children::TABLE,
     model::{
         api_server::ApiServer,
@@ -46,7 +47,21 @@ pub(super) struct Shard {
     pub(super) children: Observed,
 }
 
+/// What people want of a tenant: the versions of the specs, whether they are marked deleted, and the decision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    specs: Vec<(String, i64, bool)>,
+    approval: Option<Approval>,
+}
+
 impl Shard {
+    /// What is wanted at this moment.
+    pub(super) fn wanted(&self) -> Wanted {
+        let tenant = self.root.iter().map(|root| (root.uid.clone(), root.generation, root.deleting));
+        let systems = self.systems.values().map(|root| (root.uid.clone(), root.generation, root.deleting));
+        Wanted { specs: tenant.chain(systems).collect(), approval: self.root.as_ref().and_then(|root| root.status.approval.clone()) }
+    }
+
     /// Whether a mark says that a namespace is a tenant's: its own or, where that was taken off, that of an object of ours in it.
     fn is_tenants(&self, namespace: &NamespaceName) -> bool {
         inside(&self.children, namespace).any(|(key, entry)| key.kind == NAMESPACE || !entry.tenant_uid.is_empty())

@@ -32,6 +32,18 @@ fn a_refusal_is_told_once_a_workload_and_only_while_it_holds() {
 }
 
 #[test]
+fn of_two_causes_of_the_same_second_the_later_is_told() {
+    let refused = |cause: &str, version: &str| {
+        let mut event = event("StatefulSet", "db", &format!("Error creating: {cause}"), "100");
+        event["metadata"]["resourceVersion"] = json!(version);
+        read(&event, |text| text.parse().ok()).unwrap()
+    };
+    let told = |failed_creates: [FailedCreate; 2]| recent(&failed_creates, 100).iter().map(|told| told.cause.clone()).collect::<Vec<_>>();
+    assert_eq!(told([refused("a", "9"), refused("b", "10")]), ["b"]);
+    assert_eq!(told([refused("a", "10"), refused("b", "9")]), ["a"]);
+}
+
+#[test]
 fn of_a_message_without_end_only_the_beginning_is_kept_and_a_name_without_end_is_none() {
     let message = format!("Error creating: pods \"web-x8k2p\" is forbidden: {}", "规".repeat(500_000));
     assert!((4000..=LONGEST.0).contains(&refusal("ReplicaSet", "web", &message).cause.len()));
