@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use govcloud_core::{
-    model::names::{NamespaceName, QUOTA, SystemName, TenantName},
+    model::names::{NamespaceName, QUOTA, SystemName, TenantName, tenant_name_complaint},
     views::{
         describe::{AgencyReport, EventRow, SystemReport},
         failing::Failing,
@@ -57,10 +57,7 @@ pub(super) fn show(arguments: &Arguments, target: &Target) -> anyhow::Result<()>
 
 async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
     let config = target.config().await?;
-    let bearer = match &arguments.name {
-        Some(name) => name.clone(),
-        None => NamespaceName::new(arguments.namespace.of(&config)).bearer(),
-    };
+    let bearer = if let Some(name) = &arguments.name { name.clone() } else { of_namespace(arguments.namespace.of(&config))? };
     let client = Client::try_from(config).context("the configuration of the cluster is invalid")?;
     if let Some((agency, system)) = bearer.split_once('/') {
         let report = system_report(&client, &TenantName::new(agency), &SystemName::new(system)).await?;
@@ -68,6 +65,15 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
     }
     let report = agency_report(&client, &TenantName::new(bearer.as_str())).await?;
     arguments.output.one(&report, agency_lines)
+}
+
+/// Whose a namespace is by its name: an agency, or agency and system.
+fn of_namespace(name: &str) -> anyhow::Result<String> {
+    let namespace = NamespaceName::new(name);
+    if tenant_name_complaint(namespace.tenant().as_str()).is_some() {
+        bail!("namespace {namespace} is no agency's; name an agency, or the namespace of one with -n");
+    }
+    Ok(namespace.bearer())
 }
 
 async fn agency_report(client: &Client, name: &TenantName) -> anyhow::Result<Read<AgencyReport>> {

@@ -55,6 +55,8 @@ async fn the_status_of_an_agency_and_of_a_system_says_what_fails_and_what_to_do(
         stranger.starts_with("Error from server (Forbidden): agencytenants.govcloud.io \"described\" is forbidden: User \"nora\""),
         "{stranger}"
     );
+    let nowhere = govcloud(&["status", "-n", "kube-system"]).await.refused();
+    assert!(nowhere.contains("namespace kube-system is no agency's; name an agency"), "{nowhere}");
     let absent = govcloud(&["status", "described/nothing"]).await.refused();
     assert!(absent.contains("hostedsystem/nothing not found in namespace described"), "{absent}");
 }
