@@ -56,8 +56,8 @@ async fn foretold(plane: &ControlPlane) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// By the three commands that `govcloud uninstall --dry-run` and operator/docs/operator.md name: then nothing of the product is left, and what
-/// the agencies have in their namespaces stays.
+/// By the three commands that `govcloud uninstall --dry-run` and operator/docs/operator.md name: then nothing of the product is left, and
+/// what the agencies have in their namespaces stays.
 pub async fn removed_altogether(plane: &ControlPlane, helm: &Helm, admin: &Person) {
     let told = foretold(plane).await;
     let commands = told.iter().skip_while(|line| !line.starts_with("All of it")).skip(1).take(3);
