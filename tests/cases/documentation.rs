@@ -44,7 +44,10 @@ fn commands(path: &str) -> BTreeSet<String> {
 fn reference() -> Vec<String> {
     let entries = fs::read_dir(workspace().join("operator/docs")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".md")).map(|name| format!("operator/docs/{name}")).collect()
+    names
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|end| end == "md"))
+        .map(|name| format!("operator/docs/{name}"))
+        .collect()
 }
 
 /// Without the comment behind it, and with single blanks.
