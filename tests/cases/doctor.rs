@@ -135,7 +135,7 @@ async fn all_is_well_and_told_line_by_line() {
     assert_eq!(code, Some(0), "{text}");
     for line in [
         "OK    Kubernetes     v1.",
-        "OK    Policies       all 18 are there, as version ",
+        "OK    Policies       all 19 are there, as version ",
         "OK    Permissions    ServiceAccount govcloud-system/govcloud-operator may do all that the operator's roles say",
         "OK    DNS            name servers in namespace kube-system with labels k8s-app=kube-dns: 1",
         "OK    Quotas         the status of all 2 is what the pods add up to",

@@ -5,7 +5,7 @@ mod commands;
 
 use std::{collections::BTreeSet, fs, os::unix::fs::symlink, path::PathBuf, process::Command};
 
-use acceptance::{ControlPlane, Helm, Operator, programs, request, workspace};
+use acceptance::{ControlPlane, Helm, Operator, mutation, programs, request, workspace};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
@@ -204,6 +204,7 @@ async fn the_commands_of_readme_do_what_they_say() {
             assert!(printed.contains("What to do next"), "{printed}");
             request::appoint(&desk.admin.client).await.unwrap();
             operator = Some(desk.operator().await);
+            mutation::complete(&desk.admin.client).await.unwrap();
         }
         if let Some((status, reason)) = seen {
             desk.admin.until_condition("AgencyTenant", "", "health", "Approved", status, reason).await;
@@ -222,6 +223,7 @@ async fn the_commands_of_the_notes_and_of_the_examples_do_what_they_say() {
         desk.run(Whom::Administrator, "helm install govcloud charts/govcloud --namespace govcloud-system --create-namespace --wait");
     request::appoint(&desk.admin.client).await.unwrap();
     let operator = desk.operator().await;
+    mutation::complete(&desk.admin.client).await.unwrap();
     let commands: Vec<&str> = notes.lines().filter_map(|line| line.strip_prefix("     ")).collect();
     assert_eq!(commands.len(), 3, "{notes}");
     for command in commands.into_iter().chain(EXAMPLES) {

@@ -113,8 +113,14 @@ fn strip(kind: &str, mut object: Value) -> Value {
             }
             // Figures of use may be a minute old.
             remove(&mut object, "/status/quota", "used");
-            remove(&mut object, "/status/summary", "cpu");
-            remove(&mut object, "/status/summary", "memory");
+            let of_use = ["cpu", "cpuUsedPercent", "memory", "memoryUsedPercent", "pods"];
+            for field in of_use {
+                remove(&mut object, "/status/summary", field);
+            }
+            remove(&mut object, "/status/approval", "time");
+            for entry in object["status"]["history"].as_array_mut().into_iter().flatten() {
+                remove(entry, "", "time");
+            }
             for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
                 remove(condition, "", "lastTransitionTime");
             }
