@@ -11,6 +11,7 @@ mod permissions;
 pub mod process;
 mod quiet;
 mod replicas;
+mod requested_by;
 mod restart;
 mod telemetry;
 mod unguarded;

@@ -40,6 +40,16 @@ fn commands(path: &str) -> BTreeSet<String> {
     found
 }
 
+/// The files of the reference in English.
+fn reference() -> Vec<String> {
+    let entries = fs::read_dir(workspace().join("operator/docs")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|end| end == "md"))
+        .map(|name| format!("operator/docs/{name}"))
+        .collect()
+}
+
 /// Without the comment behind it, and with single blanks.
 fn plain(line: &str) -> String {
     let end = line.find(" #").unwrap_or(line.len());
@@ -55,13 +65,19 @@ fn is_command(text: &str) -> bool {
 #[test]
 fn every_command_of_the_documentation_is_run_or_excepted_by_name() {
     let files = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md", "charts/govcloud/README.md"];
-    let given: BTreeSet<String> = files.into_iter().flat_map(commands).collect();
+    let reference = reference();
+    assert!(reference.len() > 5, "{reference:?}");
+    let given: BTreeSet<String> = files.into_iter().flat_map(commands).chain(reference.iter().flat_map(|path| commands(path))).collect();
     assert!(given.len() > 40, "{given:#?}");
     let run = TOUR.iter().map(|(_, command, _)| *command).chain(EXAMPLES).chain(TESTS);
     let known: BTreeSet<String> = run.chain(EXCEPTED.iter().map(|(command, _)| *command)).map(str::to_owned).collect();
     assert_eq!(given.difference(&known).collect::<Vec<_>>(), [""; 0], "no case runs these, and none says why not");
     assert_eq!(known.difference(&given).collect::<Vec<_>>(), [""; 0], "the documentation has these no more");
     assert_eq!(commands("README.zh-CN.md"), commands("README.md"), "both READMEs give the same commands");
+    for path in &reference {
+        let chinese = path.replace("docs/", "docs/zh-CN/");
+        assert_eq!(commands(&chinese), commands(path), "{path} and {chinese} give the same commands");
+    }
 }
 
 #[test]
@@ -110,7 +126,9 @@ impl Desk {
         let kubeconfig = match whom {
             Whom::Administrator => self.plane.kubeconfig().to_owned(),
             Whom::Team => request::kubeconfig_of(&self.plane, "wang", &["govcloud:requesters", "health-owners"]).unwrap(),
+            Whom::Deployer => request::kubeconfig_of(&self.plane, "ci-health", &[]).unwrap(),
             Whom::Approver => request::kubeconfig_of(&self.plane, "li", &[request::APPROVER.group]).unwrap(),
+            Whom::Auditor => request::kubeconfig_of(&self.plane, "zhao", &[request::AUDITOR.group]).unwrap(),
         };
         let path = format!("{}:{}", self.bin.display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("bash");
@@ -118,7 +136,8 @@ impl Desk {
         for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR"] {
             shell.env(home, self.plane.directory().join("home"));
         }
-        let output = shell.env("KUBE_EDITOR", "true").output().unwrap();
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        let output = shell.env("KUBE_EDITOR", "true").env("DIGEST", digest).output().unwrap();
         let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{command}: {text}");
         text
@@ -134,10 +153,32 @@ impl Desk {
 fn agency() -> String {
     let readme = file("README.md");
     let block = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let mut agency: Value = serde_yaml::from_str(block).unwrap();
+    let agency: Value = serde_yaml::from_str(block).unwrap();
     assert_eq!(agency["kind"], "AgencyTenant");
-    agency["spec"].as_object_mut().unwrap().remove("preapproved").unwrap();
     agency.to_string()
+}
+
+/// What the team asks for before a command that decides on a request, or takes it back.
+fn request_before(command: &str) -> Option<Value> {
+    let egress = |range: &str| json!({"network": {"egress": [{"cidr": range, "ports": [443], "reason": "map data"}]}});
+    match command {
+        "kubectl govcloud approve health" => Some(egress("203.0.113.0/28")),
+        "kubectl govcloud withdraw health" => Some(egress("203.0.113.0/24")),
+        _ if command.contains(" --quota ") => Some(json!({"quota": {"requests.cpu": "20", "limits.cpu": "40"}})),
+        _ => None,
+    }
+}
+
+/// Status and reason of the agency's condition Approved once the operator has seen what a command did.
+fn approved_after(command: &str) -> Option<(&'static str, &'static str)> {
+    let words: Vec<&str> = command.split(' ').take(3).collect();
+    match words.as_slice() {
+        ["kubectl", "create", _] => Some(("False", "Requested")),
+        ["kubectl", "govcloud", "reject"] => Some(("False", "Rejected")),
+        ["kubectl", "govcloud", "suspend"] => Some(("False", "Stopped")),
+        ["kubectl", "patch", "agencytenant"] | ["kubectl", "govcloud", "approve" | "resume" | "withdraw"] => Some(("True", "Approved")),
+        _ => None,
+    }
 }
 
 #[tokio::test]
@@ -152,14 +193,20 @@ async fn the_commands_of_readme_do_what_they_say() {
             desk.admin.apply(&namespace.to_string()).await;
             desk.admin.apply(&format!("{}  adoptNamespace: true\n", system_yaml("health", "appointments"))).await;
         }
+        if let Some(spec) = request_before(command) {
+            desk.run(Whom::Team, &format!("kubectl patch agencytenant health --type=merge -p '{}'", json!({"spec": spec})));
+            desk.admin.until_condition("AgencyTenant", "", "health", "Approved", "False", "ChangePending").await;
+        }
+        let seen = approved_after(command);
         let command = command.replace("agency.yaml", &agency_yaml.to_string_lossy());
         let printed = desk.run(whom, &format!("{command}{also}"));
         if command.starts_with("helm install") {
             assert!(printed.contains("What to do next"), "{printed}");
             request::appoint(&desk.admin.client).await.unwrap();
             operator = Some(desk.operator().await);
-        } else if command.starts_with("kubectl create") {
-            desk.admin.until_condition("AgencyTenant", "", "health", "Approved", "False", "Requested").await;
+        }
+        if let Some((status, reason)) = seen {
+            desk.admin.until_condition("AgencyTenant", "", "health", "Approved", status, reason).await;
         }
     }
     drop(operator);

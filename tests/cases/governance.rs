@@ -6,6 +6,7 @@ mod chart;
 mod cures;
 mod domains;
 mod entrance;
+mod gitops;
 mod guard_rails;
 mod leaving;
 mod record;

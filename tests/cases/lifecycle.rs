@@ -52,7 +52,10 @@ async fn a_retired_system_keeps_namespace_and_volumes_and_nothing_else() {
     let refused = owner.try_apply(&pod_yaml("retires--web", "later")).await.unwrap_err();
     assert!(refused.contains("is forbidden: User \"wang\" cannot"), "{refused}");
     let tenant = admin.get("AgencyTenant", "", "retires").await;
-    assert_eq!(tenant["status"]["systems"], json!({"total": 1, "testing": 0, "running": 0, "suspended": 0, "retired": 1}));
+    assert_eq!(
+        tenant["status"]["systems"],
+        json!({"total": 1, "testing": 0, "deletesVolumes": 0, "running": 0, "suspended": 0, "retired": 1})
+    );
 }
 
 #[tokio::test]

@@ -140,9 +140,9 @@ fn each_alert_fires_when_it_should_and_only_then() {
         for words in ["summary", "description"] {
             assert!(rule["annotations"][words].is_string(), "{fires}: {words}");
         }
-        for readme in ["README.md", "README.zh-CN.md"] {
+        for reference in ["operator/docs/operator.md", "operator/docs/zh-CN/operator.md"] {
             let row = format!("| `{}` |", rule["alert"].as_str().unwrap());
-            assert!(fs::read_to_string(workspace().join(readme)).unwrap().contains(&row), "{readme}: {row}");
+            assert!(fs::read_to_string(workspace().join(reference)).unwrap().contains(&row), "{reference}: {row}");
         }
     }
 }

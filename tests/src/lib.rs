@@ -14,6 +14,7 @@ pub mod definitions;
 mod go_program;
 pub mod helm;
 pub mod manifests;
+mod mutation;
 pub mod operator;
 pub mod platform;
 pub mod previous;

@@ -26,6 +26,7 @@ use crate::{
     bound::{self, Bound},
     build_layout,
     manifests::{self, Applier},
+    mutation,
 };
 
 const NAMESPACE: &str = "govcloud-system";
@@ -33,7 +34,7 @@ const NAME: &str = "govcloud-operator";
 const LEASE_ROLE: &str = "govcloud-operator-lease";
 const MANAGER: &str = "govcloud-install";
 /// The platform around it, as far as a cluster without nodes can show it: whose pods reach those of the agencies.
-const PLATFORM: [&str; 10] = [
+const PLATFORM: [&str; 12] = [
     "--ingress-controller",
     "public=ingress-nginx",
     "--ingress-controller",
@@ -44,6 +45,8 @@ const PLATFORM: [&str; 10] = [
     "registry.example.gov.cn/platform/mesh",
     "--approve-egress",
     "198.18.7.0/24",
+    "--account-namespace",
+    "argocd",
 ];
 const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -75,6 +78,7 @@ impl Operator {
         for folder in ["policies", "mutations"] {
             applier.apply_all(&manifests::read(&workspace.join("charts/govcloud").join(folder))?).await?;
         }
+        mutation::complete(&plane.client().await?).await?;
         let roles = manifests::read(&workspace.join("charts/govcloud/roles"))?;
         applier.apply_all(&roles).await?;
         aggregation::complete(&plane.client().await?, &roles).await?;

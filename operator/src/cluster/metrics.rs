@@ -1,10 +1,16 @@
 //! Counters and gauges, by the names that users of controllers know.
 
+mod agencies;
+
 use std::{fs, sync::Arc};
 
+use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -190,7 +196,9 @@ impl Metrics {
         let registry = self.0.registry.lock();
         self.0.look(store, synced, guarded);
         let mut text = String::new();
-        encode(&mut text, &registry)?;
+        encode_registry(&mut text, &registry)?;
+        agencies::append(&mut text, store.agencies(Timestamp::now()))?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

@@ -4,6 +4,7 @@
 //! of an own write is no news. An object is read before the lock is taken, and only if its version is new; a snapshot shares
 //! what it holds with the store.
 
+mod agencies;
 mod contents;
 mod figures;
 
@@ -24,6 +25,7 @@ use super::{
     pod_classes::Classes,
     streams::{Listed, Source},
 };
+pub use agencies::{AgencyFigures, TenantFigures};
 pub use contents::Wanted;
 use contents::{Contents, Shard};
 pub use figures::{Figures, Judged};
@@ -203,6 +205,11 @@ impl Store {
         if let Some(entry) = shard.and_then(|shard| shard.children.get_mut(key)).filter(|entry| *entry.uid == *uid) {
             (entry.deleting, entry.held) = (true, false);
         }
+    }
+
+    /// Each agency in numbers, at this time.
+    pub fn agencies(&self, now: Timestamp) -> Vec<AgencyFigures> {
+        agencies::figures(&self.contents(), now)
     }
 
     /// What there is, in numbers.

@@ -82,6 +82,8 @@ async fn every_line_of_a_json_log_is_json() {
     let text = fs::read_to_string(log).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
     assert!(lines.len() >= 3, "{text}");
+    let (records, lines): (Vec<Value>, Vec<Value>) = lines.into_iter().partition(|line| line["audit"].is_string());
+    assert!(records.iter().all(|record| record["agency"] == "logged" && record["number"].is_i64()) && !records.is_empty(), "{records:?}");
     for line in lines {
         assert!(line["timestamp"].is_string() && line["level"].is_string() && line["fields"]["message"].is_string(), "{line}");
     }

@@ -56,14 +56,14 @@ async fn foretold(plane: &ControlPlane) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// By the three commands that `govcloud uninstall --dry-run` and README name: then nothing of the product is left, and what the agencies
-/// have in their namespaces stays.
+/// By the three commands that `govcloud uninstall --dry-run` and operator/docs/operator.md name: then nothing of the product is left, and
+/// what the agencies have in their namespaces stays.
 pub async fn removed_altogether(plane: &ControlPlane, helm: &Helm, admin: &Person) {
     let told = foretold(plane).await;
     let commands = told.iter().skip_while(|line| !line.starts_with("All of it")).skip(1).take(3);
-    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let reference = fs::read_to_string(workspace().join("operator/docs/operator.md")).unwrap();
     for command in commands {
-        assert!(readme.contains(command.trim()), "README.md has no {command}");
+        assert!(reference.contains(command.trim()), "operator/docs/operator.md has no {command}");
         let words: Vec<&str> = command.split_whitespace().collect();
         match words[0] {
             "kubectl" => {

@@ -6,12 +6,17 @@ pub enum Whom {
     Administrator,
     /// In group govcloud:requesters, and an Owner of the agency that it asks for.
     Team,
+    /// A member of the agency with role Deployer.
+    Deployer,
     /// Bound to `ClusterRole` `govcloud:security-admin`.
     Approver,
+    /// Bound to `ClusterRole` `govcloud:audit-admin`.
+    Auditor,
 }
 
-/// Those of README, from the installation to the removal: by whom, the command, and what is added because nobody is at the terminal.
-pub const TOUR: [(Whom, &str, &str); 23] = [
+/// Those of README and of the reference, from the installation to the removal: by whom, the command, and what is added because nobody is at
+/// the terminal.
+pub const TOUR: [(Whom, &str, &str); 44] = [
     (
         Whom::Administrator,
         "helm install govcloud charts/govcloud --namespace govcloud-system --create-namespace --wait --set \
@@ -21,6 +26,8 @@ pub const TOUR: [(Whom, &str, &str); 23] = [
     (Whom::Team, "kubectl create -f agency.yaml", ""),
     (Whom::Team, "kubectl govcloud my", ""),
     (Whom::Team, "kubectl get agencytenant health", ""),
+    (Whom::Approver, "kubectl govcloud requests", ""),
+    (Whom::Approver, "kubectl govcloud status health", ""),
     (Whom::Approver, "kubectl govcloud reject health --reason \"no budget\"", " --yes"),
     (
         Whom::Approver,
@@ -28,17 +35,45 @@ pub const TOUR: [(Whom, &str, &str); 23] = [
          '{\"status\":{\"approval\":{\"decision\":\"Approved\",\"generation\":1,\"by\":\"li\",\"reason\":null}}}'",
         "",
     ),
-    (Whom::Approver, "kubectl govcloud suspend health --reason ...", " --yes"),
-    (Whom::Approver, "kubectl govcloud approve health", " --yes"),
     (Whom::Team, "kubectl wait --for=condition=Ready agencytenant/health", ""),
     (Whom::Team, "kubectl govcloud plan -f agency.yaml", ""),
     (Whom::Team, "kubectl edit agencytenant health", ""),
+    (
+        Whom::Approver,
+        "kubectl govcloud approve health --quota requests.cpu=18,limits.cpu=36 --reason \"18 of 20 cores until May\"",
+        " --yes",
+    ),
+    (Whom::Approver, "kubectl govcloud suspend health --reason \"the portal is defaced\"", " --yes"),
+    (Whom::Approver, "kubectl govcloud resume health --reason \"the portal is clean\"", " --yes"),
+    (Whom::Approver, "kubectl govcloud approve health", " --yes"),
+    (Whom::Team, "kubectl govcloud withdraw health", " --yes"),
+    (Whom::Team, "kubectl govcloud history health", ""),
     (Whom::Team, "kubectl explain agencytenant.spec", ""),
+    (Whom::Team, "kubectl explain hostedsystem.spec", ""),
     (Whom::Team, "kubectl get events -n health", ""),
+    (Whom::Team, "kubectl apply -f examples/app/system.yaml", ""),
+    (Whom::Team, "kubectl wait --for=condition=Ready hostedsystem/portal -n health", ""),
+    (Whom::Deployer, "kubectl apply -f examples/app/web.yaml", ""),
+    (Whom::Deployer, "kubectl rollout status deployment/web -n health--portal", " --timeout 60s"),
+    (Whom::Deployer, "kubectl get pods,services,ingresses -n health--portal", ""),
+    (Whom::Deployer, "kubectl set image deployment/web web=registry.example.gov.cn/health/portal@$DIGEST -n health--portal", ""),
+    (Whom::Team, "kubectl patch hostedsystem portal -n health --type=merge -p '{\"spec\":{\"stage\":\"Running\"}}'", ""),
+    (Whom::Deployer, "kubectl govcloud status health/portal", ""),
+    (Whom::Auditor, "kubectl govcloud list --sort-by given", ""),
+    (Whom::Auditor, "kubectl get agency --sort-by=.status.summary.cpuPercent", ""),
+    (Whom::Auditor, "kubectl govcloud history health -o json", ""),
+    (Whom::Auditor, "kubectl get events --field-selector involvedObject.name=health", ""),
+    (Whom::Auditor, "kubectl govcloud retained", ""),
     (Whom::Administrator, "kubectl get agency", ""),
     (Whom::Administrator, "kubectl get hs -A", ""),
     (Whom::Administrator, "kubectl get govcloud -A", ""),
     (Whom::Administrator, "kubectl govcloud adopt health--appointments --into health/appointments", " --yes"),
+    (
+        Whom::Administrator,
+        "helm upgrade govcloud charts/govcloud --namespace govcloud-system --wait --set \
+         image.repository=registry.example.gov.cn/govcloud/govcloud",
+        "",
+    ),
     (Whom::Administrator, "kubectl govcloud doctor", ""),
     (Whom::Administrator, "kubectl govcloud uninstall --dry-run", ""),
     (Whom::Administrator, "govcloud version", ""),
@@ -117,6 +152,11 @@ pub const EXCEPTED: &[(&str, &str)] = &[
     ("kubectl annotate hs appointments -n health govcloud.io/confirm-delete=<metadata.uid>", PLACEHOLDER),
     ("kubectl apply --server-side -k DIR", PLACEHOLDER),
     ("kubectl govcloud plan -f FILE...", PLACEHOLDER),
+    ("kubectl annotate agencytenant health govcloud.io/confirm-delete=<metadata.uid>", PLACEHOLDER),
+    ("kubectl govcloud history AGENCY", PLACEHOLDER),
+    ("kubectl govcloud retained delete NAMESPACE", PLACEHOLDER),
+    ("kubectl govcloud status AGENCY", PLACEHOLDER),
+    ("kubectl krew install --manifest-url URL/govcloud.yaml", PLACEHOLDER),
     ("argocd app delete --cascade=false", NAMED),
     ("govcloud run", NAMED),
     ("helm rollback", NAMED),
@@ -130,4 +170,10 @@ pub const EXCEPTED: &[(&str, &str)] = &[
     ("kubectl get", NAMED),
     ("kubectl get -o yaml", NAMED),
     ("kubectl govcloud plan", NAMED),
+    ("kubectl create", NAMED),
+    ("kubectl delete namespace", NAMED),
+    ("kubectl describe agency", NAMED),
+    ("kubectl get hs", NAMED),
+    ("kubectl govcloud", NAMED),
+    ("kubectl govcloud status", NAMED),
 ];

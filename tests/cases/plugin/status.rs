@@ -109,7 +109,7 @@ async fn the_platforms_people_see_the_events_of_agencies_and_systems_and_members
     // Too much for the agency, so that both have something to tell.
     admin.tenant_with_systems("eventful", &[]).await;
     admin.apply(&system_yaml("eventful", "big").replace("requests.cpu: '8'", "requests.cpu: '41'")).await;
-    admin.until_condition("HostedSystem", "eventful", "big", "QuotaGranted", "False", "QuotaWaiting").await;
+    admin.until_condition("HostedSystem", "eventful", "big", "QuotaGranted", "False", "QuotaExceeded").await;
     admin.patch("AgencyTenant", "", "eventful", json!({"spec": {"suspended": true}})).await;
     admin.until_condition("AgencyTenant", "", "eventful", "Ready", "True", "Suspended").await;
     let told = async |kind: &str, namespace: &str, name: &str| {

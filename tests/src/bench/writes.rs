@@ -126,7 +126,7 @@ fn settings() -> Settings {
             .collect(),
         platform_programs: "monitoring".parse().into_iter().collect(),
         platform_images: vec!["registry.example.gov.cn/platform/mesh".into()],
-        account_namespaces: Vec::new(),
+        account_namespaces: vec!["argocd".into()],
         approval_policies: ApprovalPolicies { egress: "198.18.7.0/24".parse().into_iter().collect(), ..ApprovalPolicies::default() },
     }
 }

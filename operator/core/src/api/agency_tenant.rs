@@ -187,7 +187,7 @@ pub enum SubjectKind {
     User,
     /// All users of a group.
     Group,
-    /// A `ServiceAccount` of the agency's own namespaces.
+    /// A `ServiceAccount` of the agency's own namespaces, or of one of the platform that the operator's settings name.
     ServiceAccount,
 }
 

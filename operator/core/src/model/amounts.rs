@@ -83,6 +83,13 @@ impl Amount {
         Self(self.0.saturating_mul(i128::from(percent)) / 100)
     }
 
+    /// The amount in its unit, for a gauge.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is as exact as a float")]
+    pub fn in_units(self) -> f64 {
+        self.0 as f64 / MILLI as f64
+    }
+
     /// This amount in percent of a whole, rounded up; 0 of nothing.
     #[must_use]
     pub fn percent_of(self, whole: Self) -> u64 {

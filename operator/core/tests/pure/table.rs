@@ -87,9 +87,11 @@ fn the_operators_role_lets_it_create_the_kinds_of_the_table_and_no_others() {
 #[test]
 fn the_documentation_names_the_kinds_of_the_table_and_no_others() {
     let table: Names = TABLE.iter().map(|kind| kind.kind.to_owned()).collect();
-    for (file, heading) in [("README.md", "### What the operator creates"), ("README.zh-CN.md", "### Operator 创建的对象")] {
+    for (file, heading) in
+        [("operator/docs/tenants.md", "## What the operator creates"), ("operator/docs/zh-CN/tenants.md", "## Operator 创建的对象")]
+    {
         let text = text(file);
-        let section = section(&text, heading, "### ");
+        let section = section(&text, heading, "## ");
         let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("|--"));
         let mut named: Names = rows.skip(1).filter_map(|row| row[2..].split([' ', '`']).next()).map(str::to_owned).collect();
         // Those of cluster scope stand in a sentence below, before the first name.
