@@ -93,6 +93,13 @@ impl Error {
         }
     }
 
+    /// Whether the object was refused for what it holds, above all for its size: an annotation of it, or the whole of it.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::Refused { code: 413 | 422, .. })
+            || matches!(self, Self::Refused { code: 500, message, .. } if message.contains("request is too large"))
+    }
+
     /// Whether the API server answered with this status code.
     #[must_use]
     pub fn is_code(&self, wanted: u16) -> bool {

@@ -63,11 +63,11 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'govclou
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ci-watched}]
 ";
 
-/// Waits for an event about this system that says all of these words.
-async fn told(admin: &Person, namespace: &str, system: &str, words: &[&str]) {
+/// Waits for an event of this reason about this system that says all of these words.
+async fn told(admin: &Person, namespace: &str, system: &str, reason: &str, words: &[&str]) {
     let is_it = |event: &Value| {
         let note = event["note"].as_str().unwrap_or_default();
-        event["reason"] == "Removed"
+        event["reason"] == reason
             && (&event["regarding"]["kind"], &event["regarding"]["name"]) == (&json!("HostedSystem"), &json!(system))
             && words.iter().all(|word| note.contains(word))
     };
@@ -107,20 +107,26 @@ async fn what_the_platform_wrote_stays_through_suspension_retirement_and_return(
         admin.until_condition("HostedSystem", "watched", "web", "Ready", "True", reason).await;
         assert_eq!(uids().await, before, "{stage}");
     };
+    let own_dns = async || {
+        let policy = admin.get("NetworkPolicy", "watched--web", "own-dns").await;
+        (policy["metadata"]["uid"].clone(), policy["metadata"]["annotations"].clone(), policy["spec"].clone())
+    };
+    let running = own_dns().await;
     stage("Suspended", "Suspended").await;
-    admin.gone("NetworkPolicy", "watched--web", "own-dns").await;
+    let suspended = own_dns().await;
+    assert!(suspended.0 == running.0 && suspended.1["govcloud.io/suspended-pod-selector"] == "{}", "{suspended:?}");
     assert!(admin.look("NetworkPolicy", "watched--web", "own-pods").await.is_some(), "it opens nothing to others");
     assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "members go on to enter a suspended system");
     stage("Retired", "Retired").await;
+    assert_eq!(own_dns().await, suspended, "no pod is left that it could apply to");
     admin.gone("RoleBinding", "watched--web", "of-a-member").await;
     stage("Running", "Ready").await;
+    assert_eq!(own_dns().await, running, "it came back as it was");
     assert!(admin.look("RoleBinding", "watched--web", "own-account").await.is_some(), "a workload finds its rights when it comes back");
-    told(&admin, "watched", "web", &["NetworkPolicy own-dns in watched--web was deleted", "suspended", "apply the policy again"]).await;
-    told(&admin, "watched", "web", &["RoleBinding of-a-member in watched--web was deleted", "members have no access"]).await;
-    // The cure that the events name works.
-    owner.apply(&OWNERS.replace("NAMESPACE", "watched--web")).await;
-    admin.system_ready("watched", "web").await;
-    assert!(admin.look("NetworkPolicy", "watched--web", "own-dns").await.is_some());
+    told(&admin, "watched", "web", "Disabled", &["NetworkPolicy own-dns in watched--web selects no pod for now", "suspended", "restores"])
+        .await;
+    told(&admin, "watched", "web", "Restored", &["NetworkPolicy own-dns in watched--web has its own podSelector again"]).await;
+    told(&admin, "watched", "web", "Removed", &["RoleBinding of-a-member in watched--web was deleted", "members have no access"]).await;
 }
 
 #[tokio::test]
@@ -153,7 +159,14 @@ subjects: [{subject}]
     admin.tenant_ready("holding").await;
     assert_eq!(admin.get("AgencyTenant", "", "holding").await["status"]["formerMembers"], json!(["User/ci-holding"]));
     assert!(admin.look("RoleBinding", "holding--web", "staying").await.is_some(), "a finalizer of its own is the agency's affair");
-    told(&admin, "holding", "web", &["RoleBinding lasting in holding--web was deleted", "User ci-holding is no longer a member"]).await;
+    told(
+        &admin,
+        "holding",
+        "web",
+        "Removed",
+        &["RoleBinding lasting in holding--web was deleted", "User ci-holding is no longer a member"],
+    )
+    .await;
 }
 
 #[tokio::test]

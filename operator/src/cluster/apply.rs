@@ -13,7 +13,7 @@ use govcloud_core::{
     model::{
         names::{LABEL_TENANT, LABEL_TENANT_UID, NamespaceName, QUOTA},
         observed::{ChildKey, NAMESPACE},
-        outcome::{Failure, NamespaceOutcome, Outcome, Removed},
+        outcome::{Failure, Fate, NamespaceOutcome, Outcome, Removed},
     },
     plan::diff::{Change, NamespaceChanges, Seen},
 };
@@ -36,6 +36,10 @@ use crate::error::Error;
 
 /// Namespaces of one tenant that are written at the same time.
 const NAMESPACES_AT_ONCE: usize = 8;
+
+/// Why a policy is deleted that was to be kept without effect.
+const NO_ROOM: &str = "the network of a suspended system is closed both ways, and the policy is too large to be kept with an annotation; \
+                       apply the policy again when the system is no longer suspended";
 
 /// Writes children.
 #[derive(Clone)]
@@ -73,7 +77,7 @@ impl ChildWriter {
             let results = join_all(now.iter().map(|change| self.carry_out(&space.namespace, change, state))).await;
             for (change, result) in now.iter().zip(results) {
                 state.fresh |= rank == Some(Rank::Namespace) && matches!(result, Ok(Done::Created(_)));
-                outcome.removed.extend(removed(change).filter(|_| matches!(result, Ok(Done::Changed))));
+                outcome.removed.extend(result.as_ref().ok().and_then(|done| removed(change, *done)));
                 record(&mut outcome, result);
             }
         }
@@ -101,6 +105,8 @@ impl ChildWriter {
                 let done = self.in_turn(key, state, "another program keeps creating it", write).await;
                 done.map_err(|error| failure(kind.kind, &key.name, &error)).inspect(|_| self.store.going(key, uid))
             }
+            Change::Disable { key, seen, .. } => self.switch(key, state, self.disable(key, seen)).await,
+            Change::Restore { key, seen } => self.switch(key, state, self.restore(key, seen)).await,
             Change::DeletePods => self.delete_pods(namespace).await.map_err(|error| failure("Pod", "all", &error)),
             Change::Remove { uid } => {
                 let kind = TABLE[NAMESPACE];
@@ -108,6 +114,18 @@ impl ChildWriter {
                 done.map(|_| Done::Nothing).map_err(|error| failure(kind.kind, namespace.as_str(), &error))
             }
         }
+    }
+
+    /// Writes an object of others, as above.
+    async fn switch(
+        &self,
+        key: &ChildKey,
+        state: NamespaceState,
+        write: impl Future<Output = Result<Done, Error>>,
+    ) -> Result<Done, Failure> {
+        let state = NamespaceState { fresh: false, ..state };
+        let done = self.in_turn(key, state, "another program keeps changing it", write).await;
+        done.map_err(|error| failure(TABLE[key.kind].kind, &key.name, &error))
     }
 
     /// Writes unless somebody undoes it again and again. What is in a namespace of this very round is no repair.
@@ -123,7 +141,7 @@ impl ChildWriter {
         }
         self.repairs.allow(key, state.wanted, Instant::now(), undone)?;
         let done = write.await;
-        if matches!(done, Ok(Done::Changed | Done::Created(_)) | Err(Error::Contested(_))) {
+        if matches!(done, Ok(Done::Changed | Done::Deleted | Done::Created(_)) | Err(Error::Contested(_))) {
             self.repairs.note(key, state.wanted, Instant::now());
         }
         done
@@ -228,7 +246,7 @@ impl ChildWriter {
     }
 
     /// An object that a finalizer holds back would go on to let in or open, so its finalizers are taken off before.
-    async fn prune(&self, key: &ChildKey, uid: &str, held: bool) -> Result<Done, Error> {
+    pub(super) async fn prune(&self, key: &ChildKey, uid: &str, held: bool) -> Result<Done, Error> {
         let kind = TABLE[key.kind];
         if held {
             let api = self.api(kind, &key.namespace);
@@ -268,7 +286,7 @@ impl ChildWriter {
         Err(Error::Contested(contender(desired, answer.json(), &answer.managed_fields())))
     }
 
-    fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<Object> {
+    pub(super) fn api(&self, kind: &Kind, namespace: &NamespaceName) -> Api<Object> {
         self.connection.api(&kind.resource(), if kind.is_namespace() { "" } else { namespace.as_str() })
     }
 }
@@ -288,27 +306,35 @@ struct NamespaceState {
 
 /// What a change came to.
 #[derive(Clone, Copy)]
-enum Done {
+pub(super) enum Done {
     /// There was nothing to write, or it shows later.
     Nothing,
     /// An object that was there was written, or deleted.
     Changed,
-    /// An object that was to be deleted is gone already.
+    /// An object that was to be deleted or changed is gone already.
     Gone,
+    /// An object that was to be changed was deleted instead.
+    Deleted,
     /// A new object, with so many writes.
     Created(usize),
 }
 
-/// What of the members' own a change takes away.
-fn removed(change: &Change) -> Option<Removed> {
-    let Change::Delete { key, uid, cause: Some(cause), .. } = change else { return None };
-    Some(Removed { kind: key.kind, name: key.name.to_string(), uid: uid.clone(), cause: cause.clone() })
+/// What a change did to an object of the members' own.
+fn removed(change: &Change, done: Done) -> Option<Removed> {
+    let (key, uid, fate, cause) = match (change, done) {
+        (Change::Delete { key, uid, cause: Some(cause), .. }, Done::Changed) => (key, uid, Fate::Deleted, cause.as_str()),
+        (Change::Disable { key, seen, cause }, Done::Changed) => (key, &seen.uid, Fate::Disabled, cause.as_str()),
+        (Change::Disable { key, seen, .. }, Done::Deleted) => (key, &seen.uid, Fate::Deleted, NO_ROOM),
+        (Change::Restore { key, seen }, Done::Changed) => (key, &seen.uid, Fate::Restored, ""),
+        _ => return None,
+    };
+    Some(Removed { kind: key.kind, name: key.name.to_string(), uid: uid.clone(), fate, cause: cause.to_owned() })
 }
 
 fn record(outcome: &mut NamespaceOutcome, result: Result<Done, Failure>) {
     match result {
         Ok(Done::Nothing) => {}
-        Ok(Done::Changed | Done::Gone) => outcome.written += 1,
+        Ok(Done::Changed | Done::Gone | Done::Deleted) => outcome.written += 1,
         Ok(Done::Created(writes)) => outcome.written += writes,
         Err(failure) => outcome.failures.push(failure),
     }

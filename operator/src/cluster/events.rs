@@ -12,7 +12,7 @@ use govcloud_core::{
         conditions::{find, kind, reason},
         history::HistoryEvent,
     },
-    model::audit::AuditRecord,
+    model::{audit::AuditRecord, outcome::Fate},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -81,12 +81,16 @@ impl Events {
         self.send(event, about);
     }
 
-    /// Announces that an object which members wrote was deleted, and why.
-    pub fn removed(&self, about: ObjectReference, deleted: ObjectReference, note: String) {
-        let (namespace, name) = (deleted.namespace.as_deref().unwrap_or_default(), deleted.name.as_deref().unwrap_or_default());
-        info!(kind = deleted.kind, namespace, name, "{note}");
-        let (type_, reason) = (EventType::Warning, reason::REMOVED.into());
-        self.send(Event { type_, reason, note: Some(note), action: "Delete".into(), secondary: Some(deleted) }, about);
+    /// Announces that an object which members wrote was deleted or changed, and why.
+    pub fn changed(&self, about: ObjectReference, object: ObjectReference, fate: Fate, note: String) {
+        let (namespace, name) = (object.namespace.as_deref().unwrap_or_default(), object.name.as_deref().unwrap_or_default());
+        info!(kind = object.kind, namespace, name, "{note}");
+        let (type_, reason, action) = match fate {
+            Fate::Deleted => (EventType::Warning, reason::REMOVED, "Delete"),
+            Fate::Disabled => (EventType::Warning, reason::DISABLED, "Update"),
+            Fate::Restored => (EventType::Normal, reason::RESTORED, "Update"),
+        };
+        self.send(Event { type_, reason: reason.into(), note: Some(note), action: action.into(), secondary: Some(object) }, about);
     }
 
     /// Announces what was recorded in a tenant's history.

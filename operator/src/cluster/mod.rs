@@ -32,6 +32,7 @@ mod run;
 mod status_writer;
 mod store;
 mod streams;
+mod suspension;
 mod takeover;
 mod watch;
 mod workloads;

@@ -8,7 +8,7 @@ use govcloud_core::{
     model::{
         audit::AuditRecord,
         names::{FINALIZER, SystemName, TenantName},
-        outcome::Outcome,
+        outcome::{Fate, Outcome},
         root::Root,
         snapshot::Snapshot,
     },
@@ -121,7 +121,7 @@ impl StatusWriter {
         Ok(())
     }
 
-    /// Tells, on the system or the tenant whose namespace it is, what of the members' own was deleted, and why.
+    /// Tells, on the system or the tenant whose namespace it is, what of the members' own was changed or deleted, and why.
     pub fn removals(&self, snapshot: &Snapshot, outcome: &Outcome) {
         for (namespace, removed) in
             outcome.namespaces.iter().flat_map(|(name, space)| space.removed.iter().map(move |removed| (name, removed)))
@@ -136,8 +136,16 @@ impl StatusWriter {
                 (None, None) => continue,
             };
             let kind = resource(Source::Children(removed.kind));
-            let note = format!("{} {} in {namespace} was deleted: {}", kind.kind, removed.name, removed.cause);
-            let deleted = ObjectReference {
+            let what = format!("{} {} in {namespace}", kind.kind, removed.name);
+            let note = match removed.fate {
+                Fate::Deleted => format!("{what} was deleted: {}", removed.cause),
+                Fate::Disabled => format!(
+                    "{what} selects no pod for now: {}; the operator restores its podSelector when the system is no longer suspended",
+                    removed.cause
+                ),
+                Fate::Restored => format!("{what} has its own podSelector again: the system is no longer suspended"),
+            };
+            let object = ObjectReference {
                 api_version: Some(kind.api_version),
                 kind: Some(kind.kind),
                 namespace: Some(namespace.to_string()),
@@ -146,7 +154,7 @@ impl StatusWriter {
                 ..ObjectReference::default()
             };
             if let Ok(about) = about {
-                self.events.removed(about, deleted, note);
+                self.events.changed(about, object, removed.fate, note);
             }
         }
     }

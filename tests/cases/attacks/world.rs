@@ -7,7 +7,7 @@ use kube::{
     Client,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use super::people;
@@ -142,6 +142,10 @@ async fn make(admin: &Person, plane: &ControlPlane) {
         admin.until("has its account", "ServiceAccount", namespace, "default", |account| account.is_some()).await;
     }
     admin.apply(&inside.join("\n---\n")).await;
+    let rests = |policy: Option<&Value>| {
+        policy.is_some_and(|policy| policy["metadata"]["annotations"]["govcloud.io/suspended-pod-selector"].is_string())
+    };
+    admin.until("has no effect", "NetworkPolicy", "clinic--paused", "resting", rests).await;
     admin.patch("HostedSystem", "clinic", "going", json!({"metadata": {"finalizers": ["example.com/held", "govcloud.io/hold"]}})).await;
     admin.delete("HostedSystem", "clinic", "going").await;
     admin

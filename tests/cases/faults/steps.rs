@@ -16,6 +16,8 @@ pub enum Act {
     Declare(&'static [&'static str]),
     /// Starts a pod.
     Start,
+    /// Writes a network policy, as an Owner does, that opens more than the namespace.
+    Open,
     /// Merges a patch into the tenant.
     Tenant(&'static str),
     /// Merges a patch into the system.
@@ -37,7 +39,7 @@ pub struct Step {
     pub act: Act,
 }
 
-use Act::{Create, Declare, DeleteSystem, DeleteTenant, Start, System, Tenant};
+use Act::{Create, Declare, DeleteSystem, DeleteTenant, Open, Start, System, Tenant};
 
 const fn step(name: &'static str, begin: &'static [Act], act: Act) -> Step {
     Step { name, begin, act }
@@ -47,7 +49,8 @@ const NEW: &[Act] = &[];
 const EMPTY: &[Act] = &[Create];
 const SERVING: &[Act] = &[Create, Declare(&["web"])];
 const BUSY: &[Act] = &[Create, Declare(&["web"]), Start];
-const SUSPENDED: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"stage": "Suspended"}}"#)];
+const OPENED: &[Act] = &[Create, Declare(&["web"]), Start, Open];
+const SUSPENDED: &[Act] = &[Create, Declare(&["web"]), Open, System(r#"{"spec": {"stage": "Suspended"}}"#)];
 const RETIRED: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"stage": "Retired"}}"#)];
 const FLEETING: &[Act] = &[Create, Declare(&["web"]), System(r#"{"spec": {"deletionPolicy": "Delete"}}"#), Start];
 const ALL_FLEETING: &[Act] = &[
@@ -57,6 +60,13 @@ const ALL_FLEETING: &[Act] = &[
     Tenant(r#"{"spec": {"deletionPolicy": "Delete"}}"#),
     Start,
 ];
+
+const OWN_POLICY: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: own-dns, namespace: NAMESPACE}
+spec: {podSelector: {matchLabels: {app: web}}, egress: [{to: [{namespaceSelector: {}, podSelector: {matchLabels: {k8s-app: kube-dns}}}], ports: [{port: 53, protocol: UDP}]}]}
+";
 
 /// Every step.
 pub static STEPS: [Step; 24] = [
@@ -80,7 +90,7 @@ pub static STEPS: [Step; 24] = [
     step("the level of Pod Security is lowered", SERVING, Tenant(r#"{"spec": {"podSecurity": "baseline"}}"#)),
     step("the home is to go with the tenant", SERVING, Tenant(r#"{"spec": {"deletionPolicy": "Delete"}}"#)),
     step("a system gets another name", SERVING, System(r#"{"spec": {"displayName": "改名系统"}}"#)),
-    step("a system is suspended", BUSY, System(r#"{"spec": {"stage": "Suspended"}}"#)),
+    step("a system is suspended", OPENED, System(r#"{"spec": {"stage": "Suspended"}}"#)),
     step("a suspended system runs again", SUSPENDED, System(r#"{"spec": {"stage": "Running"}}"#)),
     step("a share is raised", SERVING, System(r#"{"spec": {"resources": {"guaranteed": {"requests.cpu": "16"}}}}"#)),
     step("a share is lowered", SERVING, System(r#"{"spec": {"resources": {"guaranteed": {"requests.cpu": "2"}}}}"#)),
@@ -107,6 +117,10 @@ impl Act {
             Start => {
                 let namespace = format!("{tenant}--web");
                 apply(admin, "Pod", &namespace, &pod_yaml(&namespace, "running")).await;
+            }
+            Open => {
+                let namespace = format!("{tenant}--web");
+                apply(admin, "NetworkPolicy", &namespace, &OWN_POLICY.replace("NAMESPACE", &namespace)).await;
             }
             Tenant(patch) => admin.patch("AgencyTenant", "", tenant, read(patch)).await,
             System(patch) => admin.patch("HostedSystem", tenant, "web", read(patch)).await,

@@ -36,6 +36,10 @@ pub mod reason {
     pub const PREAPPROVED: &str = "Preapproved";
     /// Reason of an event: an object that members wrote was deleted.
     pub const REMOVED: &str = "Removed";
+    /// Reason of an event: a network policy that members wrote has no effect while the system is suspended.
+    pub const DISABLED: &str = "Disabled";
+    /// Reason of an event: it has effect again.
+    pub const RESTORED: &str = "Restored";
     /// Nothing is approved yet.
     pub const REQUESTED: &str = "Requested";
     /// The contract is served; a change of it waits for approval.

@@ -18,6 +18,7 @@ pub mod rbac;
 mod resource_quota;
 mod role_binding;
 mod service_account;
+mod suspension;
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,7 @@ pub use content::Content;
 pub use kind::{Build, Kind, Rank, WriteMode};
 pub use network_policy::{EXPOSES_NETWORK, repeatable};
 pub use role_binding::{BOUND_BY_MEMBERS, BOUND_TO_ACCOUNTS, PIPELINE_ROLE, cluster_role, member_words};
+pub use suspension::{restored, suspended};
 
 /// Every kind of child, in no order that matters: `rank` says when it is written.
 pub static TABLE: [&Kind; 8] = [

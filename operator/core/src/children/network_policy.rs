@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     content::Content,
     kind::{Build, Kind, Rank, WriteMode},
+    suspension,
 };
 use crate::{
     api::{agency_tenant::BetweenSystems, hosted_system::WithinSystem},
@@ -29,7 +30,7 @@ pub(super) static KIND: Kind = Kind {
     write: WriteMode::Replace,
     build: Build::Inside(build),
     content: Content::Fields(&["/spec"]),
-    observe: None,
+    observe: Some(suspension::observe),
     initial_status: None,
     without_new_subjects: None,
     exposes: Some(exposes),
@@ -153,8 +154,11 @@ pub fn repeatable(settings: &Settings) -> BTreeMap<String, bool> {
 }
 
 /// A policy of others adds to ours whatever it lets through: a word for each of its peers but pods of its own namespace, one with a
-/// slash for what members may write at most where ours has it too.
+/// slash for what members may write at most where ours has it too. One that selects no pod adds nothing.
 fn exposes(object: &Value) -> Vec<String> {
+    if suspension::selects_nothing(object) {
+        return Vec::new();
+    }
     let here = NamespaceName::new(object["metadata"]["namespace"].as_str().unwrap_or_default());
     let rules = |way: &'static str| object["spec"][way].as_array().into_iter().flatten();
     let inbound = rules("ingress").flat_map(|rule| beyond(&here, &rule["from"], true));

@@ -40,6 +40,10 @@ pub const ANNOTATION_ADOPT_INTO: &str = "govcloud.io/adopt-into";
 pub const ANNOTATION_CONFIRM_DELETE: &str = "govcloud.io/confirm-delete";
 /// On a tenant: user name of who wrote its spec last. A `MutatingAdmissionPolicy` of the chart fills it in, and a policy refuses any other name.
 pub const ANNOTATION_REQUESTED_BY: &str = "govcloud.io/requested-by";
+/// On a network policy that members wrote, while their system is suspended: its own pod selector, as JSON.
+pub const ANNOTATION_POD_SELECTOR: &str = "govcloud.io/suspended-pod-selector";
+/// What such a policy selects pods by instead. No pod carries it.
+pub const LABEL_SUSPENDED: &str = "govcloud.io/suspended";
 /// Keeps the two kinds until their namespaces are in the state that `deletionPolicy` asks for.
 pub const FINALIZER: &str = "govcloud.io/hold";
 

@@ -73,6 +73,8 @@ pub struct Entry {
     pub hash: u64,
     /// What an object that others wrote opens: whom it lets in, or the network. Empty where members could not have written it.
     pub exposes: Vec<String>,
+    /// Of a network policy that was made ineffective by a suspension: whether it can be put back as it was.
+    pub restorable: Option<bool>,
     /// Figures of a `ResourceQuota`.
     pub quota: Option<Box<QuotaState>>,
 }

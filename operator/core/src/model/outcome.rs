@@ -18,11 +18,11 @@ pub struct NamespaceOutcome {
     pub written: usize,
     /// What could not be done.
     pub failures: Vec<Failure>,
-    /// What members wrote and was deleted.
+    /// What became of objects that members wrote.
     pub removed: Vec<Removed>,
 }
 
-/// An object that members wrote and that was deleted.
+/// An object that members wrote, and what the operator did to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
     /// Its row of the table of children.
@@ -31,8 +31,21 @@ pub struct Removed {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// What was done.
+    pub fate: Fate,
     /// Why, and what to do about it.
     pub cause: String,
+}
+
+/// What the operator did to an object that members wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was deleted.
+    Deleted,
+    /// It stays and has no effect.
+    Disabled,
+    /// It has effect again.
+    Restored,
 }
 
 /// One child that is not as it should be.

@@ -18,7 +18,7 @@ use crate::{
     },
     plan::{
         Goal, NamespacePlan, Plan,
-        foreign::cause,
+        foreign::{Verdict, verdict},
         inventory::{Found, Inventory},
     },
 };
@@ -50,6 +50,22 @@ pub enum Change {
         /// Why, where others wrote it.
         cause: Option<String>,
     },
+    /// A network policy that others wrote opens what may not be open now: it stays and selects no pod.
+    Disable {
+        /// Where it is.
+        key: ChildKey,
+        /// As it was seen.
+        seen: Seen,
+        /// Why.
+        cause: String,
+    },
+    /// It may have effect again.
+    Restore {
+        /// Where it is.
+        key: ChildKey,
+        /// As it was seen.
+        seen: Seen,
+    },
     /// End the pods of a closed namespace whose quota admits no new ones.
     DeletePods,
     /// Delete the namespace, empty of pods, with everything in it.
@@ -76,7 +92,7 @@ impl Change {
     pub fn rank(&self) -> Option<Rank> {
         match self {
             Self::Create(desired) | Self::Update { desired, .. } => Some(desired.kind.rank),
-            Self::Delete { .. } | Self::Keep(_) => Some(Rank::Isolation),
+            Self::Delete { .. } | Self::Disable { .. } | Self::Restore { .. } | Self::Keep(_) => Some(Rank::Isolation),
             Self::DeletePods | Self::Remove { .. } => None,
         }
     }
@@ -231,18 +247,26 @@ fn towards(desired: &Arc<Desired>, inventory: &Inventory) -> Change {
 }
 
 /// Marked objects that are not in the plan, and those of members that open what may not be open, also while a finalizer holds them
-/// back. Namespaces never go this way, nor does what was in a namespace before the operator came.
+/// back. Namespaces never go this way.
 fn prune<'a>(plan: &'a Plan, space: &'a NamespacePlan, inventory: &'a Inventory) -> impl Iterator<Item = Change> + 'a {
     let arrival = inventory.of(&space.namespace).arrival.unwrap_or(i64::MAX);
     inventory.inside(&space.namespace).filter_map(move |(key, entry)| {
         let kind = TABLE[key.kind];
         let planned = space.desired.iter().any(|desired| &desired.key() == key);
         let foreign = kind.exposes.is_some() && entry.tenant_uid.is_empty();
-        if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) || (foreign && entry.created < arrival) {
+        if planned || kind.is_namespace() || (entry.deleting && !(foreign && entry.held)) {
             return None;
         }
-        let cause = if foreign { Some(cause(plan, space, &entry.exposes)?) } else { None };
-        Some(Change::Delete { key: key.clone(), uid: entry.uid.to_string(), held: foreign && entry.held, cause })
+        let (key, uid) = (key.clone(), entry.uid.to_string());
+        if !foreign {
+            return Some(Change::Delete { key, uid, held: false, cause: None });
+        }
+        let seen = |uid| Seen { uid, hash: entry.hash, doubtful: false };
+        Some(match verdict(plan, space, entry, entry.created < arrival)? {
+            Verdict::Delete(cause) => Change::Delete { key, uid, held: entry.held, cause: Some(cause) },
+            Verdict::Disable(cause) => Change::Disable { key, seen: seen(uid), cause },
+            Verdict::Restore => Change::Restore { key, seen: seen(uid) },
+        })
     })
 }
 

@@ -1,4 +1,4 @@
-//! What others wrote in a tenant's namespaces: what stays, and what goes and why.
+//! What others wrote in a tenant's namespaces: what stays, what goes, what has no effect for a while, and why.
 //!
 //! The operator does not see who wrote an object, so it is judged by what members could have written at all. What they could not is
 //! an administrator's or a platform program's, and stays, whatever becomes of the namespace.
@@ -26,13 +26,42 @@ use crate::{
 /// Former members that are remembered. Their bindings are deleted soon after they leave, so older ones have none left.
 const MAX_FORMER: usize = 256;
 
-/// Why an object that others wrote must go; none where it stays.
+/// What becomes of an object that others wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes, and why.
+    Delete(String),
+    /// It stays and may have no effect, and why.
+    Disable(String),
+    /// It has effect again.
+    Restore,
+}
+
+/// What becomes of an object that others wrote; none where it stays as it is. What was in a namespace before the operator came is
+/// not changed, unless the operator did so already. In a closed namespace no pods are left that a policy could apply to, so there
+/// it waits for the system to come back.
 #[must_use]
-pub fn cause(plan: &Plan, space: &NamespacePlan, exposes: &[String]) -> Option<String> {
-    if exposes.iter().any(|opened| is_of_the_platform(plan, space, opened)) {
-        return None;
+pub fn verdict(plan: &Plan, space: &NamespacePlan, entry: &Entry, was_there: bool) -> Option<Verdict> {
+    let is_of_the_platform = was_there || entry.exposes.iter().any(|opened| is_of_the_platform(plan, space, opened));
+    let objected = entry.exposes.iter().filter(|_| !is_of_the_platform).find_map(|opened| Some((opened, objection(plan, space, opened)?)));
+    match objected {
+        Some((opened, cause)) if is_of_the_network(opened) => Some(Verdict::Disable(cause)),
+        Some((_, cause)) => Some(Verdict::Delete(cause)),
+        None => {
+            let applies = space.tolerance.network && space.tolerance.access && !entry.deleting;
+            (applies && entry.restorable == Some(true)).then_some(Verdict::Restore)
+        }
     }
-    exposes.iter().find_map(|opened| objection(plan, space, opened))
+}
+
+fn is_of_the_network(opened: &str) -> bool {
+    opened.split('/').next() == Some(EXPOSES_NETWORK)
+}
+
+/// Network policies that a suspension made ineffective and that cannot be put back.
+#[must_use]
+pub fn unreadable<'a>(space: &NamespacePlan, inventory: &Inventory<'a>) -> Vec<&'a str> {
+    inventory.inside(&space.namespace).filter(|(_, entry)| entry.restorable == Some(false)).map(|(key, _)| &*key.name).collect()
 }
 
 /// Whether members could never have written this.
@@ -59,9 +88,7 @@ fn objection(plan: &Plan, space: &NamespacePlan, opened: &str) -> Option<String>
     let tolerance = &space.tolerance;
     match opened.split_once('/').map_or(opened, |(kind, _)| kind) {
         EXPOSES_NETWORK if tolerance.network || tolerance.repeatable.get(opened) == Some(&false) => None,
-        EXPOSES_NETWORK => Some(
-            "the network of a suspended system is closed both ways; apply the policy again when the system is no longer suspended".into(),
-        ),
+        EXPOSES_NETWORK => Some("the network of a suspended system is closed both ways".into()),
         _ if is_of_a_workload(space, opened) => None,
         _ if !tolerance.access => Some(
             "members have no access to the namespace of a retired or deleted system; apply the binding again when the system runs".into(),
@@ -90,10 +117,9 @@ pub fn wider<'a>(plan: &Plan, space: &NamespacePlan, inventory: &Inventory<'a>) 
             space.tolerance.repeatable.get(opened) != Some(&false)
         }
     };
-    let wider = inventory.inside(&space.namespace).filter(|(_, entry)| {
-        let opened = entry.exposes.iter().filter(|opened| opened.split('/').next() == Some(EXPOSES_NETWORK));
-        opened.into_iter().any(|opened| opens_more(entry, opened))
-    });
+    let wider = inventory
+        .inside(&space.namespace)
+        .filter(|(_, entry)| entry.exposes.iter().filter(|opened| is_of_the_network(opened)).any(|opened| opens_more(entry, opened)));
     wider.map(|(key, _)| &*key.name).collect()
 }
 

@@ -15,14 +15,19 @@ use crate::{
     model::{
         ending::{self, Ending},
         failed_creates::FAILED_CREATE_TTL,
-        names::{NETWORK_POLICY, NamespaceName},
+        names::{ANNOTATION_POD_SELECTOR, NETWORK_POLICY, NamespaceName},
         observed::Remaining,
         outcome::{Failure, Outcome},
         snapshot::Snapshot,
         tags::Tags,
         tenant::Tenant,
     },
-    plan::{Plan, foreign::wider, intent::Intent, inventory::Inventory},
+    plan::{
+        Plan,
+        foreign::{unreadable, wider},
+        intent::Intent,
+        inventory::Inventory,
+    },
     status::conditions::NewCondition,
 };
 
@@ -133,8 +138,10 @@ impl StatusInput<'_> {
 
     /// That the operator's own guards are in place; and which network policies of others add to what they open.
     fn isolated_from_others(&self, namespace: &NamespaceName) -> NewCondition {
-        let in_place = format!("Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}", self.without_ingress());
         let space = self.plan.namespace(namespace);
+        let unreadable = space.map_or_else(Vec::new, |space| unreadable(space, self.inventory));
+        let in_place =
+            format!("Pod Security labels and NetworkPolicy {NETWORK_POLICY} are in place{}{}", self.without_ingress(), lost(&unreadable));
         let names = space.map_or_else(Vec::new, |space| wider(self.plan, space, self.inventory));
         if names.is_empty() {
             return NewCondition::yes(kind::ISOLATED, reason::ISOLATED, in_place);
@@ -185,6 +192,18 @@ impl StatusInput<'_> {
             }
         }
     }
+}
+
+/// What a message adds where policies of members stay ineffective.
+fn lost(names: &[&str]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; NetworkPolicies that select no pod, because annotation {ANNOTATION_POD_SELECTOR} cannot be read: {}; delete them and apply them \
+         again when the system is not suspended",
+        list_of(names)
+    )
 }
 
 /// Names, of many only the first.

@@ -57,7 +57,15 @@ pub fn rows(before: &Foreseen, after: &Foreseen, there: &BTreeMap<NamespaceName,
         let fields = fields(&planned.get(key)?.object, &wanted.get(key)?.object);
         (!fields.is_empty()).then(|| (key, row(key, "changed", fields)))
     });
-    let rows = created.chain(deleted).chain(changed).filter(|(key, _)| !left_alone.contains(&key.namespace));
+    let switched = new.iter().filter_map(|(key, entry)| {
+        let what = match (old.get(key)?.restorable, entry.restorable) {
+            (None, Some(_)) => "suspended",
+            (Some(true), None) => "restored",
+            _ => return None,
+        };
+        Some((key, row(key, what, Vec::new())))
+    });
+    let rows = created.chain(deleted).chain(changed).chain(switched).filter(|(key, _)| !left_alone.contains(&key.namespace));
     let mut rows: Vec<Row> = rows.map(|(_, row)| row).chain(closed(before, after)).collect();
     rows.sort();
     rows

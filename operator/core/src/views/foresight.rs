@@ -14,6 +14,7 @@ use crate::{
     model::{
         ending::Ending,
         names::{FINALIZER, NamespaceName},
+        observed::ChildKey,
         root::Root,
         settings::Settings,
         snapshot::{Question, Snapshot},
@@ -143,10 +144,20 @@ fn change(snapshot: &mut Snapshot, space: &NamespaceChanges) {
         match change {
             Change::Create(desired) | Change::Update { desired, .. } => write(snapshot, desired),
             Change::Delete { key, .. } => drop(snapshot.observed.remove(key)),
+            Change::Disable { key, .. } => switch(snapshot, key, Some(true)),
+            Change::Restore { key, .. } => switch(snapshot, key, None),
             Change::DeletePods => end_pods(snapshot, &space.namespace),
             Change::Remove { .. } => snapshot.observed.retain(|key, _| key.namespace != space.namespace),
             Change::Keep(_) => {}
         }
+    }
+}
+
+/// A network policy of others loses its effect, or has it again.
+fn switch(snapshot: &mut Snapshot, key: &ChildKey, restorable: Option<bool>) {
+    if let Some(entry) = snapshot.observed.get_mut(key) {
+        entry.exposes.clear();
+        entry.restorable = restorable;
     }
 }
 

@@ -17,14 +17,14 @@ use super::{
     world::{decide, settle, system, tenant, with_home},
 };
 
-fn world(stage: &str) -> Snapshot {
+pub(super) fn world(stage: &str) -> Snapshot {
     let mut seen = with_home(HEALTH, vec![system(&APPOINTMENTS.replace("Running", stage))]);
     settle(&mut seen);
     seen
 }
 
 /// Puts an object of others there, as its watch would.
-fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
+pub(super) fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
     let index = TABLE.iter().position(|row| row.kind == kind).unwrap();
     object["metadata"]["uid"] = json!(name);
     object["metadata"]["namespace"] = json!(WORKLOAD);
@@ -35,11 +35,22 @@ fn put(seen: &mut Snapshot, kind: &str, name: &str, mut object: Value) {
 }
 
 /// What of others is to be deleted, and why.
-fn deleted(seen: &Snapshot) -> Vec<(String, String)> {
+pub(super) fn deleted(seen: &Snapshot) -> Vec<(String, String)> {
     let changes = decide(seen).1.into_iter().flat_map(|space| space.changes);
     changes
         .filter_map(|change| match change {
             Change::Delete { key, cause, .. } => Some((key.name.to_string(), cause.unwrap_or_default())),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What of others is to have no effect, and why.
+pub(super) fn disabled(seen: &Snapshot) -> Vec<(String, String)> {
+    let changes = decide(seen).1.into_iter().flat_map(|space| space.changes);
+    changes
+        .filter_map(|change| match change {
+            Change::Disable { key, cause, .. } => Some((key.name.to_string(), cause)),
             _ => None,
         })
         .collect()
@@ -176,23 +187,19 @@ fn only_a_suspended_system_closes_policies_and_only_those_that_members_could_hav
     let ours = super::world::object(&plan, WORKLOAD, "NetworkPolicy", "govcloud-isolation").unwrap()["spec"].clone();
     policies.push((json!({"ingress": ours["ingress"], "egress": ours["egress"]}), true));
     for (spec, closes) in policies {
-        for (stage, goes) in [("Running", false), ("Suspended", closes)] {
+        for (stage, goes) in [("Running", false), ("Suspended", closes), ("Retired", false)] {
             let mut seen = world(stage);
             put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
-            let deleted = deleted(&seen);
-            assert_eq!(deleted.len(), usize::from(goes), "{stage} {spec}");
-            assert!(
-                deleted
-                    .iter()
-                    .all(|(_, cause)| cause.contains("the network of a suspended system is closed both ways") && cause.contains("apply")),
-                "{deleted:?}"
-            );
+            let disabled = disabled(&seen);
+            assert_eq!(disabled.len(), usize::from(goes), "{stage} {spec}");
+            assert!(disabled.iter().all(|(_, cause)| cause == "the network of a suspended system is closed both ways"), "{disabled:?}");
+            assert!(deleted(&seen).is_empty(), "{stage} {spec}");
         }
     }
 }
 
 #[test]
-fn what_a_suspension_deletes_is_refused_while_it_lasts_and_what_it_keeps_is_not() {
+fn what_a_suspension_makes_ineffective_is_refused_while_it_lasts_and_other_policies_are_not() {
     let more = "  allow: {ingressClasses: [public]}\n  network:\n    betweenSystems: Allow\n    kubernetesAPI: Allow\n";
     let at = |stage: &str| {
         let mut seen = with_home(&HEALTH.replace("  network:\n", more), vec![system(&APPOINTMENTS.replace("Running", stage))]);
@@ -250,13 +257,13 @@ fn what_a_suspension_deletes_is_refused_while_it_lasts_and_what_it_keeps_is_not(
             assert!(refused.is_none_or(|message| message.contains(cure)), "{spec}");
             let mut seen = suspended.clone();
             put(&mut seen, "NetworkPolicy", "theirs", json!({"spec": spec}));
-            assert_eq!(!deleted(&seen).is_empty(), closes, "{spec}");
+            assert_eq!(!disabled(&seen).is_empty(), closes, "{spec}");
         }
     }
 }
 
 #[test]
-fn policies_that_are_not_the_operators_to_delete_are_named_and_a_suspended_system_is_not_isolated_by_them() {
+fn policies_that_the_operator_may_not_change_are_named_and_a_suspended_system_is_not_isolated_by_them() {
     let isolated = |stage: &str, created: &str, spec: Value| {
         let mut seen = world(stage);
         let mut policy = json!({"spec": spec});
@@ -281,7 +288,7 @@ fn policies_that_are_not_the_operators_to_delete_are_named_and_a_suspended_syste
         (before, everybody, well("True Ready", true), open.clone()),
         (before, range.clone(), well("True Ready", true), open.clone()),
         (arrival, range.clone(), well("True Ready", false), open.clone()),
-        (after, range, well("True Ready", false), open.clone()), // about to be deleted
+        (after, range, well("True Ready", false), open.clone()), // about to be made ineffective
         (after, named("backup"), well("True Ready", true), open),
         (before, named("monitoring"), well("True Ready", true), well("True Suspended", false)),
         (after, named("monitoring"), well("True Ready", false), well("True Suspended", false)),

@@ -31,6 +31,7 @@ mod shares;
 mod sizes;
 mod statuses;
 mod steps;
+mod suspension;
 mod table;
 mod takeover;
 mod telling;
