@@ -3,14 +3,14 @@
 use anyhow::{Context, bail};
 use govcloud_core::{
     api::{
-        AgencyTenant, AgencyTenantSpec, Quantity, Resources,
-        approval::Decision,
+        AgencyTenant, AgencyTenantSpec, AgencyTenantStatus, Quantity, Resources,
+        approval::{Approval as Decided, Decision},
         conditions::{find, kind},
     },
     model::{amounts::Amount, names::TenantName},
     plan::contract::{below_held, differences},
     status::stop::stop_words,
-    views::requests::problems_if_approved,
+    views::requests::{problems_if_approved, request},
 };
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
@@ -78,7 +78,8 @@ pub(super) fn approve(approval: &Approval, target: &Target) -> anyhow::Result<()
 
 /// Rejects, suspends or resumes.
 pub(super) fn decide(arguments: &Arguments, decision: Decision, target: &Target) -> anyhow::Result<()> {
-    if arguments.reason.is_none() && decision != Decision::Resumed {
+    let is_reasoned = arguments.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
+    if !is_reasoned && decision != Decision::Resumed {
         bail!("--reason is required; it is shown to those who made the request");
     }
     let verdict = Verdict { decision, quota: Resources::new(), allow_pending_quota: false };
@@ -112,8 +113,12 @@ async fn one(client: &Client, name: &str, arguments: &Arguments, verdict: &Verdi
         bail!("agencytenant/{name} is at generation {generation}, not at {seen} as --generation says; review it again");
     }
     let Verdict { decision, quota, .. } = verdict;
+    let status = tenant.status.clone().unwrap_or_default();
+    if *decision == Decision::Suspended && status.contract.is_none() {
+        bail!("nothing of agencytenant/{name} is in force, so there is nothing to stop; `reject` refuses its request");
+    }
     say(shown(&tenant, generation, quota))?;
-    let served = tenant.status.as_ref().and_then(|status| status.contract_generation);
+    let served = status.contract_generation;
     if *decision == Decision::Approved && served != Some(generation) {
         refuse_unservable(client, &tenant, verdict).await?;
     }
@@ -122,18 +127,24 @@ async fn one(client: &Client, name: &str, arguments: &Arguments, verdict: &Verdi
         bail!("nothing was decided");
     }
     let by = who_am_i(client).await?;
+    let reason = arguments.reason.clone().unwrap_or_default();
+    if status.approval.as_ref().is_some_and(|last| {
+        (last.decision, last.generation, &last.by, &last.reason, &last.quota) == (*decision, generation, &by, &reason, quota)
+    }) {
+        bail!("you have decided the same of generation {generation} of agencytenant/{name} already; nothing was decided");
+    }
     let mut approval = json!({
         "decision": decision.as_str(),
         "generation": generation,
         "by": by,
-        "reason": arguments.reason,
+        "reason": reason,
         "quota": null, // in the place of what the decision before had
         "time": null,
     });
     if !quota.is_empty() {
         approval["quota"] = json!(quota);
     }
-    write(&tenants, &tenant, &approval, arguments.dry_run).await?;
+    write(&tenants, &tenant, &approval, *decision == Decision::Suspended, arguments.dry_run).await?;
     let would = if arguments.dry_run { "would be" } else { "is" };
     say(format_args!("agencytenant/{name}: generation {generation} {would} {} by {by}", decision.as_str().to_lowercase()))
 }
@@ -155,6 +166,11 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, verdict: &Ver
     if !problems.is_empty() {
         bail!("generation {generation} of agencytenant/{name} is not valid, so it is not approved: {}", problems.join("; "));
     }
+    // What is not valid or below what is held is told as a refusal.
+    let told = request(&now, &settings).into_iter().flat_map(|row| row.warnings);
+    for warning in told.filter(|warning| !["Invalid", "BelowHeld"].contains(&warning.reason)) {
+        say(format_args!("  Warning: {}", warning.message))?;
+    }
     let granted = with_amounts(&tenant.spec, &verdict.quota);
     let below = now.tenant.as_ref().map(|root| below_held(root, &granted)).unwrap_or_default();
     if !below.is_empty() && !verdict.allow_pending_quota {
@@ -175,13 +191,19 @@ fn with_amounts(spec: &AgencyTenantSpec, amounts: &Resources) -> AgencyTenantSpe
 }
 
 /// Writes the approval, if the request and what was decided on it are still as they were shown.
-async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Value, dry_run: bool) -> anyhow::Result<()> {
+/// A stop is written whatever happened meanwhile, or edits could dodge it.
+async fn write(tenants: &Api<AgencyTenant>, shown: &AgencyTenant, approval: &Value, is_stop: bool, dry_run: bool) -> anyhow::Result<()> {
     let (name, generation) = (shown.name_any(), shown.metadata.generation);
     let decided = |tenant: &AgencyTenant| {
         let approval = tenant.status.as_ref().and_then(|status| status.approval.clone());
         approval.map(|approval| (approval.decision, approval.generation, approval.by, approval.reason, approval.quota))
     };
     let parameters = PatchParams { field_manager: Some("kubectl-govcloud".into()), dry_run, ..PatchParams::default() };
+    if is_stop {
+        let patch = json!({ "metadata": { "uid": shown.uid() }, "status": { "approval": approval } });
+        let answer = tenants.patch_status(&name, &parameters, &Patch::Merge(patch)).await;
+        return answer.map(drop).with_context(|| format!("stopping agencytenant/{name}"));
+    }
     loop {
         let now = tenants.get(&name).await.with_context(|| format!("reading agencytenant/{name} again"))?;
         if now.metadata.generation != generation || now.uid() != shown.uid() {
@@ -209,7 +231,12 @@ fn shown(tenant: &AgencyTenant, generation: i64, quota: &Resources) -> String {
     };
     let is_stop = status.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Suspended);
     let stop = if is_stop { format!("\n  It is {}; `approve` and `resume` end that", stop_words(&status)) } else { String::new() };
-    let changes = differences(&status, generation, &with_amounts(spec, quota));
+    // As if it were approved with these amounts, which may be some that were declined before.
+    let by = String::new();
+    let approval = Decided { decision: Decision::Approved, generation, by, reason: String::new(), quota: quota.clone(), time: None };
+    let granted =
+        AgencyTenantStatus { approval: if quota.is_empty() { status.approval.clone() } else { Some(approval) }, ..status.clone() };
+    let changes = differences(&granted, generation, spec);
     let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);

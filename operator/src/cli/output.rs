@@ -64,7 +64,7 @@ pub(super) fn is_closed(error: &anyhow::Error) -> bool {
 pub(super) fn table<R: Row>(rows: &[R]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(R::HEADER);
-    table.add_rows(rows.iter().map(|row| row.cells().into_iter().map(|cell| cell.replace('\n', " "))));
+    table.add_rows(rows.iter().map(|row| row.cells().into_iter().map(|cell| cell.replace(char::is_control, " "))));
     for column in table.column_iter_mut() {
         column.set_padding((0, 3));
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use govcloud_core::{
     api::{AgencyTenant, AgencyTenantSpec, approval::Contract},
-    plan::spec_diff::difference,
+    plan::contract::differences,
 };
 use kube::{
     Api, ResourceExt,
@@ -46,11 +46,18 @@ async fn run(arguments: &Arguments, target: &Target) -> anyhow::Result<()> {
         Some(Contract::Read(served)) => {
             // An Owner may not declare a spec to be the platform's.
             let former = AgencyTenantSpec { preapproved: tenant.spec.preapproved, ..(**served).clone() };
-            let lines = difference(Some(served), &AgencyTenantSpec { preapproved: served.preapproved, ..tenant.spec.clone() });
+            let asked = AgencyTenantSpec { preapproved: served.preapproved, ..tenant.spec.clone() };
+            let status = tenant.status.clone().unwrap_or_default();
+            let lines = differences(&status, tenant.metadata.generation.unwrap_or_default(), &asked);
             if lines.is_empty() {
                 bail!("agencytenant/{name} asks for nothing beyond its contract, so there is nothing to withdraw");
             }
-            (format!("these changes are taken back:\n    {}", lines.join("\n    ")), Some(former))
+            let ours = if served.preapproved && !tenant.spec.preapproved {
+                "\n  spec.preapproved stays false, which an Owner cannot undo: from now on changes need approval, until the platform writes it again"
+            } else {
+                ""
+            };
+            (format!("these changes are taken back:\n    {}{ours}", lines.join("\n    ")), Some(former))
         }
     };
     say(format_args!("agencytenant/{name}, generation {}: {question}", tenant.metadata.generation.unwrap_or_default()))?;

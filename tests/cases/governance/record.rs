@@ -229,12 +229,20 @@ async fn less_than_asked_is_granted_with_a_reason_and_more_by_nobody() {
         run_plugin(APPROVER, &["approve", "lessened", "--yes", "--quota", "requests.cpu=60", "--reason", "half of it"]).await.unwrap();
     assert!(told.contains("Granted of spec.quota: requests.cpu 60 of 80"), "{told}");
     let told = admin.until_condition("AgencyTenant", "", "lessened", "Approved", "True", "Approved").await;
-    assert!(told.contains("with less than spec.quota names: requests.cpu 60 and not 80"), "{told}");
+    assert!(told.contains("it has less than spec.quota names: requests.cpu 60 and not 80"), "{told}");
     admin.tenant_ready("lessened").await;
     let status = admin.get("AgencyTenant", "", "lessened").await["status"].clone();
     assert_eq!((&status["quota"]["total"]["requests.cpu"], &status["approval"]["quota"]["requests.cpu"]), (&json!("60"), &json!("60")));
+    wang.patch("AgencyTenant", "", "lessened", json!({ "spec": { "displayName": "别名" } })).await;
+    admin.until_condition("AgencyTenant", "", "lessened", "Approved", "False", "ChangePending").await;
+    let refused = run_plugin(APPROVER, &["approve", "lessened", "--yes", "--quota", "limits.cpu=5", "--reason", "x"]).await.unwrap_err();
+    assert!(refused.contains("status.approval.quota[limits.cpu]: 5 is below the 60 of requests.cpu"), "{refused}");
+    // Without a reason, and with amounts that are none, a decision is recorded as any other.
+    let plain = json!({ "decision": "Approved", "generation": 3, "by": APPROVER.user, "reason": "", "quota": null, "time": null });
+    decide(&li, "lessened", plain).await.unwrap();
+    admin.until_condition("AgencyTenant", "", "lessened", "Ready", "True", "Ready").await;
     let nothing = run_plugin(APPROVER, &["approve", "lessened", "--yes"]).await.unwrap_err();
-    assert!(nothing.contains("rule approval-nothing") && nothing.contains("generation 2 is in force already"), "{nothing}");
+    assert!(nothing.contains("rule approval-nothing") && nothing.contains("generation 3 is in force already"), "{nothing}");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ pub const CHANGE_BYTES: usize = 160;
 
 /// One thing that happened to a tenant's request or contract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// Number of the entry; each is one more than the one before.
     #[schemars(range(min = 1))]
@@ -30,6 +31,9 @@ pub struct HistoryEntry {
     pub by: String,
     /// `metadata.generation` that it is about.
     pub generation: i64,
+    /// Whether the generation became the contract with this entry.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_force: bool,
     /// Reason that was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]

@@ -83,6 +83,12 @@ impl Amount {
         Self(self.0.saturating_mul(i128::from(percent)) / 100)
     }
 
+    /// Whether it is a whole number of its unit.
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        self.0 % MILLI == 0
+    }
+
     /// The amount in its unit, for a gauge.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a gauge is as exact as a float")]

@@ -12,8 +12,8 @@ const VERSION: &str = "govcloud.io/v1alpha1";
 
 /// An entry of a tenant's history with all that it changes, as a line of the operator's standard output.
 ///
-/// A line is written before the status, so it may come again when that write fails or the operator ends: of lines with the same `uid` and `number`
-/// the last one counts.
+/// A line is written before the status, so it may come again when that write fails or the operator ends: of lines with the same `uid`,
+/// `number`, `event`, `generation` and `by` the last one counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AuditRecord {
     /// Version of the schema; no other line of the operator's output has this field.

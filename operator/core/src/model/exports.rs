@@ -91,7 +91,7 @@ impl Exports {
         Self {
             age: Age { created: root.created.clone(), tenant: TenantName::new(root.name.as_str()) },
             domains,
-            total: contract.and_then(|contract| amounts(&contract.quota).ok()).unwrap_or_default(),
+            total: total(contract, root),
             requester: spec.filter(|_| is_open).and_then(requester),
         }
     }
@@ -106,6 +106,17 @@ impl Exports {
     pub fn held(&self) -> impl Iterator<Item = (&str, Right)> {
         self.domains.iter().filter(|(_, right)| **right != Right::Wish).map(|(domain, right)| (domain.as_str(), *right))
     }
+}
+
+/// The total of the contract or, as long as it cannot be lowered to that, the higher one that is served.
+fn total(contract: Option<&AgencyTenantSpec>, root: &TenantRoot) -> Amounts {
+    let mut total = contract.and_then(|contract| amounts(&contract.quota).ok()).unwrap_or_default();
+    let served = root.status.quota.as_ref().and_then(|figures| amounts(&figures.total).ok()).unwrap_or_default();
+    for (key, amount) in served {
+        let promised = total.entry(key).or_default();
+        *promised = amount.max(*promised);
+    }
+    total
 }
 
 /// Whoever asks stands first, as Owner: a policy makes sure of that for everybody who asks for oneself.

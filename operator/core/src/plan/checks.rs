@@ -10,6 +10,7 @@ use crate::{
     api::{
         AgencyTenantSpec,
         agency_tenant::{Egress, Member, SubjectKind},
+        approval::Contract,
         common::{NEEDED_BY_PODS, WITHOUT_PODS},
     },
     model::{
@@ -22,7 +23,10 @@ use crate::{
         snapshot::Snapshot,
         tenant::{EgressRule, Problem},
     },
-    plan::conflicts::{claim_conflicts, over_request_limit},
+    plan::{
+        conflicts::{claim_conflicts, over_request_limit},
+        contract::asked_for,
+    },
 };
 
 /// Hosted systems that an agency may declare. Each costs the API server some ten objects, also without a share.
@@ -35,7 +39,9 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
         Err(complaint) => return vec![unreadable(complaint)],
     };
     let mut problems = checked_tenant(root, spec, settings, &snapshot.api_server).err().unwrap_or_default();
+    check_accounts(&root.name, &spec.members, settings, &mut problems);
     problems.extend(snapshot.finalizer_rejections.tenant.as_ref().map(|words| refused(words)));
+    problems.extend(granted(root, spec));
     problems.extend(claim_conflicts(snapshot, root).into_iter().map(|conflict| Problem {
         field: format!("spec.domains[{}]", conflict.domain),
         complaint: format!(
@@ -46,13 +52,33 @@ pub(super) fn request(snapshot: &Snapshot, root: &TenantRoot, settings: &Setting
     problems.extend(over_request_limit(snapshot).map(|open| Problem {
         field: "metadata.name".into(),
         complaint: format!(
-            "{} requests of the first of spec.members are open and older, and {MAX_OPEN_REQUESTS} are looked at: {}; this one is looked at once fewer are: have \
+            "{} requests of {} are open and older, and {MAX_OPEN_REQUESTS} are looked at: {}; this one is looked at once fewer are: have \
              one approved or rejected, or withdraw one (kubectl govcloud withdraw)",
             open.len(),
+            spec.members.first().map_or("the same requester", |member| member.name.as_str()),
             open.iter().take(MAX_OPEN_REQUESTS).copied().collect::<Vec<_>>().join(", ")
         ),
     }));
     problems
+}
+
+/// What is wrong with amounts of which an approver grants less: the rules of the schema on `spec.quota`.
+fn granted(root: &TenantRoot, spec: &AgencyTenantSpec) -> Vec<Problem> {
+    let grant = root.decision().map(|approval| &approval.quota).filter(|quota| !quota.is_empty());
+    let Some(grant) = grant else { return Vec::new() };
+    let asked = asked_for(&root.status, root.generation, root.status.contract.as_ref().and_then(Contract::spec), spec);
+    let Ok(total) = amounts(&asked.quota) else { return Vec::new() };
+    let problem = |key: &str, complaint: String| Problem { field: format!("status.approval.quota[{key}]"), complaint };
+    let below = ["cpu", "memory", "ephemeral-storage"].into_iter().filter_map(|resource| {
+        let (requests, limits) = (format!("requests.{resource}"), format!("limits.{resource}"));
+        let (request, limit) = (total.get(&requests)?, total.get(&limits)?);
+        let complaint =
+            || format!("{} is below the {} of {requests}; grant both in proportion", limit.text(&limits), request.text(&requests));
+        (limit < request).then(|| problem(&limits, complaint()))
+    });
+    let is_count = |key: &str| key == "pods" || key == "persistentvolumeclaims" || key.matches('.').count() > 1;
+    let broken = grant.keys().filter(|key| is_count(key) && total.get(*key).is_some_and(|amount| !amount.is_whole()));
+    below.chain(broken.map(|key| problem(key, "is no whole number; grant a whole number".to_owned()))).collect()
 }
 
 /// What the schema cannot see of a spec, or did not when it was stored.
@@ -67,7 +93,7 @@ pub(super) fn checked_tenant(
     let quota = checked("spec.quota", amounts(&spec.quota), &mut problems);
     let exits = spec.network.egress.iter().map(|entry| exit(entry, settings, api_server));
     let egress = exits.filter_map(|exit| exit.map_err(|problem| problems.push(problem)).ok()).collect();
-    check_members(&root.name, &spec.members, settings, &mut problems);
+    check_members(&spec.members, &mut problems);
     if problems.is_empty() { Ok((quota, egress)) } else { Err(problems) }
 }
 
@@ -123,7 +149,7 @@ fn exit(entry: &Egress, settings: &Settings, api_server: &[SocketAddr]) -> Resul
 }
 
 /// The schema refuses these too; an object may have been stored before the schema did.
-fn check_members(tenant: &str, members: &[Member], settings: &Settings, problems: &mut Vec<Problem>) {
+fn check_members(members: &[Member], problems: &mut Vec<Problem>) {
     let mut named = BTreeSet::new();
     for member in members {
         let mut complain = |complaint: &str| {
@@ -135,13 +161,20 @@ fn check_members(tenant: &str, members: &[Member], settings: &Settings, problems
         if !named.insert((member.kind, &member.namespace, &member.name)) {
             complain("is named more than once; name each member once, with one role");
         }
-        let own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;
-        if member.kind == SubjectKind::ServiceAccount && !own && !settings.account_namespaces.contains(&member.namespace) {
-            complain(&format!(
+    }
+}
+
+/// Accounts of others. A contract that was approved with them goes on when the settings name their namespace no more.
+fn check_accounts(tenant: &str, members: &[Member], settings: &Settings, problems: &mut Vec<Problem>) {
+    for member in members.iter().filter(|member| member.kind == SubjectKind::ServiceAccount) {
+        let is_own = NamespaceName::new(member.namespace.as_str()).tenant().as_str() == tenant;
+        if !is_own && !settings.account_namespaces.contains(&member.namespace) {
+            let complaint = format!(
                 "a ServiceAccount of namespace {}, which is neither the agency's nor named by the operator's --account-namespace; name one of \
                  the agency's own, or ask a platform administrator to set that option",
                 member.namespace
-            ));
+            );
+            problems.push(Problem { field: format!("spec.members[{}]", member.name), complaint });
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     api::{
         AgencyTenantSpec, AgencyTenantStatus, Resources,
         approval::{Approval, Contract, Decision, TenantStage},
+        history::{HistoryEntry, HistoryEvent},
     },
     model::{
         amounts::{Amounts, amounts, of},
@@ -24,6 +25,8 @@ pub struct Approvals {
     pub takes_on: Option<Grounds>,
     /// How what is asked for differs from what was served until now, one difference a line.
     pub differences: Vec<String>,
+    /// The same as it was before an approver granted less, where one did at this generation.
+    pub requested: Option<Vec<String>>,
     /// Amounts of the spec's quota that an approver declined.
     pub declined: Resources,
     /// The quota that a person approved last, where policies have approved more since.
@@ -56,6 +59,8 @@ pub enum Request {
     Granted,
     /// It waits for a decision.
     Pending,
+    /// It needs no decision, and cannot be served.
+    Invalid,
     /// It was approved, and cannot be served.
     Unserved(Approval),
     /// It was rejected, by whom and why.
@@ -88,6 +93,8 @@ pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
     };
     let differs = asked.as_ref().filter(|asked| served != Some(*asked));
     let differences = differs.map_or_else(Vec::new, |asked| difference(served, asked));
+    let is_lessened = root.decision().is_some_and(|approval| approval.decision == Decision::Approved && !approval.quota.is_empty());
+    let requested = root.spec.as_ref().ok().filter(|_| is_lessened).map(|spec| difference(served, spec));
     let declined = match (&root.spec, &asked) {
         (Ok(spec), Some(asked)) if takes_on.is_some() => declined(spec, asked),
         _ => root.status.declined.clone(),
@@ -108,11 +115,16 @@ pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
         (Some(_), _) if suspended => TenantStage::Suspended,
         (Some(_), _) => TenantStage::Active,
     };
-    Approvals { contract, takes_on, differences, declined, reviewed_quota, stopped, stage, request }
+    Approvals { contract, takes_on, differences, requested, declined, reviewed_quota, stopped, stage, request }
 }
 
 /// The spec with the amounts that are asked for: an approver may grant less, and what was declined is not asked for again.
-fn asked_for(status: &AgencyTenantStatus, generation: i64, served: Option<&AgencyTenantSpec>, spec: &AgencyTenantSpec) -> AgencyTenantSpec {
+pub(super) fn asked_for(
+    status: &AgencyTenantStatus,
+    generation: i64,
+    served: Option<&AgencyTenantSpec>,
+    spec: &AgencyTenantSpec,
+) -> AgencyTenantSpec {
     let mut asked = spec.clone();
     let is_grant = |approval: &&Approval| approval.decision == Decision::Approved && approval.generation == generation;
     let granted = status.approval.as_ref().filter(is_grant).map(|approval| &approval.quota);
@@ -141,6 +153,7 @@ fn declined(spec: &AgencyTenantSpec, contract: &AgencyTenantSpec) -> Resources {
 /// | any other, or none | yes | any | granted, and the contract from now on |
 /// | any other, or none | no | yes | granted; nothing changes |
 /// | approved | no: it is not valid | no | unserved |
+/// | none | no: it is not valid, and preapproved | no | invalid |
 /// | none | no | no | pending |
 fn judge(
     root: &TenantRoot,
@@ -150,10 +163,16 @@ fn judge(
     Circumstances { problems, policies, promised, .. }: Circumstances,
 ) -> (Request, Option<Grounds>) {
     let decided = root.decision();
+    let rejected = rejection(root);
     let by = |wanted: Decision| decided.filter(|approval| approval.decision == wanted);
     let is_current = served == Some(asked);
     let small = || {
-        let from = served.filter(|_| !stopped)?;
+        // Where a person has spoken last against the agency, a person decides.
+        let refused = root.status.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Rejected);
+        let from = served.filter(|_| !stopped && !refused && decided.is_none())?;
+        if asked.quota.iter().any(|(key, amount)| root.status.declined.contains_key(key) && from.quota.get(key) != Some(amount)) {
+            return None;
+        }
         let reviewed = root.status.reviewed_quota.as_ref().unwrap_or(&from.quota);
         approval_policies::approving(from, asked, &allocated(root), policies, reviewed, promised).map(Grounds::Policies)
     };
@@ -163,9 +182,9 @@ fn judge(
         () if served.is_some_and(|from| narrows(from, asked, &allocated(root))) => Some(Grounds::Narrower),
         () => small(),
     };
-    match (by(Decision::Rejected), by(Decision::Approved)) {
+    match (rejected, by(Decision::Approved)) {
         (Some(_), _) if is_current => (Request::Granted, None),
-        (Some(approval), _) => (Request::Rejected(approval.clone()), None),
+        (Some(approval), _) => (Request::Rejected(approval), None),
         _ if let Some(grounds) = grounds().filter(|_| problems.is_empty()) => {
             // Nothing is new where this generation is the contract already.
             let is_new = !is_current || root.status.contract_generation != Some(root.generation);
@@ -173,8 +192,29 @@ fn judge(
         }
         _ if is_current => (Request::Granted, None),
         (None, Some(approval)) => (Request::Unserved(approval.clone()), None),
+        (None, None) if asked.preapproved => (Request::Invalid, None),
         (None, None) => (Request::Pending, None),
     }
+}
+
+/// The rejection of the present generation. A stop that came after it, and its end, leave it as it was.
+fn rejection(root: &TenantRoot) -> Option<Approval> {
+    let decision = root.decision()?;
+    if decision.decision == Decision::Rejected {
+        return Some(decision.clone());
+    }
+    let about_request = |entry: &&HistoryEntry| matches!(entry.event, HistoryEvent::Approved | HistoryEvent::Rejected);
+    let last = root.status.history.iter().rev().filter(|entry| entry.generation == root.generation).find(about_request)?;
+    let HistoryEntry { time, by, generation, reason, .. } = last.clone();
+    let is_stop = matches!(decision.decision, Decision::Suspended | Decision::Resumed);
+    (is_stop && last.event == HistoryEvent::Rejected).then(|| Approval {
+        decision: Decision::Rejected,
+        generation,
+        by,
+        reason,
+        quota: Resources::new(),
+        time: Some(time),
+    })
 }
 
 impl Approvals {

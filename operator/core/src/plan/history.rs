@@ -9,6 +9,9 @@ use crate::{
     plan::contract::{Approvals, Grounds, Request},
 };
 
+/// Bytes of a name that an entry keeps.
+const NAME_BYTES: usize = 253;
+
 /// What is to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
@@ -28,33 +31,33 @@ pub fn recording(root: &TenantRoot, approvals: &Approvals, now: &str) -> Option<
     let (mut history, mut records) = (status.history.clone(), Vec::new());
     for News { event, by, generation, reason, changes } in news.into_iter().flatten() {
         let number = history.last().map_or(0, |last| last.number) + 1;
-        let entry = HistoryEntry { number, time: now.to_owned(), event, by, generation, reason, changes: shortened(&changes) };
+        let makes = matches!(event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
+        let in_force = makes && approvals.takes_on.is_some() && generation == root.generation;
+        let by = by[..by.floor_char_boundary(NAME_BYTES)].to_owned();
+        let entry = HistoryEntry { number, time: now.to_owned(), event, by, generation, in_force, reason, changes: shortened(&changes) };
         records.push(AuditRecord::new(root, &entry, changes));
         history.push(entry);
     }
     let is_new = undecided(root).is_some();
     let approval =
         status.approval.clone().map(|approval| if is_new { Approval { time: Some(now.to_owned()), ..approval } } else { approval });
-    let contract = approvals.contract.as_ref().map(|(generation, _)| *generation);
     while history.len() > MAX_ENTRIES {
-        history.remove(superfluous(&history, contract));
+        history.remove(superfluous(&history, root.generation));
     }
     (!records.is_empty()).then_some(Recording { history, approval, records })
 }
 
-/// The entry that made a generation the contract, the newest of it.
+/// The entry that made the contract in force.
 #[must_use]
-pub fn made(history: &[HistoryEntry], contract: Option<i64>) -> Option<&HistoryEntry> {
-    let makes = |entry: &&HistoryEntry| matches!(entry.event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
-    history.iter().rev().filter(makes).find(|entry| Some(entry.generation) <= contract)
+pub fn made(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
+    history.iter().rev().find(|entry| entry.in_force)
 }
 
 /// The entry that suspended the tenant by its spec, as far as the history has it.
 #[must_use]
 pub fn suspension(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
     let suspends = |entry: &&HistoryEntry| entry.changes.iter().any(|line| line == "suspended: yes" || line == "suspended: no becomes yes");
-    let makes = |entry: &&HistoryEntry| matches!(entry.event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
-    history.iter().rev().filter(makes).find(suspends)
+    history.iter().rev().filter(|entry| entry.in_force).find(suspends)
 }
 
 /// The request that nobody has decided yet: its oldest entry and its newest.
@@ -88,12 +91,13 @@ fn requested(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
         (Request::Granted, Some(grounds)) => {
             matches!(grounds, Grounds::Approver | Grounds::Policies(_)) && !approvals.differences.is_empty()
         }
-        (Request::Granted, None) => false,
+        (Request::Granted | Request::Invalid, _) => false,
+        (Request::Rejected(_), _) => undecided(root).is_some(),
         _ => root.spec.is_ok(),
     };
     let is_known = |entry: &HistoryEntry| entry.event == HistoryEvent::Requested && entry.generation == root.generation;
     (asks && !root.status.history.iter().any(is_known))
-        .then(|| News::of(root, HistoryEvent::Requested, String::new(), &approvals.differences))
+        .then(|| News::of(root, HistoryEvent::Requested, String::new(), approvals.requested.as_ref().unwrap_or(&approvals.differences)))
 }
 
 /// The decision that the history does not have yet.
@@ -113,12 +117,15 @@ fn is_of(entry: &HistoryEntry, approval: &Approval) -> bool {
 fn decided(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
     let approval = undecided(root)?;
     let is_of_request = approval.generation == root.generation && matches!(approval.decision, Decision::Approved | Decision::Rejected);
+    let asked =
+        |key: &String| root.spec.as_ref().ok()?.quota.get(key).map(|amount| format!("quota[{key}]: {} was asked for", amount.as_str()));
+    let less = approval.quota.keys().filter(|_| is_of_request).filter_map(asked);
     Some(News {
         event: approval.decision.into(),
         by: approval.by.clone(),
         generation: approval.generation,
         reason: approval.reason.clone(),
-        changes: if is_of_request { approvals.differences.clone() } else { Vec::new() },
+        changes: approvals.differences.iter().filter(|_| is_of_request).cloned().chain(less).collect(),
     })
 }
 
@@ -126,7 +133,8 @@ fn decided(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
 fn changed(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
     let open = open_request(&root.status.history).map(|(_, newest)| newest).filter(|request| request.generation < root.generation);
     let grounds = approvals.takes_on.as_ref()?;
-    if approvals.differences.is_empty() {
+    // An Owner who takes a request back cannot say that the platform wrote it.
+    if approvals.differences.iter().all(|line| open.is_some() && line == "preapproved: yes becomes no") {
         return open.map(|request| News::of(root, HistoryEvent::Withdrawn, format!("takes back generation {}", request.generation), &[]));
     }
     let instead = open.map_or_else(String::new, |request| format!("; {}", takes_the_place(request)));
@@ -161,10 +169,11 @@ fn shortened(changes: &[String]) -> Vec<String> {
 }
 
 /// Which entry goes first. An agency must not be able to push out what others decided, nor what the contract rests on.
-fn superfluous(history: &[HistoryEntry], contract: Option<i64>) -> usize {
-    let kept = made(history, contract).map(|entry| entry.number);
+fn superfluous(history: &[HistoryEntry], generation: i64) -> usize {
+    let kept = made(history).map(|entry| entry.number);
     let weight = |entry: &HistoryEntry| match entry.event {
         _ if Some(entry.number) == kept => 3,
+        HistoryEvent::Requested if entry.generation == generation => 3,
         HistoryEvent::Requested | HistoryEvent::Withdrawn => 0,
         HistoryEvent::ContractChanged => 1,
         _ if entry.is_by_policy() => 1,

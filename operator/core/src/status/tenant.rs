@@ -143,7 +143,7 @@ fn approved(input: &StatusInput, root: &TenantRoot) -> NewCondition {
     };
     let no = |reason, message| NewCondition::no(kind::APPROVED, reason, message);
     match &approvals.request {
-        _ if approvals.stopped => no(reason::STOPPED, stopped(root, approvals)),
+        _ if approvals.stopped => no(reason::STOPPED, stopped(root, approvals, matches!(input.intent.tenant, Some(Ok(_))))),
         Request::Rejected(approval) => {
             let kept = if approvals.contract.is_some() { "; the former contract stays in force" } else { "" };
             no(reason::REJECTED, format!("{}{kept}; edit the spec to make a new request", told(approval, "rejected")))
@@ -152,6 +152,10 @@ fn approved(input: &StatusInput, root: &TenantRoot) -> NewCondition {
             let cure = "but is not valid: see condition Accepted; correct the spec, and have it approved again";
             no(reason::INVALID, format!("{}, {cure}", told(approval, "approved")))
         }
+        Request::Invalid => no(
+            reason::INVALID,
+            format!("generation {} needs no approval but is not valid: see condition Accepted; correct the spec", root.generation),
+        ),
         Request::Pending => {
             let (reason, kept) = match &approvals.contract {
                 Some((generation, _)) => (reason::CHANGE_PENDING, format!("; generation {generation} stays in force until then")),
@@ -160,8 +164,7 @@ fn approved(input: &StatusInput, root: &TenantRoot) -> NewCondition {
             no(reason, format!("{}{kept}. Asked for: {}", waiting(root), approvals.differences.join("; ")))
         }
         Request::Granted if root.spec.as_ref().is_ok_and(|spec| spec.preapproved) => {
-            let overwritten =
-                made(&root.status.history, root.status.contract_generation).filter(|entry| entry.generation == root.generation);
+            let overwritten = made(&root.status.history).filter(|entry| entry.generation == root.generation);
             let overwritten =
                 overwritten.and_then(|entry| entry.reason.split_once("; ")).map_or_else(String::new, |(_, what)| format!("; {what}"));
             NewCondition::yes(
@@ -182,8 +185,15 @@ fn told(approval: &Approval, decided: &str) -> String {
 }
 
 /// Who stopped the tenant, and what waits meanwhile.
-fn stopped(root: &TenantRoot, approvals: &Approvals) -> String {
+fn stopped(root: &TenantRoot, approvals: &Approvals, is_served: bool) -> String {
     let name = &root.name;
+    if !is_served {
+        return format!(
+            "{}, but the contract is not valid, so nothing is changed and its network is as it was: correct what condition Accepted or \
+             Provisioned names",
+            stop_words(&root.status)
+        );
+    }
     let waits = if approvals.request == Request::Pending { format!("; {}", waiting(root)) } else { String::new() };
     format!(
         "{}: the network of all systems is closed and no new pod is admitted, until an approver ends the stop (kubectl govcloud resume {name}) or \
@@ -205,9 +215,10 @@ fn waiting(root: &TenantRoot) -> String {
 
 /// Who approved the contract, and what of the spec is not in it.
 fn contract_words(root: &TenantRoot) -> String {
-    let words = match made(&root.status.history, root.status.contract_generation) {
-        Some(HistoryEntry { event: HistoryEvent::Approved, generation, by, time, .. }) => {
-            format!("generation {generation} was approved by {by} at {time}")
+    let words = match made(&root.status.history) {
+        Some(HistoryEntry { event: HistoryEvent::Approved, generation, by, time, reason, .. }) => {
+            let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+            format!("generation {generation} was approved by {by} at {time}{why}")
         }
         Some(HistoryEntry { generation, time, reason, .. }) => format!("generation {generation} is in force since {time}: {reason}"),
         None => "this spec is approved".to_owned(),
@@ -218,7 +229,7 @@ fn contract_words(root: &TenantRoot) -> String {
         format!("{key} {granted} and not {}", asked.as_str())
     });
     let less: Vec<String> = less.collect();
-    if less.is_empty() { words } else { format!("{words}, with less than spec.quota names: {}", less.join(", ")) }
+    if less.is_empty() { words } else { format!("{words}; it has less than spec.quota names: {}", less.join(", ")) }
 }
 
 /// Before anything is served, what there is to be seen is the way to the request itself.

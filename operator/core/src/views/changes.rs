@@ -161,6 +161,7 @@ pub fn approval(tenant: &TenantName, approvals: Option<&Approvals>, preapproved:
         Request::Pending => format!(
             "needed, by somebody who holds the verb approve on agencytenants and is not a member of the agency: kubectl govcloud approve {tenant}"
         ),
+        Request::Invalid => "not needed, but this spec is not valid".to_owned(),
         Request::Rejected(approval) => format!("this spec was rejected by {}: {}", approval.by, approval.reason),
         Request::Unserved(approval) => format!("approved by {}, but not valid", approval.by),
         Request::Granted if let Some(Grounds::Policies(names)) = &approvals.takes_on => format!("given at once by {names}"),

@@ -46,7 +46,7 @@ pub struct RequestRow {
 /// Something that an approver should know before deciding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// In one word: `Invalid`, `NoOwner`, `BelowHeld`, `Stopped` or `Deleting`.
+    /// In one word: `Invalid`, `NoOwner`, `BelowHeld` or `Stopped`.
     pub reason: &'static str,
     /// In a sentence.
     pub message: String,

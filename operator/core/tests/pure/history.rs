@@ -153,6 +153,74 @@ fn a_stop_ends_without_granting_what_waits() {
 }
 
 #[test]
+fn a_stop_and_its_end_leave_a_rejection_as_it_was() {
+    let (mut seen, settings) = (request(), world::settings());
+    decide(&mut seen, Decision::Approved, "");
+    run(&mut seen, &settings);
+    edit(&mut seen, "wang", set("requests.cpu", "60"));
+    for (decision, reason) in [(Decision::Rejected, "no budget"), (Decision::Suspended, "virus"), (Decision::Resumed, "clean")] {
+        decide(&mut seen, decision, reason);
+        run(&mut seen, &settings);
+    }
+    assert_eq!(conditions(&seen).0["Approved"], "False Rejected");
+    assert!(messages(&seen).0["Approved"].as_str().unwrap().contains("no budget"));
+    decide(&mut seen, Decision::Approved, "after all");
+    run(&mut seen, &settings);
+    assert_eq!(conditions(&seen).0["Approved"], "True Approved");
+}
+
+#[test]
+fn a_grant_keeps_to_the_rules_of_the_quota() {
+    for (key, amount, words) in [("limits.cpu", "5", "is below the 40 of requests.cpu"), ("pods", "1500m", "is no whole number")] {
+        let (mut seen, settings) = (request(), world::settings());
+        decide(&mut seen, Decision::Approved, "less");
+        root(&mut seen).status.approval.as_mut().unwrap().quota = [(key.to_owned(), Quantity(amount.into()))].into();
+        run(&mut seen, &settings);
+        assert_eq!(conditions(&seen).0["Approved"], "False Invalid", "{key}");
+        assert!(messages(&seen).0["Accepted"].as_str().unwrap().contains(words), "{:?}", messages(&seen).0["Accepted"]);
+    }
+}
+
+#[test]
+fn what_a_person_declined_or_rejected_no_policy_grants() {
+    let (mut seen, settings) = (request(), policies());
+    decide(&mut seen, Decision::Approved, "");
+    run(&mut seen, &settings);
+    edit(&mut seen, "wang", set("requests.cpu", "80"));
+    decide(&mut seen, Decision::Approved, "half of it");
+    root(&mut seen).status.approval.as_mut().unwrap().quota = [("requests.cpu".to_owned(), Quantity("60".into()))].into();
+    run(&mut seen, &settings);
+    edit(&mut seen, "wang", set("requests.cpu", "61"));
+    run(&mut seen, &settings);
+    assert_eq!(conditions(&seen).0["Approved"], "False ChangePending", "60 was the answer");
+    decide(&mut seen, Decision::Rejected, "60");
+    run(&mut seen, &settings);
+    edit(&mut seen, "wang", |spec| {
+        set("requests.cpu", "60")(spec);
+        spec.members.push(member("ci", Role::Deployer));
+    });
+    run(&mut seen, &settings);
+    assert_eq!(conditions(&seen).0["Approved"], "False ChangePending", "a person has spoken last");
+}
+
+#[test]
+fn a_request_that_was_rejected_is_not_open_again_in_a_full_history() {
+    let (mut seen, settings) = (request(), world::settings());
+    decide(&mut seen, Decision::Approved, "");
+    run(&mut seen, &settings);
+    for number in 0..2 * MAX_ENTRIES {
+        decide(&mut seen, if number % 2 == 0 { Decision::Suspended } else { Decision::Resumed }, &number.to_string());
+        run(&mut seen, &settings);
+    }
+    edit(&mut seen, "wang", set("requests.cpu", "60"));
+    run(&mut seen, &settings);
+    decide(&mut seen, Decision::Rejected, "no");
+    run(&mut seen, &settings);
+    assert!(run(&mut seen, &settings).is_empty());
+    assert_eq!(events(&seen).last().unwrap().1, "Rejected");
+}
+
+#[test]
 fn a_request_that_is_taken_back_or_overwritten_says_so() {
     let (mut seen, settings) = (request(), world::settings());
     decide(&mut seen, Decision::Approved, "");
@@ -219,8 +287,11 @@ fn less_than_asked_is_granted_and_not_asked_for_again_by_itself() {
     let served = |seen: &Snapshot| seen.tenant.as_ref().unwrap().status.quota.as_ref().unwrap().total["requests.cpu"].0.clone();
     assert_eq!((served(&seen).as_str(), conditions(&seen).0["Ready"].as_str()), ("60", Some("True Ready")));
     let told = messages(&seen).0["Approved"].as_str().unwrap().to_owned();
-    assert!(told.ends_with("with less than spec.quota names: requests.cpu 60 and not 80"), "{told}");
-    assert_eq!(root(&mut seen).status.history.last().unwrap().changes, ["quota[requests.cpu]: 40 becomes 60"]);
+    assert!(told.ends_with("(half of it); it has less than spec.quota names: requests.cpu 60 and not 80"), "{told}");
+    let changes = ["quota[requests.cpu]: 40 becomes 60", "quota[requests.cpu]: 80 was asked for"];
+    assert_eq!(root(&mut seen).status.history.last().unwrap().changes, changes);
+    let asked = &root(&mut seen).status.history[2];
+    assert_eq!((asked.event, asked.changes.as_slice()), (HistoryEvent::Requested, &["quota[requests.cpu]: 40 becomes 80".to_owned()][..]));
     // Another decision takes the place of the approval, and the contract stays.
     decide(&mut seen, Decision::Suspended, "virus");
     run(&mut seen, &settings);

@@ -305,8 +305,8 @@ fn who_approved_or_stopped_a_tenant_is_named_as_long_as_the_decision_stands() {
         messages(&seen).0["Approved"].as_str().unwrap().to_owned()
     };
     let time = snapshot(tenant(HEALTH), Vec::new()).time();
-    assert_eq!(told(Decision::Approved, None), format!("generation 1 was approved by li at {time}"));
     let platform = format!("generation 1 is in force since {time}: the spec is preapproved");
+    assert_eq!(told(Decision::Approved, None), platform, "it was in force before");
     assert_eq!(told(Decision::Rejected, None), platform, "it is the contract");
     assert!(told(Decision::Suspended, None).starts_with(&format!("stopped by li at {time} (because): ")));
     assert!(told(Decision::Rejected, Some(TenantStage::Suspended)).starts_with("stopped by an approver: "), "who it was is not known");
