@@ -32,7 +32,7 @@ pub const TOUR: [(Whom, &str, &str); 44] = [
     (
         Whom::Approver,
         "kubectl patch agencytenant health --subresource=status --type=merge -p \
-         '{\"status\":{\"approval\":{\"decision\":\"Approved\",\"generation\":1,\"by\":\"li\",\"reason\":null}}}'",
+         '{\"status\":{\"approval\":{\"decision\":\"Approved\",\"generation\":1,\"by\":\"li\",\"reason\":null,\"quota\":null}}}'",
         "",
     ),
     (Whom::Team, "kubectl wait --for=condition=Ready agencytenant/health", ""),
