@@ -66,6 +66,17 @@ impl Memory {
         }
     }
 
+    /// Forgets since when objects are refused, where none is any more.
+    pub fn keep_refused(&self, tenant: &TenantName, outcome: &Outcome) {
+        if let Some(remembered) = self.all().get_mut(tenant) {
+            let is_refused = |namespace: &NamespaceName| {
+                let space = outcome.namespaces.get(namespace);
+                space.is_some_and(|space| space.failures.iter().any(|failure| failure.reason == reason::REFUSED))
+            };
+            remembered.refused.retain(|namespace, _| is_refused(namespace));
+        }
+    }
+
     /// Notes that a tenant's status was written.
     pub fn told(&self, tenant: &TenantName) {
         self.all().entry(tenant.clone()).or_default().told = Some(Instant::now());

@@ -71,6 +71,7 @@ pub async fn reconcile(context: &Context, name: &TenantName) -> Result<Action, E
             Step::Wait(time) => return Ok(Action::RequeueAfter(time)),
             Step::Settled(settled) => {
                 context.memory.keep_pods(name, &settled.looked_at);
+                context.memory.keep_refused(name, &settled.outcome);
                 return context.status_writer.settle(&snapshot, &settled).await;
             }
         }

@@ -133,6 +133,18 @@ async fn who_asked_is_noted_by_the_api_server_and_nobody_writes_another_name() {
 }
 
 #[tokio::test]
+async fn whoever_wrote_a_request_does_not_approve_it() {
+    let (admin, li) = (admin().await, approver().await);
+    admin.apply(&request_yaml("self-asked")).await;
+    let by = admin.get("AgencyTenant", "", "self-asked").await["metadata"]["annotations"][KEY].clone();
+    let own = json!({ "decision": "Approved", "generation": 1, "by": by });
+    let refused = decide(&admin, "self-asked", own).await.unwrap_err();
+    assert!(refused.contains("rule approval-requester") && refused.contains("wrote generation 1"), "{refused}");
+    decide(&li, "self-asked", approval("Approved", 1)).await.unwrap();
+    admin.tenant_ready("self-asked").await;
+}
+
+#[tokio::test]
 async fn the_inbox_lists_what_waits_with_warnings_and_decides_several_at_once() {
     let (admin, wang, li) = approved("inbox-a").await;
     approved("inbox-b").await;
@@ -241,7 +253,9 @@ async fn less_than_asked_is_granted_with_a_reason_and_more_by_nobody() {
     let plain = json!({ "decision": "Approved", "generation": 3, "by": APPROVER.user, "reason": "", "quota": null, "time": null });
     decide(&li, "lessened", plain).await.unwrap();
     admin.until_condition("AgencyTenant", "", "lessened", "Ready", "True", "Ready").await;
-    let nothing = run_plugin(APPROVER, &["approve", "lessened", "--yes"]).await.unwrap_err();
+    let same = run_plugin(APPROVER, &["approve", "lessened", "--yes"]).await.unwrap_err();
+    assert!(same.contains("you have decided the same of generation 3"), "{same}");
+    let nothing = run_plugin(APPROVER, &["approve", "lessened", "--yes", "--reason", "again"]).await.unwrap_err();
     assert!(nothing.contains("rule approval-nothing") && nothing.contains("generation 3 is in force already"), "{nothing}");
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::content::{Content, Hasher};
 use crate::model::{
-    names::{ANNOTATION_DISPLAY_NAME, ANNOTATION_EPOCH, LABEL_TENANT_UID, is_ours},
+    names::{ANNOTATION_DISPLAY_NAME, ANNOTATION_EPOCH, LABEL_RETAINED_SINCE, LABEL_TENANT_UID, is_ours},
     namespace::{ChildInput, TenantAccess},
     observed::Entry,
 };
@@ -97,7 +97,7 @@ impl Kind {
     /// Hash of what an object of this kind is for: the same without the ledger's entry, which changes where nothing else does.
     #[must_use]
     pub fn purpose(&self, object: &Value) -> u64 {
-        self.hash_with(object, |mark| is_ours(mark) && mark != ANNOTATION_EPOCH)
+        self.hash_with(object, |mark| is_ours(mark) && ![ANNOTATION_EPOCH, LABEL_RETAINED_SINCE].contains(&mark))
     }
 
     fn hash_with(&self, object: &Value, counts: impl Fn(&str) -> bool) -> u64 {
