@@ -23,7 +23,7 @@ impl ChildWriter {
         let Some(live) = self.as_seen(key, seen).await? else { return Ok(Done::Gone) };
         match self.put(key, &suspended(live.json())).await {
             Err(error) if error.is_too_large() => {
-                let held = live.finalizers().first().is_some();
+                let held = !live.finalizers().is_empty();
                 let done = self.prune(key, &seen.uid, held).await?;
                 self.store.going(key, &seen.uid);
                 Ok(if matches!(done, Done::Changed) { Done::Deleted } else { done })
