@@ -78,7 +78,7 @@ fn a_plan_says_which_policies_a_suspension_makes_ineffective() {
         let mut before = world(from);
         put(&mut before, "NetworkPolicy", "theirs", policy);
         let mut after = before.clone();
-        after.systems = vec![system(&APPOINTMENTS.replace("Running", to)).into()];
+        after.systems = vec![system(&APPOINTMENTS.replace("Running", to))];
         let told = rows(&foresee(before, &settings()), &foresee(after, &settings()), &BTreeMap::new());
         let told: Vec<_> = told.iter().filter(|row| row.object == "networkpolicy/theirs").map(|row| row.what).collect();
         assert_eq!(told, [what]);
