@@ -102,8 +102,10 @@ fn strip(kind: &str, mut object: Value) -> Value {
     for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields", "ownerReferences"] {
         remove(&mut object, "/metadata", field);
     }
-    if let Some(time) = object.pointer_mut("/metadata/deletionTimestamp") {
-        *time = "set".into();
+    for time in ["/metadata/deletionTimestamp", "/metadata/labels/govcloud.io~1retained-since"] {
+        if let Some(time) = object.pointer_mut(time) {
+            *time = "set".into();
+        }
     }
     remove(&mut object, "/metadata/annotations", "govcloud.io/epoch");
     match kind {
