@@ -21,8 +21,8 @@ use crate::{
     cluster::Person,
 };
 
-/// What only a second wall would refuse: the schema answers before.
-const SPARED: &str = "govcloud-approvals: rule approval-decision: ";
+/// What only a second wall would refuse: the schema answers before, or the API server writes another name.
+const SPARED: [&str; 2] = ["govcloud-approvals: rule approval-decision: ", "govcloud-tenants: rule tenant-requested-by: "];
 /// Policies that pass the operator over where none of their rules limits it.
 const LIMITS_OPERATOR: [&str; 4] = ["govcloud-approvals", "govcloud-namespaces", "govcloud-systems", "govcloud-tenants"];
 /// In the words by which a probe is refused while its policy is a mutant.
@@ -57,7 +57,7 @@ async fn each_rule_taken_out_lets_an_attack_through() {
     survivors.extend(unconfined(&world, &rails).await);
     rails.restore().await;
     println!("rules taken out in {} s", begin.elapsed().as_secs());
-    let survivors: Vec<_> = survivors.iter().filter(|rule| !rule.starts_with(SPARED)).collect();
+    let survivors: Vec<_> = survivors.iter().filter(|rule| !SPARED.iter().any(|spared| rule.starts_with(spared))).collect();
     assert!(survivors.is_empty(), "no attack needs these to be refused: {survivors:#?}");
 }
 
