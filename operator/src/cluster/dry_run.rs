@@ -53,6 +53,8 @@ pub async fn apply(client: &Client, kind: &str, object: &Value, manner: &Manner)
         Err(error) => return Err(error),
     };
     let (after, unjudged) = match sent(&api, name, object, before.as_ref(), manner).await {
+        // What is not there yet is younger than all that is, also than what came in the same second.
+        Ok(after) if before.is_none() && !hidden => (merged(after.json(), &json!({ "metadata": { "creationTimestamp": LATEST } })), None),
         Ok(after) => (after.json().clone(), None),
         Err(error) if lacks_namespace(&error) => {
             let words = format!("{error}, so the API server checked the schema, but not the policies");
