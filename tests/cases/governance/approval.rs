@@ -157,7 +157,7 @@ async fn an_emergency_stop_closes_everything_until_somebody_approves() {
     let told = admin.until_condition("AgencyTenant", "", "stopped", "Approved", "False", "Stopped").await;
     assert!(told.contains("an attack") && told.contains(APPROVER.user), "{told}");
     let told = admin.until_condition("HostedSystem", "stopped", "web", "Ready", "False", "AgencyStopped").await;
-    assert!(told.contains(&format!("agencytenant/stopped was stopped by {} (an attack)", APPROVER.user)), "{told}");
+    assert!(told.contains(&format!("agencytenant/stopped was stopped by {} at ", APPROVER.user)) && told.contains("(an attack)"), "{told}");
     // An Owner cannot lift it.
     wang.patch("AgencyTenant", "", "stopped", json!({"spec": {"suspended": false, "displayName": "另一个"}})).await;
     let refused = run_plugin(APPROVER, &["reject", "stopped", "--yes", "--reason", "not now"]).await.unwrap_err();
