@@ -26,6 +26,8 @@ async fn metrics_count_what_there_is() {
     let operator = alone.start().await;
     let admin = alone.admin().await;
     admin.tenant_with_systems("measured", &["db", "web"]).await;
+    admin.apply(&tenant_yaml("undecided").replace("  preapproved: true\n", "")).await;
+    admin.until_condition("AgencyTenant", "", "undecided", "Ready", "False", "Requested").await;
     alone.settled().await;
     let (code, text) = operator.get("/metrics").await.unwrap();
     assert_eq!(code, 200);
@@ -54,6 +56,8 @@ async fn metrics_count_what_there_is() {
     let counted = "govcloud_conditions{resource=\"hostedsystems\",condition=\"Ready\",status=\"True\",reason=\"Ready\"}";
     assert_eq!(samples[counted].to_string(), ready.count().to_string(), "{text}");
     assert!(samples["govcloud_agency_tenants{stage=\"Active\"}"] >= 1.0, "{text}");
+    assert!((0.0..120.0).contains(&samples["govcloud_agency_request_age_seconds{agency=\"undecided\"}"]), "{text}");
+    assert!(samples["govcloud_agency_quota{agency=\"measured\",resource=\"requests.cpu\",figure=\"total\"}"] > 0.0, "{text}");
     for sample in ["govcloud_watch_synced{resource=\"hostedsystems\"}", "govcloud_guard_rails_in_force"] {
         assert_eq!(samples.get(sample), Some(&1.0), "{text}");
     }
