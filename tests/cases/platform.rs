@@ -192,7 +192,7 @@ subjects: [{{apiGroup: rbac.authorization.k8s.io, kind: {kind}, name: {subject}}
     let uid = admin.get("AgencyTenant", "", "inherits").await["metadata"]["uid"].clone();
     // Lost without having been closed, as with a cluster.
     admin.patch("AgencyTenant", "", "inherits", json!({"metadata": {"finalizers": null}})).await;
-    admin.delete("AgencyTenant", "", "inherits").await;
+    admin.api("AgencyTenant", "").delete("inherits", &DeleteParams::default()).await.unwrap();
     admin.until_condition("HostedSystem", "inherits", "web", "Accepted", "False", "NoTenant").await;
 
     let member = json!({"kind": "User", "name": "ci-inherits", "role": "Deployer"}).to_string();

@@ -11,7 +11,11 @@ use crate::times;
 /// Rules that came after a release and refuse nothing that it admitted, for example because they are about a field that is new. Other new
 /// rules are refused, although the API server holds a stored object against them only where it is changed: that may be where the operator
 /// or a deployment tool has to write.
-const HARMLESS_RULES: [&str; 1] = [
+const HARMLESS_RULES: [&str; 2] = [
+    // Accounts of the platform may be members: it refuses less than the rule whose place it takes.
+    "oldSelf.hasValue() && (oldSelf.value().spec.members == self.spec.members) || (self.spec.members.all(m, m.kind != 'ServiceAccount' || \
+     !has(m.__namespace__) || m.__namespace__ == '' || m.__namespace__.split('--')[0] == self.metadata.name || \
+     !m.__namespace__.contains('--')))",
     // A share of pods without what each pod uses: no pod was ever admitted with one. The map is judged only where it is changed, so who
     // applies a stored one again, or writes another field beside it, is not refused.
     "!self.exists(k, k in ['pods', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'] || k.startsWith('requests.') && \
