@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::cluster::{Person, admin, shared, tenant_yaml};
