@@ -23,10 +23,11 @@ use acceptance::{
     Operator,
     request::{self as people, plugin},
 };
+use kube::api::PostParams;
 use serde_json::{Value, json};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
-use crate::cluster::{Person, shared};
+use crate::cluster::{Person, shared, system_yaml};
 
 /// The requester, who is among the Owners of whatever is asked for here.
 async fn requester() -> Person {
@@ -58,6 +59,27 @@ async fn decide(person: &Person, name: &str, approval: Value) -> Result<(), Stri
 
 fn approval(decision: &str, generation: i64) -> Value {
     json!({ "decision": decision, "generation": generation, "by": people::APPROVER.user, "reason": "tried" })
+}
+
+/// What the requester asks for, approved and served.
+async fn approved(admin: &Person, name: &str) {
+    let object = acceptance::manifests::parse(&request_yaml(name)).unwrap().remove(0);
+    requester().await.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
+    decide(&approver().await, name, approval("Approved", 1)).await.unwrap();
+    admin.tenant_ready(name).await;
+}
+
+/// The same with one system.
+async fn approved_with_system(admin: &Person, name: &str) {
+    approved(admin, name).await;
+    admin.apply(&system_yaml(name, "web")).await;
+    admin.system_ready(name, "web").await;
+}
+
+/// `kubectl` as the requester.
+fn kubectl_as_requester(arguments: &[&str]) -> String {
+    let (user, group) = (people::REQUESTER.user, people::REQUESTER.group);
+    shared().kubectl(&[arguments, &["--as", user, "--as-group", group, "--as-group", "system:authenticated"]].concat())
 }
 
 /// Runs the plugin as somebody.

@@ -3,14 +3,20 @@
 use anyhow::{Context, bail};
 use govcloud_core::{
     api::{
-        AgencyTenant, AgencyTenantSpec, AgencyTenantStatus, Quantity, Resources,
+        AgencyTenant, AgencyTenantStatus, Quantity, Resources,
         approval::{Approval as Decided, Decision},
         conditions::{find, kind},
     },
-    model::{amounts::Amount, names::TenantName},
-    plan::contract::{below_held, differences},
+    model::{
+        amounts::{Amount, resources},
+        names::TenantName,
+    },
+    plan::{
+        contract::{below_held, differences},
+        intent::intent,
+    },
     status::stop::stop_words,
-    views::requests::{problems_if_approved, request},
+    views::requests::{if_approved, request},
 };
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::{
@@ -19,7 +25,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{confirm::confirmed, output::say, run::settings, target::Target};
+use super::{confirm::confirmed, options::amount, output::say, run::settings, target::Target};
 use crate::cluster::live::Live;
 
 #[derive(clap::Args)]
@@ -30,7 +36,7 @@ pub(super) struct Approval {
     /// Grant less of an amount of spec.quota than is asked for, as KEY=AMOUNT; several separated by commas. Needs --reason and a single agency.
     /// Example: requests.cpu=20.
     #[arg(long, value_name = "AMOUNTS", value_delimiter = ',', value_parser = amount)]
-    quota: Vec<(String, Quantity)>,
+    quota: Vec<(String, Amount)>,
     /// Also approve a quota below what the systems hold. The quota in force stays until they hold no more than the new one.
     #[arg(long)]
     allow_pending_quota: bool,
@@ -55,6 +61,12 @@ pub(super) struct Arguments {
     dry_run: bool,
 }
 
+impl Arguments {
+    fn has_reason(&self) -> bool {
+        self.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty())
+    }
+}
+
 /// What is decided of each of the named agencies.
 struct Verdict {
     decision: Decision,
@@ -62,14 +74,9 @@ struct Verdict {
     allow_pending_quota: bool,
 }
 
-fn amount(text: &str) -> Result<(String, Quantity), String> {
-    let (key, quantity) = text.split_once('=').ok_or_else(|| format!("'{text}' is not an amount; write for example requests.cpu=20"))?;
-    Amount::parse(quantity).map(|_| (key.to_owned(), Quantity(quantity.to_owned())))
-}
-
 pub(super) fn approve(approval: &Approval, target: &Target) -> anyhow::Result<()> {
-    let quota: Resources = approval.quota.iter().cloned().collect();
-    if !quota.is_empty() && (approval.arguments.reason.is_none() || approval.arguments.names.len() > 1) {
+    let quota = resources(&approval.quota.iter().cloned().collect());
+    if !quota.is_empty() && (!approval.arguments.has_reason() || approval.arguments.names.len() > 1) {
         bail!("--quota needs --reason, which is shown to those who made the request, and a single agency");
     }
     let verdict = Verdict { decision: Decision::Approved, quota, allow_pending_quota: approval.allow_pending_quota };
@@ -78,8 +85,7 @@ pub(super) fn approve(approval: &Approval, target: &Target) -> anyhow::Result<()
 
 /// Rejects, suspends or resumes.
 pub(super) fn decide(arguments: &Arguments, decision: Decision, target: &Target) -> anyhow::Result<()> {
-    let is_reasoned = arguments.reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
-    if !is_reasoned && decision != Decision::Resumed {
+    if !arguments.has_reason() && decision != Decision::Resumed {
         bail!("--reason is required; it is shown to those who made the request");
     }
     let verdict = Verdict { decision, quota: Resources::new(), allow_pending_quota: false };
@@ -162,7 +168,8 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, verdict: &Ver
         say(format_args!("  Not checked, because you may not read it: {unread}"))?;
     }
     let [now, _] = live.snapshots(&name);
-    let problems: Vec<String> = problems_if_approved(&now, &settings, &verdict.quota).iter().map(ToString::to_string).collect();
+    let then = if_approved(&now, verdict.quota.clone());
+    let problems: Vec<String> = intent(&then, &settings).request.iter().flatten().map(ToString::to_string).collect();
     if !problems.is_empty() {
         bail!("generation {generation} of agencytenant/{name} is not valid, so it is not approved: {}", problems.join("; "));
     }
@@ -171,8 +178,7 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, verdict: &Ver
     for warning in told.filter(|warning| !["Invalid", "BelowHeld"].contains(&warning.reason)) {
         say(format_args!("  Warning: {}", warning.message))?;
     }
-    let granted = with_amounts(&tenant.spec, &verdict.quota);
-    let below = now.tenant.as_ref().map(|root| below_held(root, &granted)).unwrap_or_default();
+    let below = then.tenant.as_ref().map(|root| below_held(root)).unwrap_or_default();
     if !below.is_empty() && !verdict.allow_pending_quota {
         bail!(
             "the quota of generation {generation} of agencytenant/{name} cannot come into force yet, so it is not approved: {}. Have the \
@@ -181,13 +187,6 @@ async fn refuse_unservable(client: &Client, tenant: &AgencyTenant, verdict: &Ver
         );
     }
     Ok(())
-}
-
-/// A spec with these amounts in its quota.
-fn with_amounts(spec: &AgencyTenantSpec, amounts: &Resources) -> AgencyTenantSpec {
-    let mut spec = spec.clone();
-    spec.quota.extend(amounts.iter().map(|(key, amount)| (key.clone(), amount.clone())));
-    spec
 }
 
 /// Writes the approval, if the request and what was decided on it are still as they were shown.
@@ -232,11 +231,8 @@ fn shown(tenant: &AgencyTenant, generation: i64, quota: &Resources) -> String {
     let is_stop = status.approval.as_ref().is_some_and(|approval| approval.decision == Decision::Suspended);
     let stop = if is_stop { format!("\n  It is {}; `approve` and `resume` end that", stop_words(&status)) } else { String::new() };
     // As if it were approved with these amounts, which may be some that were declined before.
-    let by = String::new();
-    let approval = Decided { decision: Decision::Approved, generation, by, reason: String::new(), quota: quota.clone(), time: None };
-    let granted =
-        AgencyTenantStatus { approval: if quota.is_empty() { status.approval.clone() } else { Some(approval) }, ..status.clone() };
-    let changes = differences(&granted, generation, spec);
+    let approval = if quota.is_empty() { status.approval.clone() } else { Some(Decided::granting(generation, quota.clone())) };
+    let changes = differences(&AgencyTenantStatus { approval, ..status.clone() }, generation, spec);
     let changes = if changes.is_empty() { vec!["none".to_owned()] } else { changes };
     let refused = find(&status.conditions, kind::ACCEPTED)
         .filter(|condition| condition.status == "False" && condition.observed_generation == generation);

@@ -23,8 +23,9 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
+pub(super) use self::values::amount;
 use self::values::{
-    address, amount, cache, checked_address, checked_amounts, checked_caches, checked_egress, checked_images, checked_namespace,
+    address, cache, checked_address, checked_amounts, checked_caches, checked_egress, checked_images, checked_namespace,
     checked_namespaces, checked_percent, checked_port, checked_ranges, checked_roles, checked_selector, checked_workers, percent, port,
     range, role, workers,
 };

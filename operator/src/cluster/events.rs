@@ -12,7 +12,7 @@ use govcloud_core::{
         conditions::{find, kind, reason},
         history::HistoryEvent,
     },
-    model::{audit::AuditRecord, outcome::Fate},
+    model::{audit::AuditRecord, outcome::Fate, text::shortened},
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -39,7 +39,7 @@ const EVENT_TTL: Duration = Duration::from_mins(1);
 /// Events of the same text within this time are one series.
 const SERIES: Duration = Duration::from_mins(6);
 
-/// Bytes of an event's text.
+/// Bytes of an event's text; the API server takes 1,024.
 const NOTE_BYTES: usize = 1000;
 
 /// One event, and the object that it is about.
@@ -74,7 +74,7 @@ impl Events {
         let event = Event {
             type_: if now.status == "True" { EventType::Normal } else { EventType::Warning },
             reason: now.reason.clone(),
-            note: Some(shortened(&now.message)),
+            note: Some(shortened(&now.message, NOTE_BYTES)),
             action: "Reconcile".into(),
             secondary: None,
         };
@@ -99,7 +99,7 @@ impl Events {
             HistoryEvent::Rejected | HistoryEvent::Suspended => EventType::Warning,
             _ => EventType::Normal,
         };
-        let (reason, note) = (record.event.as_str().to_owned(), Some(shortened(&record.words())));
+        let (reason, note) = (record.event.as_str().to_owned(), Some(shortened(&record.words(), NOTE_BYTES)));
         self.send(Event { type_, reason, note, action: "Record".into(), secondary: None }, about);
     }
 
@@ -107,14 +107,6 @@ impl Events {
         if let Err(lost) = self.0.try_send(Told { since: Instant::now(), event, about }) {
             debug!(%lost, "an event is not told");
         }
-    }
-}
-
-/// What fits into an event: the API server takes 1,024 bytes.
-fn shortened(text: &str) -> String {
-    match text.floor_char_boundary(NOTE_BYTES) {
-        end if end < text.len() => format!("{} ...", &text[..end]),
-        _ => text.to_owned(),
     }
 }
 

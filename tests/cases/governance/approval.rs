@@ -4,9 +4,9 @@ use acceptance::request::{APPROVER, REQUESTER};
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::{approval, approver, decide, request_yaml, requester, run_plugin};
+use super::{approval, approved_with_system, approver, decide, requester, run_plugin};
 use crate::{
-    cluster::{Person, admin, find_condition, shared, system_yaml},
+    cluster::{Person, admin, find_condition, shared},
     strangers::versions,
 };
 
@@ -17,22 +17,10 @@ async fn own_versions(admin: &Person, namespaces: &[&str]) -> Vec<String> {
     versions
 }
 
-/// A tenant with one system, asked for and approved.
-async fn approved(admin: &Person, name: &str) {
-    let wang = requester().await;
-    let li = approver().await;
-    let object = acceptance::manifests::parse(&request_yaml(name)).unwrap().remove(0);
-    wang.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
-    decide(&li, name, approval("Approved", 1)).await.unwrap();
-    admin.tenant_ready(name).await;
-    admin.apply(&system_yaml(name, "web")).await;
-    admin.system_ready(name, "web").await;
-}
-
 #[tokio::test]
 async fn a_decision_is_refused_that_is_stale_not_ones_own_or_in_ones_own_affair() {
     let (admin, wang, li) = (admin().await, requester().await, approver().await);
-    approved(&admin, "decided").await;
+    approved_with_system(&admin, "decided").await;
     wang.patch("AgencyTenant", "", "decided", json!({"spec": {"quota": {"pods": "500"}}})).await;
     let by_another = json!({ "decision": "Approved", "generation": 2, "by": "somebody" });
     let mut stale = approval("Approved", 1);
@@ -83,7 +71,7 @@ async fn a_decision_is_refused_that_is_stale_not_ones_own_or_in_ones_own_affair(
 #[tokio::test]
 async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
     let (admin, wang, li) = (admin().await, requester().await, approver().await);
-    approved(&admin, "edited").await;
+    approved_with_system(&admin, "edited").await;
     let before = own_versions(&admin, &["edited", "edited--web"]).await;
     wang.patch("AgencyTenant", "", "edited", json!({"spec": {"quota": {"requests.cpu": "60"}, "podSecurity": "baseline"}})).await;
     let told = admin.until_condition("AgencyTenant", "", "edited", "Approved", "False", "ChangePending").await;
@@ -114,7 +102,7 @@ async fn an_edit_waits_with_its_difference_and_what_is_served_stays() {
 #[tokio::test]
 async fn the_plugin_approves_only_what_can_come_into_force() {
     let (admin, wang) = (admin().await, requester().await);
-    approved(&admin, "sound").await;
+    approved_with_system(&admin, "sound").await;
     let allocated =
         |tenant: Option<&serde_json::Value>| tenant.is_some_and(|tenant| tenant["status"]["quota"]["allocated"]["pods"] == "60");
     admin.until("the share counts", "AgencyTenant", "", "sound", allocated).await;
@@ -150,7 +138,7 @@ async fn the_plugin_approves_only_what_can_come_into_force() {
 #[tokio::test]
 async fn an_emergency_stop_closes_everything_until_somebody_approves() {
     let (admin, wang) = (admin().await, requester().await);
-    approved(&admin, "stopped").await;
+    approved_with_system(&admin, "stopped").await;
     let closed = |policy: Option<&serde_json::Value>| policy.is_some_and(|policy| policy["spec"]["egress"].is_null());
     run_plugin(APPROVER, &["suspend", "stopped", "--yes", "--reason", "an attack"]).await.unwrap();
     admin.until("it is closed", "NetworkPolicy", "stopped--web", "govcloud-isolation", closed).await;
@@ -171,7 +159,7 @@ async fn an_emergency_stop_closes_everything_until_somebody_approves() {
 #[tokio::test]
 async fn a_contract_whose_status_is_lost_is_restored_from_the_home_namespace() {
     let (admin, wang) = (admin().await, requester().await);
-    approved(&admin, "found").await;
+    approved_with_system(&admin, "found").await;
     wang.patch("AgencyTenant", "", "found", json!({"spec": {"quota": {"pods": "500"}}})).await;
     admin.until_condition("AgencyTenant", "", "found", "Approved", "False", "ChangePending").await;
     let before = own_versions(&admin, &["found", "found--web"]).await;

@@ -1,10 +1,9 @@
 //! Deployment tools of the platform: as members, over requests of people, and with everything in one apply.
 
-use acceptance::request::{APPROVER, REQUESTER};
-use kube::api::PostParams;
+use acceptance::request::REQUESTER;
 use serde_json::{Value, json};
 
-use super::{approval, approver, decide, request_yaml, requester};
+use super::{approval, approved, approver, decide, kubectl_as_requester, request_yaml, requester};
 use crate::cluster::{admin, shared, system_yaml, tenant_yaml};
 
 /// Applies a file as `kubectl apply` does; returns what kubectl says.
@@ -46,11 +45,8 @@ async fn an_account_of_the_platform_that_the_operator_is_told_of_is_an_owner_onc
 
 #[tokio::test]
 async fn whoever_writes_over_a_request_that_waits_is_warned_and_the_record_says_so() {
-    let (admin, wang, li) = (admin().await, requester().await, approver().await);
-    let object = acceptance::manifests::parse(&request_yaml("overwritten")).unwrap().remove(0);
-    wang.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
-    decide(&li, "overwritten", approval("Approved", 1)).await.unwrap();
-    admin.tenant_ready("overwritten").await;
+    let (admin, wang) = (admin().await, requester().await);
+    approved(&admin, "overwritten").await;
     let original = request_yaml("overwritten").replace("  members:", "  preapproved: true\n  members:");
     let silent = apply(&original, &["--server-side", "--force-conflicts"]);
     assert!(!silent.contains("Warning"), "nothing waits: {silent}");
@@ -58,20 +54,7 @@ async fn whoever_writes_over_a_request_that_waits_is_warned_and_the_record_says_
     wang.patch("AgencyTenant", "", "overwritten", json!({ "spec": { "preapproved": false, "quota": { "pods": "500" } } })).await;
     admin.until_condition("AgencyTenant", "", "overwritten", "Approved", "False", "ChangePending").await;
     let own = json!({ "spec": { "quota": { "pods": "501" } } }).to_string();
-    let own = shared().kubectl(&[
-        "patch",
-        "agencytenant",
-        "overwritten",
-        "--type=merge",
-        "-p",
-        &own,
-        "--as",
-        REQUESTER.user,
-        "--as-group",
-        REQUESTER.group,
-        "--as-group",
-        "system:authenticated",
-    ]);
+    let own = kubectl_as_requester(&["patch", "agencytenant", "overwritten", "--type=merge", "-p", &own]);
     assert!(own.contains("patched") && !own.contains("Warning"), "one's own request: {own}");
     admin
         .until("it is the request now", "AgencyTenant", "", "overwritten", |tenant| {
@@ -84,7 +67,6 @@ async fn whoever_writes_over_a_request_that_waits_is_warned_and_the_record_says_
     }
     let told = admin.until_condition("AgencyTenant", "", "overwritten", "Approved", "True", "Preapproved").await;
     assert!(told.contains("it takes the place of the request of requester-wang (generation 4)"), "{told}");
-    drop((li, APPROVER));
 }
 
 #[tokio::test]

@@ -6,17 +6,14 @@ use acceptance::request::{APPROVER, REQUESTER};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
-use super::{approval, approver, decide, request_yaml, requester, run_plugin};
+use super::{approval, approved, approver, decide, request_yaml, requester, run_plugin};
 use crate::cluster::{Person, admin, find_condition, shared};
 
-/// A tenant that was asked for and approved.
-async fn approved(name: &str) -> (Person, Person, Person) {
-    let (admin, wang, li) = (admin().await, requester().await, approver().await);
-    let object = acceptance::manifests::parse(&request_yaml(name)).unwrap().remove(0);
-    wang.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
-    decide(&li, name, approval("Approved", 1)).await.unwrap();
-    admin.tenant_ready(name).await;
-    (admin, wang, li)
+/// The people of a tenant that was asked for and approved.
+async fn people_of(name: &str) -> (Person, Person, Person) {
+    let admin = admin().await;
+    approved(&admin, name).await;
+    (admin, requester().await, approver().await)
 }
 
 /// The history as event, who, generation and reason.
@@ -46,7 +43,7 @@ fn audit_log(name: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn each_decision_is_on_record_with_its_own_words_in_history_events_and_audit_log() {
-    let (admin, wang, li) = approved("recorded").await;
+    let (admin, wang, li) = people_of("recorded").await;
     let zhao = shared().person("approver-zhao", &[APPROVER.group]).await;
     let stop = |by: &str, reason: &str| json!({ "decision": "Suspended", "generation": 1, "by": by, "reason": reason });
     decide(&li, "recorded", stop(APPROVER.user, "virus")).await.unwrap();
@@ -111,7 +108,7 @@ const KEY: &str = "govcloud.io/requested-by";
 
 #[tokio::test]
 async fn who_asked_is_noted_by_the_api_server_and_nobody_writes_another_name() {
-    let (admin, wang, _) = approved("noted").await;
+    let (admin, wang, _) = people_of("noted").await;
     let noted = async || admin.get("AgencyTenant", "", "noted").await["metadata"]["annotations"][KEY].clone();
     assert_eq!(noted().await, REQUESTER.user);
     // A name of somebody else, with an edit and without one, and taken away: it stays who edited last.
@@ -137,6 +134,10 @@ async fn whoever_wrote_a_request_does_not_approve_it() {
     let (admin, li) = (admin().await, approver().await);
     admin.apply(&request_yaml("self-asked")).await;
     let by = admin.get("AgencyTenant", "", "self-asked").await["metadata"]["annotations"][KEY].clone();
+    let nothing = run_plugin(APPROVER, &["suspend", "self-asked", "--yes", "--reason", "virus"]).await.unwrap_err();
+    assert!(nothing.contains("there is nothing to stop"), "{nothing}");
+    let blank = run_plugin(APPROVER, &["reject", "self-asked", "--yes", "--reason", " "]).await.unwrap_err();
+    assert!(blank.contains("--reason is required"), "{blank}");
     let own = json!({ "decision": "Approved", "generation": 1, "by": by });
     let refused = decide(&admin, "self-asked", own).await.unwrap_err();
     assert!(refused.contains("rule approval-requester") && refused.contains("wrote generation 1"), "{refused}");
@@ -146,8 +147,8 @@ async fn whoever_wrote_a_request_does_not_approve_it() {
 
 #[tokio::test]
 async fn the_inbox_lists_what_waits_with_warnings_and_decides_several_at_once() {
-    let (admin, wang, li) = approved("inbox-a").await;
-    approved("inbox-b").await;
+    let (admin, wang, li) = people_of("inbox-a").await;
+    approved(&admin, "inbox-b").await;
     let ask = async |name: &str, spec: Value| {
         wang.patch("AgencyTenant", "", name, json!({ "spec": spec })).await;
         admin.until_condition("AgencyTenant", "", name, "Approved", "False", "ChangePending").await;
@@ -199,7 +200,7 @@ async fn the_inbox_lists_what_waits_with_warnings_and_decides_several_at_once() 
 
 #[tokio::test]
 async fn who_asks_withdraws_the_first_request_and_a_later_one() {
-    let (admin, wang, _) = approved("taken-back").await;
+    let (admin, wang, _) = people_of("taken-back").await;
     wang.patch("AgencyTenant", "", "taken-back", json!({ "spec": { "quota": { "pods": "500" } } })).await;
     admin.until_condition("AgencyTenant", "", "taken-back", "Ready", "False", "ChangePending").await;
     let tried = run_plugin(REQUESTER, &["withdraw", "taken-back", "--dry-run"]).await.unwrap();
@@ -223,7 +224,7 @@ async fn who_asks_withdraws_the_first_request_and_a_later_one() {
 
 #[tokio::test]
 async fn less_than_asked_is_granted_with_a_reason_and_more_by_nobody() {
-    let (admin, wang, li) = approved("lessened").await;
+    let (admin, wang, li) = people_of("lessened").await;
     wang.patch("AgencyTenant", "", "lessened", json!({ "spec": { "quota": { "requests.cpu": "80" } } })).await;
     admin.until_condition("AgencyTenant", "", "lessened", "Approved", "False", "ChangePending").await;
     let grant = |quota: Value, reason: &str| json!({ "decision": "Approved", "generation": 2, "by": APPROVER.user, "reason": reason, "quota": quota });
@@ -253,15 +254,33 @@ async fn less_than_asked_is_granted_with_a_reason_and_more_by_nobody() {
     let plain = json!({ "decision": "Approved", "generation": 3, "by": APPROVER.user, "reason": "", "quota": null, "time": null });
     decide(&li, "lessened", plain).await.unwrap();
     admin.until_condition("AgencyTenant", "", "lessened", "Ready", "True", "Ready").await;
+    // A merge patch keeps the amounts of the decision before; they are no part of another approval, and in no other decision's way.
+    wang.patch("AgencyTenant", "", "lessened", json!({ "spec": { "quota": { "requests.cpu": "70" } } })).await;
+    admin.until_condition("AgencyTenant", "", "lessened", "Approved", "False", "ChangePending").await;
+    let granted =
+        json!({ "decision": "Approved", "generation": 4, "by": APPROVER.user, "reason": "a bit", "quota": { "requests.cpu": "65" } });
+    decide(&li, "lessened", granted).await.unwrap();
+    admin.until_condition("AgencyTenant", "", "lessened", "Ready", "True", "Ready").await;
+    let stop = json!({ "decision": "Suspended", "generation": 4, "by": APPROVER.user, "reason": "virus" });
+    decide(&li, "lessened", stop).await.unwrap();
+    decide(&li, "lessened", json!({ "decision": "Resumed", "generation": 4, "by": APPROVER.user, "reason": "clean" })).await.unwrap();
+    wang.patch("AgencyTenant", "", "lessened", json!({ "spec": { "quota": { "requests.cpu": "75" } } })).await;
+    admin.until_condition("AgencyTenant", "", "lessened", "Approved", "False", "ChangePending").await;
+    let left = json!({ "decision": "Approved", "generation": 5, "by": APPROVER.user, "reason": "all of it" });
+    let refused = decide(&li, "lessened", left).await.unwrap_err();
+    assert!(refused.contains("rule approval-quota") && refused.contains("write null for the amounts"), "{refused}");
+    run_plugin(APPROVER, &["approve", "lessened", "--yes"]).await.unwrap();
+    admin.until_condition("AgencyTenant", "", "lessened", "Ready", "True", "Ready").await;
+    assert_eq!(admin.get("AgencyTenant", "", "lessened").await["status"]["quota"]["total"]["requests.cpu"], "75");
     let same = run_plugin(APPROVER, &["approve", "lessened", "--yes"]).await.unwrap_err();
-    assert!(same.contains("you have decided the same of generation 3"), "{same}");
+    assert!(same.contains("you have decided the same of generation 5"), "{same}");
     let nothing = run_plugin(APPROVER, &["approve", "lessened", "--yes", "--reason", "again"]).await.unwrap_err();
-    assert!(nothing.contains("rule approval-nothing") && nothing.contains("generation 3 is in force already"), "{nothing}");
+    assert!(nothing.contains("rule approval-nothing") && nothing.contains("generation 5 is in force already"), "{nothing}");
 }
 
 #[tokio::test]
 async fn a_small_change_needs_nobody_and_says_which_policy_approved_it() {
-    let (admin, wang, _) = approved("small").await;
+    let (admin, wang, _) = people_of("small").await;
     // The operator of the cases runs with --approve-egress 198.18.7.0/24.
     let exit = |cidr: &str| json!({ "cidr": cidr, "ports": [443], "protocol": "TCP", "reason": "省级平台" });
     wang.patch("AgencyTenant", "", "small", json!({ "spec": { "network": { "egress": [exit("198.18.7.16/28")] } } })).await;

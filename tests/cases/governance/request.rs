@@ -4,7 +4,7 @@ use acceptance::request::{APPROVER, REQUESTER};
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::{approver, conditions, request_yaml, requester, run_plugin};
+use super::{approver, conditions, kubectl_as_requester, request_yaml, requester, run_plugin};
 use crate::cluster::{admin, shared, system_yaml};
 
 /// Creates as `kubectl create` does.
@@ -38,17 +38,7 @@ async fn an_agency_asks_an_approver_approves_and_its_owners_run_their_systems() 
     let apply = |name: &str, pods: &str| {
         std::fs::write(file.path(), request_yaml(name).replace("pods: 400", &format!("pods: {pods}"))).unwrap();
         let path = file.path().to_str().unwrap();
-        shared().kubectl(&[
-            "apply",
-            "-f",
-            path,
-            "--as",
-            REQUESTER.user,
-            "--as-group",
-            REQUESTER.group,
-            "--as-group",
-            "system:authenticated",
-        ])
+        kubectl_as_requester(&["apply", "-f", path])
     };
     let refused = apply("asking-more", "200");
     assert!(refused.contains("cannot get resource \"agencytenants\""), "{refused}");

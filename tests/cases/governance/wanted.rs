@@ -3,10 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use super::{approval, approver, decide, request_yaml, requester};
+use super::{approval, approved_with_system, approver, decide, requester};
 use crate::{
     cluster::{Person, admin, system_yaml},
     history::History,
@@ -14,16 +13,6 @@ use crate::{
 
 /// Pairs of a stop and an approval that ends it.
 const PAIRS: usize = 8;
-
-async fn approved(admin: &Person, name: &str) {
-    let (wang, li) = (requester().await, approver().await);
-    let object = acceptance::manifests::parse(&request_yaml(name)).unwrap().remove(0);
-    wang.api("AgencyTenant", "").create(&PostParams::default(), &object).await.unwrap();
-    decide(&li, name, approval("Approved", 1)).await.unwrap();
-    admin.tenant_ready(name).await;
-    admin.apply(&system_yaml(name, "web")).await;
-    admin.system_ready(name, "web").await;
-}
 
 /// Waits until the network of the system is closed, or open.
 async fn until_network(admin: &Person, tenant: &str, closed: bool) {
@@ -44,7 +33,7 @@ async fn stopped_and_approved(admin: &Person, li: &Person, tenant: &str) -> Dura
 #[tokio::test]
 async fn however_often_somebody_changes_what_is_wanted_no_other_program_is_said_to_be_at_work() {
     let (admin, wang, li) = (admin().await, requester().await, approver().await);
-    approved(&admin, "wanted").await;
+    approved_with_system(&admin, "wanted").await;
     let mut history = History::of_kinds(&admin, &["AgencyTenant", "HostedSystem"]).await;
     for number in 0..12 {
         wang.patch("HostedSystem", "wanted", "web", json!({"spec": {"displayName": format!("系统{number}")}})).await;
@@ -84,7 +73,7 @@ async fn however_often_somebody_changes_what_is_wanted_no_other_program_is_said_
 async fn a_stop_does_not_wait_for_what_failed_before() {
     let (admin, li) = (admin().await, approver().await);
     for tenant in ["failing", "unfailing"] {
-        approved(&admin, tenant).await;
+        approved_with_system(&admin, tenant).await;
     }
     // A namespace that is somebody else's: what fails there is tried again, ever less often.
     admin.apply("{apiVersion: v1, kind: Namespace, metadata: {name: failing--taken}}").await;

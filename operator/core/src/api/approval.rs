@@ -34,6 +34,14 @@ pub struct Approval {
     pub time: Option<String>,
 }
 
+impl Approval {
+    /// The approval of a generation with these amounts of its quota where they are less, as somebody would write it.
+    #[must_use]
+    pub fn granting(generation: i64, quota: Resources) -> Self {
+        Self { decision: Decision::Approved, generation, by: String::new(), reason: String::new(), quota, time: None }
+    }
+}
+
 /// What an approver decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(transform = super::values::note)]

@@ -21,4 +21,5 @@ pub mod shared;
 pub mod snapshot;
 pub mod tags;
 pub mod tenant;
+pub mod text;
 pub mod workloads;

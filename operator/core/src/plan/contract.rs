@@ -25,8 +25,6 @@ pub struct Approvals {
     pub takes_on: Option<Grounds>,
     /// How what is asked for differs from what was served until now, one difference a line.
     pub differences: Vec<String>,
-    /// The same as it was before an approver granted less, where one did at this generation.
-    pub requested: Option<Vec<String>>,
     /// Amounts of the spec's quota that an approver declined.
     pub declined: Resources,
     /// The quota that a person approved last, where policies have approved more since.
@@ -93,8 +91,6 @@ pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
     };
     let differs = asked.as_ref().filter(|asked| served != Some(*asked));
     let differences = differs.map_or_else(Vec::new, |asked| difference(served, asked));
-    let is_lessened = root.decision().is_some_and(|approval| approval.decision == Decision::Approved && !approval.quota.is_empty());
-    let requested = root.spec.as_ref().ok().filter(|_| is_lessened).map(|spec| difference(served, spec));
     let declined = match (&root.spec, &asked) {
         (Ok(spec), Some(asked)) if takes_on.is_some() => declined(spec, asked),
         _ => root.status.declined.clone(),
@@ -115,7 +111,7 @@ pub fn approvals(root: &TenantRoot, circumstances: Circumstances) -> Approvals {
         (Some(_), _) if suspended => TenantStage::Suspended,
         (Some(_), _) => TenantStage::Active,
     };
-    Approvals { contract, takes_on, differences, requested, declined, reviewed_quota, stopped, stage, request }
+    Approvals { contract, takes_on, differences, declined, reviewed_quota, stopped, stage, request }
 }
 
 /// The spec with the amounts that are asked for: an approver may grant less, and what was declined is not asked for again.
@@ -256,9 +252,11 @@ fn allocated(root: &TenantRoot) -> Amounts {
     root.status.quota.as_ref().and_then(|figures| amounts(&figures.allocated).ok()).unwrap_or_default()
 }
 
-/// Where a spec asks for less than the systems hold by the status, one amount a line.
+/// Where less is asked for than the systems hold by the status, one amount a line.
 #[must_use]
-pub fn below_held(root: &TenantRoot, spec: &AgencyTenantSpec) -> Vec<String> {
-    let wanted = amounts(&spec.quota).unwrap_or_default();
+pub fn below_held(root: &TenantRoot) -> Vec<String> {
+    let Ok(spec) = &root.spec else { return Vec::new() };
+    let served = root.status.contract.as_ref().and_then(Contract::spec);
+    let wanted = amounts(&asked_for(&root.status, root.generation, served, spec).quota).unwrap_or_default();
     allocated(root).iter().filter_map(|(key, held)| quota::below_held(key, of(&wanted, key), *held)).collect()
 }

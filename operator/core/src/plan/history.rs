@@ -2,11 +2,14 @@
 
 use crate::{
     api::{
-        approval::{Approval, Decision},
+        approval::{Approval, Contract, Decision},
         history::{CHANGE_BYTES, HistoryEntry, HistoryEvent, MAX_CHANGES, MAX_ENTRIES},
     },
-    model::{audit::AuditRecord, root::TenantRoot},
-    plan::contract::{Approvals, Grounds, Request},
+    model::{audit::AuditRecord, root::TenantRoot, text},
+    plan::{
+        contract::{Approvals, Grounds, Request},
+        spec_diff::difference,
+    },
 };
 
 /// Bytes of a name that an entry keeps.
@@ -27,9 +30,12 @@ pub struct Recording {
 #[must_use]
 pub fn recording(root: &TenantRoot, approvals: &Approvals, now: &str) -> Option<Recording> {
     let status = &root.status;
-    let news = [requested(root, approvals), decided(root, approvals), changed(root, approvals)];
+    let news: Vec<News> = [requested(root, approvals), decided(root, approvals), changed(root, approvals)].into_iter().flatten().collect();
+    if news.is_empty() {
+        return None;
+    }
     let (mut history, mut records) = (status.history.clone(), Vec::new());
-    for News { event, by, generation, reason, changes } in news.into_iter().flatten() {
+    for News { event, by, generation, reason, changes } in news {
         let number = history.last().map_or(0, |last| last.number) + 1;
         let makes = matches!(event, HistoryEvent::Approved | HistoryEvent::ContractChanged);
         let in_force = makes && approvals.takes_on.is_some() && generation == root.generation;
@@ -44,7 +50,7 @@ pub fn recording(root: &TenantRoot, approvals: &Approvals, now: &str) -> Option<
     while history.len() > MAX_ENTRIES {
         history.remove(superfluous(&history, root.generation));
     }
-    (!records.is_empty()).then_some(Recording { history, approval, records })
+    Some(Recording { history, approval, records })
 }
 
 /// The entry that made the contract in force.
@@ -61,12 +67,17 @@ pub fn suspension(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
 }
 
 /// The request that nobody has decided yet: its oldest entry and its newest.
-#[must_use]
-pub fn open_request(history: &[HistoryEntry]) -> Option<(&HistoryEntry, &HistoryEntry)> {
+fn open_request(history: &[HistoryEntry]) -> Option<(&HistoryEntry, &HistoryEntry)> {
     let about_requests = history.iter().rev().filter(|entry| !matches!(entry.event, HistoryEvent::Suspended | HistoryEvent::Resumed));
     let mut open = about_requests.take_while(|entry| entry.event == HistoryEvent::Requested);
     let newest = open.next()?;
     Some((open.last().unwrap_or(newest), newest))
+}
+
+/// The entries of the present generation's request, as long as nobody has decided: the oldest of it and the newest.
+#[must_use]
+pub fn waiting(root: &TenantRoot) -> Option<(&HistoryEntry, &HistoryEntry)> {
+    open_request(&root.status.history).filter(|(_, newest)| newest.generation == root.generation)
 }
 
 struct News {
@@ -96,8 +107,13 @@ fn requested(root: &TenantRoot, approvals: &Approvals) -> Option<News> {
         _ => root.spec.is_ok(),
     };
     let is_known = |entry: &HistoryEntry| entry.event == HistoryEvent::Requested && entry.generation == root.generation;
-    (asks && !root.status.history.iter().any(is_known))
-        .then(|| News::of(root, HistoryEvent::Requested, String::new(), approvals.requested.as_ref().unwrap_or(&approvals.differences)))
+    // Not what an approver has granted of it already.
+    let lessened = || root.decision().is_some_and(|approval| !approval.quota.is_empty());
+    let changes = || match &root.spec {
+        Ok(spec) if lessened() => difference(root.status.contract.as_ref().and_then(Contract::spec), spec),
+        _ => approvals.differences.clone(),
+    };
+    (asks && !root.status.history.iter().any(is_known)).then(|| News::of(root, HistoryEvent::Requested, String::new(), &changes()))
 }
 
 /// The decision that the history does not have yet.
@@ -159,12 +175,10 @@ fn takes_the_place(request: &HistoryEntry) -> String {
     format!("it takes the place of the request{by} (generation {}), which nobody had decided", request.generation)
 }
 
+/// What an entry keeps of a difference.
 fn shortened(changes: &[String]) -> Vec<String> {
     let more = changes.len().saturating_sub(MAX_CHANGES);
-    let first = changes.iter().take(MAX_CHANGES).map(|line| match line.floor_char_boundary(CHANGE_BYTES) {
-        end if end < line.len() => format!("{} ...", &line[..end]),
-        _ => line.clone(),
-    });
+    let first = changes.iter().take(MAX_CHANGES).map(|line| text::shortened(line, CHANGE_BYTES));
     first.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 

@@ -89,11 +89,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         Some(Ok(tenant)) => tenant.quota.clone(),
         _ => Amounts::new(),
     };
-    let fate = match snapshot.tenant.as_ref() {
-        Some(root) if root.deleting && root.confirmed => Fate::Removed,
-        Some(root) if root.deleting => Fate::Closed,
-        _ => Fate::Serves,
-    };
+    let closing = snapshot.tenant.as_deref().filter(|root| root.deleting);
     let suspended = approvals.as_ref().is_some_and(|approvals| approvals.stage == TenantStage::Suspended);
     let mut by_age: Vec<_> = snapshot.systems.iter().collect();
     by_age.sort_by_key(|root| (&root.created, &root.name));
@@ -102,7 +98,7 @@ pub fn intent(snapshot: &Snapshot, settings: &Settings) -> Intent {
         let checked = match snapshot.finalizer_rejections.systems.get(&root.name) {
             Some(words) => Err(vec![refused(words)]),
             None if surplus.contains(&root.name) && !root.deleting => Err(vec![one_too_many()]),
-            None => system(root, &total, fate, suspended),
+            None => system(root, &total, closing, suspended),
         };
         (SystemName::new(root.name.as_str()), checked)
     });
@@ -183,18 +179,8 @@ fn no_contract(complaint: &str) -> Problem {
     Problem { field: "status.contract".into(), complaint: complaint.into() }
 }
 
-/// What is to become of the tenant that a system is of.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// It is served.
-    Serves,
-    /// It is deleted, and nobody confirmed that volumes go along.
-    Closed,
-    /// It is deleted, and its systems go as each says.
-    Removed,
-}
-
-fn system(root: &SystemRoot, total: &Amounts, fate: Fate, suspended: bool) -> Result<System, Vec<Problem>> {
+/// A system as it is asked for; `closing` is its tenant where that is being deleted.
+fn system(root: &SystemRoot, total: &Amounts, closing: Option<&TenantRoot>, suspended: bool) -> Result<System, Vec<Problem>> {
     let spec = match &root.spec {
         Ok(spec) => Some(spec),
         Err(complaint) if !root.deleting => return Err(vec![unreadable(complaint)]),
@@ -210,16 +196,13 @@ fn system(root: &SystemRoot, total: &Amounts, fate: Fate, suspended: bool) -> Re
     }
     let (wanted, follows) = with_following(wanted, total);
     // Kubernetes deletes a system unasked when a cluster administrator deletes the home namespace: then its volumes stay.
-    let is_asked_for = match fate {
-        Fate::Serves => !root.deleting || root.confirmed,
-        Fate::Closed => root.deleting && root.confirmed,
-        Fate::Removed => true,
-    };
+    let by_itself = if root.deleting { root.confirmed } else { closing.is_none() };
+    let is_asked_for = by_itself || closing.is_some_and(|tenant| tenant.confirmed);
     Ok(System {
         name: SystemName::new(root.name.as_str()),
         display_name: spec.map_or(&root.name, |spec| &spec.display_name).clone(),
         created: root.created.clone(),
-        stage: spec.filter(|_| !root.deleting && fate == Fate::Serves).map_or(Stage::Retired, |spec| match spec.stage {
+        stage: spec.filter(|_| !root.deleting && closing.is_none()).map_or(Stage::Retired, |spec| match spec.stage {
             Stage::Testing | Stage::Running if suspended => Stage::Suspended,
             stage => stage,
         }),

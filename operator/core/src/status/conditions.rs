@@ -1,8 +1,11 @@
 //! The rules by which conditions are set.
 
-use crate::api::{
-    Condition,
-    conditions::{kind, reason},
+use crate::{
+    api::{
+        Condition,
+        conditions::{kind, reason},
+    },
+    model::text::shortened,
 };
 
 /// One condition, judged.
@@ -58,7 +61,7 @@ pub fn conditions(before: &[Condition], judged: Vec<NewCondition>, generation: i
             kind: judgement.kind.to_owned(),
             status: status.to_owned(),
             reason: judgement.reason.to_owned(),
-            message: shortened(judgement.message),
+            message: shortened(&judgement.message, MESSAGE_BYTES),
             observed_generation: generation,
             last_transition_time: old.map_or(now, |condition| &condition.last_transition_time).to_owned(),
         }
@@ -80,15 +83,6 @@ pub fn stalled(cause: Option<(&'static str, String)>) -> NewCondition {
         Some((reason, message)) => NewCondition::yes(kind::STALLED, reason, message),
         None => NewCondition::no(kind::STALLED, reason::NOT_STALLED, "no error blocks the operator"),
     }
-}
-
-fn shortened(mut message: String) -> String {
-    if message.len() > MESSAGE_BYTES {
-        let end = (0..=MESSAGE_BYTES - 4).rev().find(|index| message.is_char_boundary(*index)).unwrap_or_default();
-        message.truncate(end);
-        message.push_str(" ...");
-    }
-    message
 }
 
 #[cfg(test)]
@@ -114,13 +108,5 @@ mod tests {
         let ready = summary(&judged, reason::READY, String::new());
         assert_eq!((ready.kind, ready.holds, ready.reason), (kind::READY, Some(false), reason::QUOTA_WAITING));
         assert_eq!(summary(&judged[..1], reason::SUSPENDED, "m".into()), NewCondition::yes(kind::READY, reason::SUSPENDED, "m"));
-    }
-
-    #[test]
-    fn a_long_message_is_cut_between_characters() {
-        let message = shortened("预".repeat(3000));
-        assert!(message.len() == MESSAGE_BYTES && message.ends_with("预 ..."), "{}", message.len());
-        let longest = "a".repeat(MESSAGE_BYTES);
-        assert_eq!(shortened(longest.clone()), longest);
     }
 }

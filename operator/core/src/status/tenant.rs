@@ -16,7 +16,7 @@ use crate::{
     },
     plan::{
         contract::{Approvals, Request},
-        history::{made, open_request},
+        history::{self, made},
         ledger::entries,
     },
     status::{
@@ -204,7 +204,7 @@ fn stopped(root: &TenantRoot, approvals: &Approvals, is_served: bool) -> String 
 
 /// Since when the present generation waits, and who asked for it.
 fn waiting(root: &TenantRoot) -> String {
-    match open_request(&root.status.history).filter(|(_, newest)| newest.generation == root.generation) {
+    match history::waiting(root) {
         Some((first, HistoryEntry { by, .. })) if !by.is_empty() => {
             format!("generation {} of {by} waits for an approver since {}", root.generation, first.time)
         }

@@ -11,9 +11,13 @@ use crate::{
         names::{ANNOTATION_CONTRACT, is_ours},
         pod_usage::Usage,
         tenant::Tenant,
+        text::on_one_line,
     },
     plan::NamespacePlan,
 };
+
+/// Characters of a list that fits on a line.
+const LINE: usize = 100;
 
 /// What becomes of the namespace's own labels, annotations and owners, and which objects are written into it.
 #[must_use]
@@ -38,7 +42,7 @@ fn marks(field: &str, planned: &Value, live: &Value) -> Vec<String> {
     let [planned, live] = [planned, live].map(|object| object["metadata"][field].as_object().cloned().unwrap_or_default());
     let set = planned.iter().filter(|(key, value)| live.get(*key) != Some(value)).map(|(key, value)| {
         let text = if key == ANNOTATION_CONTRACT { "..." } else { value.as_str().unwrap_or_default() };
-        let text = shortened(text);
+        let text = on_one_line(text, LINE);
         match live.get(key) {
             Some(old) => format!("{word} {key}: {old} becomes \"{text}\""),
             None => format!("{word} {key} is set to \"{text}\""),
@@ -116,10 +120,4 @@ fn used(there: &[Subject], now: Timestamp) -> Amounts {
 
 fn name(kind: &str, name: &str) -> String {
     format!("{kind} {name}")
-}
-
-/// A list that fits on a line.
-fn shortened(text: &str) -> String {
-    let text = text.replace('\n', ", ");
-    if text.chars().count() <= 100 { text } else { text.chars().take(100).chain(" ...".chars()).collect() }
 }

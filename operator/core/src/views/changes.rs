@@ -16,6 +16,7 @@ use crate::{
         observed::ChildKey,
         outcome::Outcome,
         ownership::takeover,
+        text::on_one_line,
     },
     plan::{
         Goal, NamespacePlan, Plan,
@@ -111,12 +112,7 @@ fn fields(from: &Value, to: &Value) -> Vec<String> {
         }
         object
     };
-    between(&plain(from), &plain(to)).into_iter().map(|line| shortened(&line)).collect()
-}
-
-fn shortened(line: &str) -> String {
-    let line = line.replace('\n', ", ");
-    if line.chars().count() <= LINE { line } else { line.chars().take(LINE).chain(" ...".chars()).collect() }
+    between(&plain(from), &plain(to)).into_iter().map(|line| on_one_line(&line, LINE)).collect()
 }
 
 /// Which objects the operator does not accept, by kind and name, and why: what it says in condition Accepted.

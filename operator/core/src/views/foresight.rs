@@ -6,10 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    api::{
-        Resources,
-        approval::{Approval, Decision},
-    },
+    api::{Resources, approval::Approval},
     children::{desired::Desired, manifests::Manifests},
     model::{
         ending::Ending,
@@ -92,9 +89,7 @@ pub fn approve(snapshot: &mut Snapshot, settings: &Settings) {
     let approvals = intent(snapshot, settings).approvals;
     let open = approvals.is_some_and(|approvals| !approvals.stopped && matches!(approvals.request, Request::Pending));
     let Some(tenant) = snapshot.tenant.as_mut().filter(|_| open) else { return };
-    let (decision, generation) = (Decision::Approved, tenant.generation);
-    let by = "whoever approves".to_owned();
-    tenant.status.approval = Some(Approval { decision, generation, by, reason: String::new(), quota: Resources::new(), time: None });
+    tenant.status.approval = Some(Approval::granting(tenant.generation, Resources::new()));
 }
 
 /// Carries a step out on the snapshot itself: everything succeeds, quotas are in force and pods are gone at once, and what the

@@ -4,15 +4,11 @@ use serde::Serialize;
 
 use super::rows::{Row, age};
 use crate::{
-    api::{
-        AgencyTenantSpec, Resources,
-        agency_tenant::Role,
-        approval::{Approval, Decision},
-    },
-    model::{root::TenantRoot, settings::Settings, shared::Shared, snapshot::Snapshot, tenant::Problem},
+    api::{AgencyTenantSpec, Resources, agency_tenant::Role, approval::Approval},
+    model::{root::TenantRoot, settings::Settings, snapshot::Snapshot},
     plan::{
         contract::{Approvals, Request, below_held},
-        history::open_request,
+        history::waiting,
         intent::intent,
     },
     status::stop::stop_words,
@@ -58,8 +54,7 @@ pub fn request(snapshot: &Snapshot, settings: &Settings) -> Option<RequestRow> {
     let root = snapshot.tenant.as_ref().filter(|root| !root.deleting)?;
     let approvals = intent(snapshot, settings).approvals.filter(|approvals| approvals.request == Request::Pending)?;
     let spec = root.spec.as_ref().ok()?;
-    let open = open_request(&root.status.history).filter(|(_, newest)| newest.generation == root.generation);
-    let since = open.map(|(first, _)| first.time.clone()).unwrap_or_default();
+    let since = waiting(root).map(|(first, _)| first.time.clone()).unwrap_or_default();
     let recorded = since.parse::<k8s_openapi::jiff::Timestamp>().ok();
     Some(RequestRow {
         agency: root.name.clone(),
@@ -75,12 +70,12 @@ pub fn request(snapshot: &Snapshot, settings: &Settings) -> Option<RequestRow> {
 }
 
 fn warnings(snapshot: &Snapshot, settings: &Settings, root: &TenantRoot, spec: &AgencyTenantSpec, approvals: &Approvals) -> Vec<Warning> {
-    let problems = problems_if_approved(snapshot, settings, &Resources::new());
+    let problems = intent(&if_approved(snapshot, Resources::new()), settings).request.unwrap_or_default();
     let invalid = problems.iter().map(|problem| Warning { reason: "Invalid", message: problem.to_string() });
     let ownerless = !spec.members.iter().any(|member| member.role == Role::Owner);
     let no_owner =
         ownerless.then(|| Warning { reason: "NoOwner", message: "no Owner is left: nobody of the agency can edit it then".to_owned() });
-    let below = below_held(root, spec).into_iter();
+    let below = below_held(root).into_iter();
     let below =
         below.map(|line| Warning { reason: "BelowHeld", message: format!("{line}; the quota in force stays until they hold no more") });
     let stopped = approvals.stopped.then(|| Warning {
@@ -90,20 +85,14 @@ fn warnings(snapshot: &Snapshot, settings: &Settings, root: &TenantRoot, spec: &
     invalid.chain(no_owner).chain(below).chain(stopped).collect()
 }
 
-/// What would keep a request from coming into force if it were approved now, with these amounts where they are less.
+/// The tenant as if its request were approved now, with these amounts where they are less.
 #[must_use]
-pub fn problems_if_approved(snapshot: &Snapshot, settings: &Settings, quota: &Resources) -> Vec<Problem> {
+pub fn if_approved(snapshot: &Snapshot, quota: Resources) -> Snapshot {
     let mut then = snapshot.clone();
-    let Some(root) = then.tenant.as_mut() else { return Vec::new() };
-    approve(root, quota);
-    intent(&then, settings).request.unwrap_or_default()
-}
-
-/// Puts an approval of the present generation on a tenant.
-fn approve(root: &mut Shared<TenantRoot>, quota: &Resources) {
-    let (decision, generation) = (Decision::Approved, root.generation);
-    root.status.approval =
-        Some(Approval { decision, generation, by: String::new(), reason: String::new(), quota: quota.clone(), time: None });
+    if let Some(root) = then.tenant.as_mut() {
+        root.status.approval = Some(Approval::granting(root.generation, quota));
+    }
+    then
 }
 
 impl Row for RequestRow {

@@ -3,7 +3,7 @@
 use govcloud_core::{
     api::{
         AgencyTenantSpec, Quantity,
-        approval::{Contract, Decision, TenantStage},
+        approval::{Approval, Contract, Decision, TenantStage},
         tenant_status::QuotaFigures,
     },
     model::{amounts::Amounts, approval_policies::ApprovalPolicies, root::TenantRoot, tenant::Problem},
@@ -63,11 +63,14 @@ fn a_request_that_waits_says_how_it_differs_from_what_is_served() {
 #[test]
 fn what_is_asked_for_below_what_is_held_is_told_by_its_key() {
     let mut root = served();
-    assert_eq!(below_held(&root, &spec(HEALTH)), [""; 0]);
+    assert_eq!(below_held(&root), [""; 0]);
     root.status.quota = Some(QuotaFigures { allocated: spec(HEALTH).quota, ..QuotaFigures::default() });
-    assert_eq!(below_held(&root, &spec(HEALTH)), [""; 0]);
-    let less = spec(&HEALTH.replace("pods: 400", "pods: 399"));
-    assert_eq!(below_held(&root, &less), ["spec.quota[pods]: 399 is below the 400 that the systems hold"]);
+    assert_eq!(below_held(&root), [""; 0]);
+    root.spec = Ok(spec(&HEALTH.replace("pods: 400", "pods: 399")));
+    assert_eq!(below_held(&root), ["spec.quota[pods]: 399 is below the 400 that the systems hold"]);
+    root.spec = Ok(spec(HEALTH));
+    root.status.approval = Some(Approval::granting(root.generation, [("pods".to_owned(), Quantity("399".into()))].into()));
+    assert_eq!(below_held(&root), ["spec.quota[pods]: 399 is below the 400 that the systems hold"], "also where an approver grants less");
 }
 
 #[test]

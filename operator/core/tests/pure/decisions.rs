@@ -222,6 +222,20 @@ fn deletion_keeps_or_removes_as_the_system_says_if_that_is_confirmed_and_lets_go
 }
 
 #[test]
+fn a_tenant_takes_volumes_along_only_where_that_is_confirmed() {
+    for (confirmed, of_system, namespace_left) in [(true, false, false), (false, false, true), (false, true, false)] {
+        let mut seen = served();
+        seen.systems[0] = system(&format!("{APPOINTMENTS}  deletionPolicy: Delete\n"));
+        (seen.systems[0].deleting, seen.systems[0].confirmed) = (of_system, of_system);
+        let root = seen.tenant.as_mut().unwrap();
+        (root.deleting, root.confirmed) = (true, confirmed);
+        settle(&mut seen);
+        let left = seen.observed.keys().any(|key| key.namespace.as_str() == "health--appointments");
+        assert_eq!(left, namespace_left, "{confirmed} {of_system}");
+    }
+}
+
+#[test]
 fn a_terminating_definition_destroys_nothing() {
     let mut seen = served();
     seen.systems[0].deleting = true;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use govcloud_core::{
     api::{
+        Quantity,
         agency_tenant::SubjectKind,
         approval::{Contract, Decision},
+        tenant_status::QuotaFigures,
     },
     model::{
-        amounts::Amounts,
+        amounts::{Amounts, add},
         export_index::ExportIndex,
         exports::{Age, Exports, Requester, Right, overlap},
         names::TenantName,
@@ -76,7 +78,7 @@ fn claims(seen: &Snapshot) -> usize {
 proptest! {
     #[test]
     fn the_index_finds_what_a_walk_over_all_tenants_finds(changes in vec((any_root(), prop::bool::weighted(0.2)), 1..24)) {
-        let (mut index, mut roots) = (ExportIndex::default(), BTreeMap::new());
+        let (mut index, mut roots) = (ExportIndex::default(), BTreeMap::<TenantName, TenantRoot>::new());
         for (root, goes) in changes {
             let name = TenantName::new(root.name.as_str());
             let before = walk(&roots);
@@ -88,6 +90,11 @@ proptest! {
             let exports = [changed.0.as_ref(), changed.1.as_ref()].map(|root| root.map(Exports::of));
             let affected = index.update(&name, exports[1].clone());
             let after = walk(&roots);
+            for reader in roots.keys() {
+                let mut others = Amounts::new();
+                roots.iter().filter(|(name, _)| *name != reader).for_each(|(_, root)| add(&mut others, &Exports::of(root).total));
+                prop_assert_eq!(index.promised_to_others(reader), others);
+            }
             for (reader, all) in &after {
                 let seen = Snapshot { exports: index.read(reader), ..all.clone() };
                 let (found, expected) = (told(&seen), told(all));
@@ -146,6 +153,16 @@ fn one_who_asks_for_much_costs_others_nothing() {
     let wide = claimant("wide", "9", "cn", "wish");
     assert!(index.update(&TenantName::new("wide"), Some(Exports::of(&wide))).is_empty());
     assert!(index.read(&TenantName::new("wide")).len() < 20);
+}
+
+#[test]
+fn as_long_as_a_total_cannot_be_lowered_the_higher_one_is_promised() {
+    let mut root = claimant("health", "1", "a.example.cn", "contract");
+    let promised = |root: &TenantRoot| Exports::of(root).total["pods"].text("pods");
+    assert_eq!(promised(&root), "400");
+    let total = [("pods".to_owned(), Quantity("500".into()))].into();
+    root.status.quota = Some(QuotaFigures { total, ..QuotaFigures::default() });
+    assert_eq!(promised(&root), "500");
 }
 
 #[test]

@@ -47,6 +47,14 @@ fn run(seen: &mut Snapshot, settings: &Settings) -> Vec<(HistoryEvent, String, i
     panic!("it does not settle");
 }
 
+/// The same, approved by Li.
+fn approved(settings: &Settings) -> Snapshot {
+    let mut seen = request();
+    decide(&mut seen, Decision::Approved, "");
+    run(&mut seen, settings);
+    seen
+}
+
 fn root(seen: &mut Snapshot) -> &mut TenantRoot {
     seen.tenant.as_mut().unwrap()
 }
@@ -119,9 +127,8 @@ fn what_the_log_says_is_whole_and_of_each_event() {
 
 #[test]
 fn a_decision_that_a_person_writes_over_another_is_recorded_also_with_the_time_of_the_former_left_in() {
-    let (mut seen, settings) = (request(), world::settings());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = world::settings();
+    let mut seen = approved(&settings);
     let former = root(&mut seen).status.approval.clone().unwrap();
     decide(&mut seen, Decision::Suspended, "virus");
     root(&mut seen).status.approval.as_mut().unwrap().time = former.time;
@@ -138,9 +145,8 @@ fn a_decision_that_a_person_writes_over_another_is_recorded_also_with_the_time_o
 
 #[test]
 fn a_stop_ends_without_granting_what_waits() {
-    let (mut seen, settings) = (request(), world::settings());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = world::settings();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", set("requests.cpu", "60"));
     decide(&mut seen, Decision::Suspended, "virus");
     run(&mut seen, &settings);
@@ -154,9 +160,8 @@ fn a_stop_ends_without_granting_what_waits() {
 
 #[test]
 fn a_stop_and_its_end_leave_a_rejection_as_it_was() {
-    let (mut seen, settings) = (request(), world::settings());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = world::settings();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", set("requests.cpu", "60"));
     for (decision, reason) in [(Decision::Rejected, "no budget"), (Decision::Suspended, "virus"), (Decision::Resumed, "clean")] {
         decide(&mut seen, decision, reason);
@@ -183,9 +188,8 @@ fn a_grant_keeps_to_the_rules_of_the_quota() {
 
 #[test]
 fn what_a_person_declined_or_rejected_no_policy_grants() {
-    let (mut seen, settings) = (request(), policies());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = policies();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", set("requests.cpu", "80"));
     decide(&mut seen, Decision::Approved, "half of it");
     root(&mut seen).status.approval.as_mut().unwrap().quota = [("requests.cpu".to_owned(), Quantity("60".into()))].into();
@@ -205,9 +209,8 @@ fn what_a_person_declined_or_rejected_no_policy_grants() {
 
 #[test]
 fn a_request_that_was_rejected_is_not_open_again_in_a_full_history() {
-    let (mut seen, settings) = (request(), world::settings());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = world::settings();
+    let mut seen = approved(&settings);
     for number in 0..2 * MAX_ENTRIES {
         decide(&mut seen, if number % 2 == 0 { Decision::Suspended } else { Decision::Resumed }, &number.to_string());
         run(&mut seen, &settings);
@@ -222,9 +225,8 @@ fn a_request_that_was_rejected_is_not_open_again_in_a_full_history() {
 
 #[test]
 fn a_request_that_is_taken_back_or_overwritten_says_so() {
-    let (mut seen, settings) = (request(), world::settings());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = world::settings();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", set("requests.cpu", "60"));
     run(&mut seen, &settings);
     edit(&mut seen, "wang", set("requests.cpu", "40"));
@@ -277,9 +279,8 @@ fn an_agency_pushes_no_decision_out_of_its_history() {
 
 #[test]
 fn less_than_asked_is_granted_and_not_asked_for_again_by_itself() {
-    let (mut seen, settings) = (request(), world::settings());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = world::settings();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", set("requests.cpu", "80"));
     decide(&mut seen, Decision::Approved, "half of it");
     root(&mut seen).status.approval.as_mut().unwrap().quota = [("requests.cpu".to_owned(), Quantity("60".into()))].into();
@@ -330,9 +331,8 @@ fn exit(cidr: &str) -> Egress {
 
 /// Whether a change of an approved tenant needs nobody; by which policies.
 fn small(change: impl FnOnce(&mut AgencyTenantSpec), circumstances: impl FnOnce(&mut Snapshot)) -> Option<String> {
-    let (mut seen, settings) = (request(), policies());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = policies();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", change);
     circumstances(&mut seen);
     run(&mut seen, &settings);
@@ -385,9 +385,8 @@ fn a_policy_approves_while_the_cloud_has_room_and_no_person_has_spoken() {
     assert!(small(grow, promised(60)).is_none(), "60 and 41 are more than 100");
     assert!(small(grow, |seen| decide(seen, Decision::Rejected, "no")).is_none());
     let stopped = |seen: &mut Snapshot| root(seen).status.approval = Some(approval(Decision::Suspended, 1, "virus"));
-    let (mut seen, settings) = (request(), policies());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = policies();
+    let mut seen = approved(&settings);
     edit(&mut seen, "wang", grow);
     stopped(&mut seen);
     run(&mut seen, &settings);
@@ -397,9 +396,8 @@ fn a_policy_approves_while_the_cloud_has_room_and_no_person_has_spoken() {
 
 #[test]
 fn growth_by_policy_is_measured_from_what_a_person_approved() {
-    let (mut seen, settings) = (request(), policies());
-    decide(&mut seen, Decision::Approved, "");
-    run(&mut seen, &settings);
+    let settings = policies();
+    let mut seen = approved(&settings);
     let mut grown = |cpu: &str| {
         edit(&mut seen, "wang", set("requests.cpu", cpu));
         run(&mut seen, &settings);

@@ -199,8 +199,12 @@ fn figures_of_use_alone_are_written_once_a_minute() {
     seen.since_status = Some(Duration::from_secs(20));
     let early = settled(next(&seen));
     assert_eq!((early.tenant.is_none(), early.action), (true, Action::RequeueAfter(Duration::from_secs(40))));
+    assert!(early.systems.is_empty(), "of systems neither");
     seen.since_status = Some(Duration::from_secs(61));
-    assert!(settled(next(&seen)).tenant.is_some());
+    let late = settled(next(&seen));
+    assert!(late.tenant.is_some());
+    let [(_, system)] = &late.systems[..] else { panic!("{:?}", late.systems) };
+    assert_eq!(system.summary.as_ref().unwrap().cpu, "3/8");
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(super) fn percent(text: &str) -> Result<u32, String> {
 }
 
 /// An amount as key=quantity.
-pub(super) fn amount(text: &str) -> Result<(String, Amount), String> {
+pub(in crate::cli) fn amount(text: &str) -> Result<(String, Amount), String> {
     let (key, quantity) = text.split_once('=').ok_or_else(|| format!("'{text}' is not an amount; write for example requests.cpu=4"))?;
     Ok((key.to_owned(), Amount::parse(quantity)?))
 }

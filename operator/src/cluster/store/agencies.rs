@@ -15,7 +15,7 @@ use govcloud_core::{
         observed::NAMESPACE,
         root::TenantRoot,
     },
-    plan::history::open_request,
+    plan::history::waiting,
 };
 use k8s_openapi::jiff::Timestamp;
 
@@ -94,8 +94,7 @@ fn agency(name: &TenantName, shard: &Shard, now: Timestamp) -> AgencyFigures {
 fn tenant(root: &TenantRoot, now: Timestamp) -> TenantFigures {
     let status = &root.status;
     let is_waiting = find(&status.conditions, kind::APPROVED).is_some_and(|condition| condition.status == "False");
-    let open = open_request(&status.history).filter(|(_, newest)| is_waiting && newest.generation == root.generation);
-    let since = open.and_then(|(first, _)| first.time.parse::<Timestamp>().ok());
+    let since = waiting(root).filter(|_| is_waiting).and_then(|(first, _)| first.time.parse::<Timestamp>().ok());
     let contract = status.contract.as_ref().and_then(Contract::spec);
     let quota = status.quota.as_ref().map(|figures| {
         let amount = |amounts: &Resources, key: &str| amounts.get(key).and_then(|text| Amount::parse(text.as_str()).ok());

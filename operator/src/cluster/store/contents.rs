@@ -59,7 +59,9 @@ impl Shard {
     pub(super) fn wanted(&self) -> Wanted {
         let tenant = self.root.iter().map(|root| (root.uid.clone(), root.generation, root.deleting));
         let systems = self.systems.values().map(|root| (root.uid.clone(), root.generation, root.deleting));
-        Wanted { specs: tenant.chain(systems).collect(), approval: self.root.as_ref().and_then(|root| root.status.approval.clone()) }
+        // The time at which a decision is recorded is the operator's own.
+        let approval = self.root.as_ref().and_then(|root| root.status.approval.clone()).map(|approval| Approval { time: None, ..approval });
+        Wanted { specs: tenant.chain(systems).collect(), approval }
     }
 
     /// Whether a mark says that a namespace is a tenant's: its own or, where that was taken off, that of an object of ours in it.

@@ -11,6 +11,7 @@ use crate::{
     model::{
         failed_creates::{FailedCreate, Seen, by_cause, is_same_cause, recent},
         tenant::System,
+        text::shortened,
     },
     plan::{
         cures::{Place, cure},
@@ -91,9 +92,7 @@ impl View<'_> {
         let causes = groups.iter().take(NAMED).filter_map(|group| {
             let (first, others) = group.split_first()?;
             let cure = cure(first, Place { namespace: &self.namespace, keys: &keys }).map_or_else(String::new, |cure| format!("; {cure}"));
-            let cause = &first.cause[..first.cause.floor_char_boundary(longest)];
-            let cut = if cause.len() < first.cause.len() { " ..." } else { "" };
-            Some(told(first, &format!("{cause}{cut}{cure}"), others))
+            Some(told(first, &format!("{}{cure}", shortened(&first.cause, longest)), others))
         });
         match groups.len() {
             0 | 1 => format!("Kubernetes cannot create {}", causes.collect::<String>()),
