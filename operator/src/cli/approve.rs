@@ -128,7 +128,14 @@ async fn one(client: &Client, name: &str, arguments: &Arguments, verdict: &Verdi
     if *decision == Decision::Approved && served != Some(generation) {
         refuse_unservable(client, &tenant, verdict).await?;
     }
-    let question = format!("{} generation {generation} of {name}?", decision.as_str());
+    // A stop and its end are about the agency, whatever generation is there.
+    let (verb, what) = match decision {
+        Decision::Approved => ("Approve", format!("agencytenant/{name}: generation {generation}")),
+        Decision::Rejected => ("Reject", format!("agencytenant/{name}: generation {generation}")),
+        Decision::Suspended => ("Suspend", format!("agencytenant/{name}")),
+        Decision::Resumed => ("Resume", format!("agencytenant/{name}")),
+    };
+    let question = format!("{verb} {what}?");
     if !arguments.yes && !arguments.dry_run && !confirmed(&question, &format!("--yes --generation {generation}"))? {
         bail!("nothing was decided");
     }
@@ -152,7 +159,7 @@ async fn one(client: &Client, name: &str, arguments: &Arguments, verdict: &Verdi
     }
     write(&tenants, &tenant, &approval, *decision == Decision::Suspended, arguments.dry_run).await?;
     let would = if arguments.dry_run { "would be" } else { "is" };
-    say(format_args!("agencytenant/{name}: generation {generation} {would} {} by {by}", decision.as_str().to_lowercase()))
+    say(format_args!("{what} {would} {} by {by}", decision.as_str().to_lowercase()))
 }
 
 /// Refuses to approve what would not come into force: the operator's own checks, on the request as if it were approved.
